@@ -1,0 +1,131 @@
+"""What a caller may pass: every check says which argument was wrong, what came, and what was expected.
+
+The checks stand at the first line of the functions that people call with their own arrays; the mathematics below them
+may then assume that shapes and types fit.
+"""
+
+import math
+import numbers
+
+import numpy as np
+
+Array = np.ndarray
+
+
+def check_floats(name: str, x: Array, ndim: int = 1) -> None:
+    """`x` must be a NumPy array of floating-point numbers (or complex ones, for the complex step) with `ndim` axes or more."""
+    if not isinstance(x, np.ndarray):
+        raise TypeError(f"{name}: got {type(x).__name__}, expected a NumPy array of floating-point numbers")
+    if x.dtype.kind not in "fc":
+        raise TypeError(f"{name}: got dtype {x.dtype}, expected floating-point numbers such as float32")
+    if x.ndim < ndim:
+        raise ValueError(f"{name}: got shape {x.shape}, expected at least {ndim} axes")
+
+
+def check_width(name: str, x: Array, width: int, ndim: int = 1) -> None:
+    """`x` must be floating-point with `width` features on its last axis."""
+    check_floats(name, x, ndim)
+    if x.shape[-1] != width:
+        raise ValueError(f"{name}: got shape {x.shape}, expected {width} features on the last axis")
+
+
+def check_shape(name: str, x: Array, shape: tuple[int, ...]) -> None:
+    """`x` must be floating-point and have exactly this shape."""
+    check_floats(name, x, ndim=0)
+    if x.shape != shape:
+        raise ValueError(f"{name}: got shape {x.shape}, expected {shape}")
+
+
+def check_same_shape(name: str, x: Array, other_name: str, other: Array) -> None:
+    """`x` must be floating-point and have the shape of `other`."""
+    check_floats(name, x, ndim=0)
+    if x.shape != other.shape:
+        raise ValueError(f"{name}: got shape {x.shape}, expected {other.shape}, the shape of {other_name}")
+
+
+def check_attention(Q: Array, K: Array, V: Array) -> None:
+    """Q (..., L_q, d_k), K (..., L_k, d_k) and V (..., L_k, d_v) must fit together."""
+    check_floats("Q", Q, ndim=2)
+    check_width("K", K, Q.shape[-1], ndim=2)
+    check_values(V, K.shape[-2])
+
+
+def check_values(V: Array, L_k: int) -> None:
+    """V (..., L_k, d_v) must have one value for each key."""
+    check_floats("V", V, ndim=2)
+    if V.shape[-2] != L_k:
+        raise ValueError(f"V: got shape {V.shape}, which has {V.shape[-2]} values, expected one for each of the {L_k} keys")
+
+
+def check_mask(mask: Array | None, scores_shape: tuple[int, ...], name: str = "mask") -> None:
+    """`mask` must be boolean (True = may attend) and broadcast to the scores (..., L_q, L_k)."""
+    if mask is None:
+        return
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+        given = f"dtype {mask.dtype}" if isinstance(mask, np.ndarray) else type(mask).__name__
+        raise TypeError(f"{name}: got {given}, expected a boolean array, True where a query may attend to a key")
+    check_broadcast(name, mask, scores_shape)
+
+
+def check_bias(bias: Array | None, scores_shape: tuple[int, ...]) -> None:
+    """`bias` must be floating-point and broadcast to the scores (..., L_q, L_k)."""
+    if bias is None:
+        return
+    check_floats("bias", bias, ndim=0)
+    check_broadcast("bias", bias, scores_shape)
+
+
+def check_broadcast(name: str, x: Array, shape: tuple[int, ...]) -> None:
+    """`x` must broadcast to `shape` without enlarging it."""
+    try:
+        fits = np.broadcast_shapes(x.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"{name}: got shape {x.shape}, which does not broadcast to the scores' shape {shape}")
+
+
+def check_ids(name: str, ids: Array, size: int | None) -> None:
+    """`ids` must be an array of integers in [0, size), or any integers where `size` is None."""
+    if not isinstance(ids, np.ndarray) or ids.dtype.kind not in "iu":
+        given = f"dtype {ids.dtype}" if isinstance(ids, np.ndarray) else type(ids).__name__
+        raise TypeError(f"{name}: got {given}, expected an array of integers")
+    if size is not None and ids.size and (ids.min() < 0 or ids.max() >= size):
+        raise ValueError(f"{name}: got values from {ids.min()} to {ids.max()}, expected 0 to {size - 1}")
+
+
+def check_integer(name: str, value: int, least: int) -> None:
+    """`value` must be an integer, `least` or more."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+        raise TypeError(f"{name}: got {value!r}, expected an integer")
+    if value < least:
+        raise ValueError(f"{name}: got {value}, expected {least} or more")
+
+
+def check_rate(name: str, rate: float) -> None:
+    """`rate`, the probability of dropping a number, must lie in [0, 1)."""
+    if not isinstance(rate, numbers.Real) or isinstance(rate, bool):
+        raise TypeError(f"{name}: got {rate!r}, expected a number in [0, 1)")
+    if not 0.0 <= rate < 1.0:
+        raise ValueError(f"{name}: got {rate}, expected a probability in [0, 1)")
+
+
+def check_positive(name: str, value: float) -> None:
+    """`value` must be a finite number above zero."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise TypeError(f"{name}: got {value!r}, expected a number above 0")
+    if not (0.0 < value < math.inf):
+        raise ValueError(f"{name}: got {value}, expected a finite number above 0")
+
+
+def check_heads(h: int, width_name: str, width: int, name: str = "h") -> None:
+    """`width` features must divide evenly among `h` heads."""
+    check_integer(name, h, least=1)
+    if width % h != 0:
+        raise ValueError(f"{name}: got {h} heads, expected a number that divides the {width} features of {width_name}")
+
+
+def check_rng(rng: np.random.Generator | None) -> None:
+    """`rng` must be a NumPy Generator, or None for evaluation."""
+    if rng is not None and not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng: got {type(rng).__name__}, expected a numpy.random.Generator, or None for evaluation")

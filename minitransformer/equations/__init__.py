@@ -1,0 +1,1 @@
+"""The mathematics of the text on plain arrays: each forward with its backward right below it."""

@@ -1,0 +1,85 @@
+"""Section 3.1.3: the nonlinearity between the two linear maps of a feed-forward network. The text's is ReLU."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from minitransformer.arguments import check_floats
+from minitransformer.equations.erf import normal_cdf, normal_density
+from minitransformer.equations.pair import Pair
+
+Array = np.ndarray
+
+SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
+CUBIC = 0.044715
+
+
+def relu(x: Array) -> tuple[Array, Array]:
+    """y = max(0, x)  (3.1.3), element by element. The cache is y: it is positive exactly where x is."""
+    check_floats("x", x, ndim=0)
+    y = np.maximum(x, 0)
+    return y, y
+
+
+def relu_backward(dy: Array, y: Array) -> Array:
+    """dx = dy where x > 0, else 0. (At x = 0, where there is no derivative, 0 is chosen, as PyTorch does.)"""
+    return dy * (y > 0)
+
+
+def tanh(x: Array) -> tuple[Array, Array]:
+    """y = tanh(x), element by element. The cache is y."""
+    check_floats("x", x, ndim=0)
+    y = np.tanh(x)
+    return y, y
+
+
+def tanh_backward(dy: Array, y: Array) -> Array:
+    """dx = dy (1 - y^2), from tanh' = 1 - tanh^2."""
+    return dy * (1 - y * y)
+
+
+class GeluCache(NamedTuple):
+    x: Array
+    Phi: Array  # like x
+
+
+def gelu(x: Array) -> tuple[Array, GeluCache]:
+    """y = x Phi(x), where Phi is the normal distribution function (1 + erf(x / sqrt 2)) / 2  (Hendrycks, Gimpel 2016)."""
+    check_floats("x", x, ndim=0)
+    Phi = normal_cdf(x)
+    return x * Phi, GeluCache(x, Phi)
+
+
+def gelu_backward(dy: Array, cache: GeluCache) -> Array:
+    """dx = dy (Phi(x) + x phi(x)), from the product rule and Phi' = phi, the normal density."""
+    phi = normal_density(cache.x)
+    return dy * (cache.Phi + cache.x * phi)
+
+
+class GeluTanhCache(NamedTuple):
+    x: Array
+    t: Array  # like x
+
+
+def gelu_tanh(x: Array) -> tuple[Array, GeluTanhCache]:
+    """y = x (1 + tanh(u)) / 2 with u = sqrt(2/pi) (x + 0.044715 x^3): the approximation that GPT-2 uses."""
+    check_floats("x", x, ndim=0)
+    cubed = x * x * x  # x**3 would go through pow(), many times slower in float32
+    u = SQRT_2_OVER_PI * (x + CUBIC * cubed)
+    t = np.tanh(u)
+    return x * (1 + t) / 2, GeluTanhCache(x, t)
+
+
+def gelu_tanh_backward(dy: Array, cache: GeluTanhCache) -> Array:
+    """dx = dy ((1 + t)/2 + x/2 (1 - t^2) u'), with t = tanh(u) and u' = sqrt(2/pi) (1 + 3 * 0.044715 x^2)."""
+    x, t = cache
+    du_dx = SQRT_2_OVER_PI * (1 + 3 * CUBIC * x * x)
+    dy_dx = (1 + t) / 2 + x / 2 * (1 - t * t) * du_dx
+    return dy * dy_dx
+
+
+RELU = Pair(relu, relu_backward)
+TANH = Pair(tanh, tanh_backward)
+GELU = Pair(gelu, gelu_backward)
+GELU_TANH = Pair(gelu_tanh, gelu_tanh_backward)

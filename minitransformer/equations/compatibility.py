@@ -1,0 +1,158 @@
+"""Section 4.1: the compatibility function f scores how well a key fits a query, a_i = f(q, k_i).
+
+Four choices of f, all in matrix form: Q (..., L_q, d_q) and K (..., L_k, d_k) give A (..., L_q, L_k), where A_ij is the
+score of query i with key j. The text chooses the scaled dot product.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from minitransformer.arguments import check_floats, check_width
+from minitransformer.equations.pair import Pair
+from minitransformer.equations.sums import column_sum
+
+Array = np.ndarray
+
+
+class DotProductCache(NamedTuple):
+    Q: Array  # (..., L_q, d_k)
+    K: Array  # (..., L_k, d_k)
+
+
+def dot_product(Q: Array, K: Array) -> tuple[Array, DotProductCache]:
+    """f(q, k) = q^T k, so A = Q K^T.  -> (..., L_q, L_k)"""
+    check_floats("Q", Q, ndim=2)
+    check_width("K", K, Q.shape[-1], ndim=2)
+    A = Q @ K.mT
+    return A, DotProductCache(Q, K)
+
+
+def dot_product_backward(dA: Array, cache: DotProductCache) -> tuple[Array, Array]:
+    """dQ = dA K and dK = dA^T Q.
+
+    From A_ij = sum_c Q_ic K_jc:  dQ_ic = sum_j dA_ij K_jc  and  dK_jc = sum_i dA_ij Q_ic.
+    """
+    dQ = dA @ cache.K
+    dK = dA.mT @ cache.Q
+    return dQ, dK
+
+
+def scaled_dot_product(Q: Array, K: Array) -> tuple[Array, DotProductCache]:
+    """f(q, k) = q^T k / sqrt(d_k), so A = Q K^T / sqrt(d_k)  (4.1, 2.2.1).  -> (..., L_q, L_k)
+
+    d_k is the width of one key (of one head), not of the model: for independent components of variance 1, q^T k has
+    variance d_k, and the division brings it back to 1, whatever the width.
+    """
+    check_floats("Q", Q, ndim=2)
+    check_width("K", K, Q.shape[-1], ndim=2)
+    d_k = K.shape[-1]
+    A = Q @ K.mT / math.sqrt(d_k)
+    return A, DotProductCache(Q, K)
+
+
+def scaled_dot_product_backward(dA: Array, cache: DotProductCache) -> tuple[Array, Array]:
+    """dQ = dS K and dK = dS^T Q with dS = dA / sqrt(d_k), the gradient of the unscaled scores S = Q K^T."""
+    d_k = cache.K.shape[-1]
+    dS = dA / math.sqrt(d_k)
+    return dot_product_backward(dS, cache)
+
+
+class BilinearCache(NamedTuple):
+    Q: Array  # (..., L_q, d_q)
+    K: Array  # (..., L_k, d_k)
+    M: Array  # (d_q, d_k)
+    QM: Array  # (..., L_q, d_k)
+
+
+def bilinear(Q: Array, K: Array, M: Array) -> tuple[Array, BilinearCache]:
+    """f(q, k) = q^T M k, so A = Q M K^T (Luong et al. 2015, "general").
+
+    M: (d_q, d_k), so that queries and keys may differ in width.  -> (..., L_q, L_k)
+    """
+    check_floats("M", M, ndim=2)
+    check_width("Q", Q, M.shape[0], ndim=2)
+    check_width("K", K, M.shape[1], ndim=2)
+    QM = Q @ M  # (..., L_q, d_k)
+    A = QM @ K.mT
+    return A, BilinearCache(Q, K, M, QM)
+
+
+def bilinear_backward(dA: Array, cache: BilinearCache) -> tuple[Array, Array, Array]:
+    """dQ = dA K M^T, dK = dA^T Q M and dM = sum over all leading axes of Q^T dA K.
+
+    From A_ij = sum_ab Q_ia M_ab K_jb, by way of (QM)_ib = sum_a Q_ia M_ab:
+        dQM_ib = sum_j dA_ij K_jb,   dK_jb = sum_i dA_ij QM_ib,
+        dQ_ia = sum_b dQM_ib M_ab,   dM_ab = sum_i Q_ia dQM_ib.
+    """
+    d_q, d_k = cache.M.shape
+    dQM = dA @ cache.K  # (..., L_q, d_k)
+    dK = dA.mT @ cache.QM
+    dQ = dQM @ cache.M.T
+    dM = cache.Q.reshape(-1, d_q).T @ dQM.reshape(-1, d_k)
+    return dQ, dK, dM
+
+
+class Additive(NamedTuple):
+    """The weights of the additive f, in the shapes of its formula: W q + U k."""
+
+    W: Array  # (d_a, d_q)
+    U: Array  # (d_a, d_k)
+    v: Array  # (d_a,)
+
+
+class AdditiveCache(NamedTuple):
+    Q: Array  # (..., L_q, d_q)
+    K: Array  # (..., L_k, d_k)
+    weights: Additive
+    t: Array  # (..., L_q, L_k, d_a)
+
+
+def additive(Q: Array, K: Array, weights: Additive) -> tuple[Array, AdditiveCache]:
+    """f(q, k) = v^T tanh(W q + U k)  (Bahdanau et al. 2015).
+
+    Q: (..., L_q, d_q), K: (..., L_k, d_k) -> A: (..., L_q, L_k). Every query meets every key inside the tanh, which
+    takes L_q L_k d_a numbers: that is why the dot product won.
+    """
+    W, U, v = weights
+    check_floats("weights.W", W, ndim=2)
+    check_floats("weights.U", U, ndim=2)
+    check_width("weights.v", v, W.shape[0])
+    check_width("weights.U.T", U.T, W.shape[0])
+    check_width("Q", Q, W.shape[1], ndim=2)
+    check_width("K", K, U.shape[1], ndim=2)
+    WQ = Q @ W.T  # (..., L_q, d_a)
+    UK = K @ U.T  # (..., L_k, d_a)
+    s = WQ[..., :, None, :] + UK[..., None, :, :]  # (..., L_q, L_k, d_a)
+    t = np.tanh(s)
+    A = t @ v
+    return A, AdditiveCache(Q, K, weights, t)
+
+
+def additive_backward(dA: Array, cache: AdditiveCache) -> tuple[Array, Array, Additive]:
+    """With s_ija = (Wq_i)_a + (Uk_j)_a, t = tanh(s) and A_ij = sum_a t_ija v_a:
+
+        dv_a = sum_ij dA_ij t_ija,          ds_ija = dA_ij v_a (1 - t_ija^2),
+        d(Wq)_ia = sum_j ds_ija,            d(Uk)_ja = sum_i ds_ija,
+        dQ = d(Wq) W,  dW = d(Wq)^T Q,      dK = d(Uk) U,  dU = d(Uk)^T K   (dW, dU, dv also sum over all leading axes).
+    """
+    Q, K, (W, U, v), t = cache
+    d_a, d_q = W.shape
+    d_k = U.shape[1]
+    dv = column_sum(dA[..., None] * t)
+    dt = dA[..., None] * v  # (..., L_q, L_k, d_a)
+    ds = dt * (1 - t * t)
+    dWQ = ds.sum(axis=-2)  # (..., L_q, d_a): query i met every key
+    dUK = ds.sum(axis=-3)  # (..., L_k, d_a): key j met every query
+    dQ = dWQ @ W
+    dK = dUK @ U
+    dW = dWQ.reshape(-1, d_a).T @ Q.reshape(-1, d_q)
+    dU = dUK.reshape(-1, d_a).T @ K.reshape(-1, d_k)
+    return dQ, dK, Additive(dW, dU, dv)
+
+
+DOT_PRODUCT = Pair(dot_product, dot_product_backward)
+SCALED_DOT_PRODUCT = Pair(scaled_dot_product, scaled_dot_product_backward)
+BILINEAR = Pair(bilinear, bilinear_backward)
+ADDITIVE = Pair(additive, additive_backward)

@@ -1,0 +1,70 @@
+"""Section 2.1.1: cross-entropy, the mean of -log P(w_i | w_1, ..., w_{i-1}), is what a language model learns by."""
+
+import numbers
+from typing import NamedTuple
+
+import numpy as np
+
+from minitransformer.arguments import check_floats, check_ids
+from minitransformer.equations.softmax import LogSoftmaxCache, log_softmax, log_softmax_backward
+
+Array = np.ndarray
+
+IGNORE = -100  # the target of a position that does not count, such as padding
+
+
+class CrossEntropyCache(NamedTuple):
+    log_softmax: LogSoftmaxCache
+    q: Array  # (..., V), the target distribution times 1/n: what each log-probability counts in the mean
+
+
+def cross_entropy(
+    logits: Array, targets: Array, label_smoothing: float = 0.0, ignore: int = IGNORE
+) -> tuple[np.floating, CrossEntropyCache]:
+    """loss = -(1/n) sum_i sum_w q_iw log p_iw, with p = softmax(logits), over the n targets that are not `ignore`.
+
+    q_i puts 1 - e on the target and spreads e = label_smoothing evenly over all V words (Szegedy et al. 2016); with
+    e = 0 the loss is the mean of -log p(target). In nats. With nothing to count (n = 0) loss and gradients are 0.
+
+    logits: (..., V); targets: (...) integers in [0, V), or `ignore` -> loss: one number.
+    """
+    check_floats("logits", logits)
+    check_smoothing(label_smoothing)
+    V = logits.shape[-1]
+    counted = check_targets(targets, logits, ignore)  # (...), boolean
+    words = np.where(counted, targets, 0)[..., None]  # (..., 1); what stands at ignored positions gets weight 0 below
+    n = max(int(counted.sum()), 1)
+    share = counted[..., None] / logits.real.dtype.type(n)  # (..., 1), 1/n where a target counts
+    log_p, log_softmax_cache = log_softmax(logits)
+    q = np.broadcast_to(share * (label_smoothing / V), logits.shape).copy()  # (..., V)
+    on_target = share * (1 - label_smoothing) + share * (label_smoothing / V)
+    np.put_along_axis(q, words, on_target, axis=-1)
+    loss = -(q * log_p).sum()
+    return loss, CrossEntropyCache(log_softmax_cache, q)
+
+
+def cross_entropy_backward(dloss: float, cache: CrossEntropyCache) -> Array:
+    """dlogits = dloss (p - q)/n at each counted position, 0 at ignored ones.
+
+    From loss = -sum q log p (q already holds the 1/n) the gradient of log p is -dloss q, and log_softmax_backward turns
+    it into -dloss (q - p sum_w q_w), where sum_w q_w is 1/n where a target counts, and 0 where it does not.
+    """
+    dlog_p = -dloss * cache.q
+    return log_softmax_backward(dlog_p, cache.log_softmax)
+
+
+def check_smoothing(label_smoothing: float) -> None:
+    if not isinstance(label_smoothing, numbers.Real) or not 0.0 <= label_smoothing <= 1.0:
+        raise ValueError(f"label_smoothing: got {label_smoothing!r}, expected a number in [0, 1]")
+
+
+def check_targets(targets: Array, logits: Array, ignore: int) -> Array:
+    """Where targets count: one integer in [0, V) or `ignore` for each row of logits."""
+    check_ids("targets", targets, size=None)
+    if targets.shape != logits.shape[:-1]:
+        raise ValueError(
+            f"targets: got shape {targets.shape}, expected {logits.shape[:-1]}, the shape of the logits without the last axis"
+        )
+    counted = targets != ignore
+    check_ids("targets", targets[counted], logits.shape[-1])
+    return counted

@@ -1,0 +1,29 @@
+"""Section 3.2.1 and batches of unequal length: who may attend to whom. Boolean, True = may attend."""
+
+import numpy as np
+
+from minitransformer.arguments import check_ids, check_integer
+
+Array = np.ndarray
+
+
+def causal_mask(L: int) -> Array:
+    """Position i may attend to the positions j <= i, itself included: it never sees the future.  -> (L, L)"""
+    check_integer("L", L, least=0)
+    positions = np.arange(L)
+    return positions[None, :] <= positions[:, None]  # row i: the query; column j: the key
+
+
+def padding_mask(lengths: Array, L: int) -> Array:
+    """Every query may attend to the first `lengths[b]` keys of its sequence, and to no padding after them.
+
+    lengths: (B,) integers from 0 to L -> (B, 1, L), which broadcasts over the queries.
+    """
+    check_integer("L", L, least=0)
+    check_ids("lengths", lengths, L + 1)
+    return (np.arange(L) < lengths[..., None])[..., None, :]
+
+
+def causal_padding_mask(lengths: Array, L: int) -> Array:
+    """Both at once: no key from the future, and none from the padding.  lengths: (B,) -> (B, L, L)"""
+    return causal_mask(L) & padding_mask(lengths, L)

@@ -1,0 +1,37 @@
+"""Section 4.3: sinusoidal positional encoding tells a model without recurrence where each token stands."""
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minitransformer.arguments import check_floats, check_integer
+
+Array = np.ndarray
+
+
+def positional_encoding(L: int, d: int, dtype: DTypeLike = np.float64) -> Array:
+    """P_{i,2j} = sin(i / 10000^(2j/d)),  P_{i,2j+1} = cos(i / 10000^(2j/d))  (4.3).  -> P: (L, d)
+
+    Row i is position i, from 0. An odd d ends with a sine that has no cosine beside it.
+    """
+    check_integer("L", L, least=0)
+    check_integer("d", d, least=1)
+    i = np.arange(L)[:, None]  # (L, 1)
+    two_j = np.arange(0, d, 2)  # (ceil(d/2),)
+    angle = i / 10000 ** (two_j / d)  # (L, ceil(d/2))
+    P = np.empty((L, d), dtype)
+    P[:, 0::2] = np.sin(angle)
+    P[:, 1::2] = np.cos(angle[:, : d // 2])
+    return P
+
+
+def add_positions(E: Array) -> tuple[Array, None]:
+    """x = E + P: word vectors with their positions added  (3.1.1, 4.3).  E: (..., L, d) -> (..., L, d)"""
+    check_floats("E", E, ndim=2)
+    L, d = E.shape[-2:]
+    P = positional_encoding(L, d, E.real.dtype)
+    return E + P, None
+
+
+def add_positions_backward(dx: Array, cache: None) -> Array:
+    """dE = dx: P is a constant, and d(E + P)/dE = 1."""
+    return dx

@@ -1,0 +1,77 @@
+"""Section 4.1: softmax turns scores into a distribution; its logarithm; and the softmax under a mask."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minitransformer.arguments import check_floats, check_mask
+from minitransformer.equations.sums import row_sum
+
+Array = np.ndarray
+
+
+def softmax(a: Array) -> tuple[Array, Array]:
+    """alpha_i = exp(a_i) / sum_j exp(a_j)  (4.1), over the last axis.
+
+    a: (..., n) -> alpha: (..., n). The cache is alpha itself: the backward needs nothing else.
+    """
+    check_floats("a", a)
+    shifted = a - a.max(axis=-1, keepdims=True)  # exp cannot overflow; the ratio is unchanged
+    exps = np.exp(shifted)
+    alpha = exps / row_sum(exps)
+    return alpha, alpha
+
+
+def softmax_backward(dalpha: Array, alpha: Array) -> Array:
+    """da_j = alpha_j (dalpha_j - sum_i dalpha_i alpha_i).
+
+    From d alpha_i / d a_j = alpha_i (delta_ij - alpha_j):
+        da_j = sum_i dalpha_i alpha_i (delta_ij - alpha_j)
+             = alpha_j dalpha_j - alpha_j sum_i dalpha_i alpha_i.
+    The (n, n) Jacobian is never formed. Where alpha_j = 0 (a masked key), da_j = 0.
+    """
+    inner = row_sum(dalpha * alpha)  # (..., 1)
+    return alpha * (dalpha - inner)
+
+
+def masked_softmax(a: Array, mask: Array) -> tuple[Array, Array]:
+    """Softmax over the keys that `mask` allows: the others get weight 0, as if their score were -infinity (3.2.1).
+
+    a: (..., L_q, L_k); mask: boolean, True = may attend, broadcast against a. A query that may attend to nothing gets
+    all-zero weights. The backward is `softmax_backward`: it gives 0 wherever alpha is 0.
+    """
+    check_floats("a", a)
+    check_mask(mask, a.shape)
+    masked = np.where(mask, a, -np.inf)
+    top = masked.max(axis=-1, keepdims=True)
+    finite_top = np.where(top == -np.inf, 0, top)  # -inf minus -inf would be NaN where nothing may be attended to
+    exps = np.exp(masked - finite_top)  # exp(-inf) = 0: no weight for a masked key
+    total = row_sum(exps)
+    alpha = exps / np.where(total == 0, 1, total)
+    return alpha, alpha
+
+
+class LogSoftmaxCache(NamedTuple):
+    alpha: Array  # (..., n), the softmax itself
+
+
+def log_softmax(a: Array) -> tuple[Array, LogSoftmaxCache]:
+    """log alpha_i = a_i - log sum_j exp(a_j), over the last axis: no logarithm of a number that underflowed to 0.
+
+    a: (..., n) -> (..., n)
+    """
+    check_floats("a", a)
+    shifted = a - a.max(axis=-1, keepdims=True)
+    exps = np.exp(shifted)
+    total = row_sum(exps)
+    log_alpha = shifted - np.log(total)
+    return log_alpha, LogSoftmaxCache(exps / total)
+
+
+def log_softmax_backward(dlog_alpha: Array, cache: LogSoftmaxCache) -> Array:
+    """da_j = dlog_alpha_j - alpha_j sum_i dlog_alpha_i.
+
+    From d log alpha_i / d a_j = delta_ij - alpha_j.
+    """
+    total = row_sum(dlog_alpha)  # (..., 1)
+    return dlog_alpha - cache.alpha * total

@@ -1,0 +1,155 @@
+"""Sections 3.1 and 5: one layer of the Transformer's encoder, self-attention and feed-forward, each with its residual and norm."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minitransformer.equations.activations import RELU
+from minitransformer.equations.pair import Pair
+from minitransformer.layers.add_norm import AddNormCache, add_norm, add_norm_backward, residual, residual_backward
+from minitransformer.layers.feed_forward import (
+    FeedForward,
+    FeedForwardCache,
+    feed_forward,
+    feed_forward_backward,
+    init_feed_forward,
+)
+from minitransformer.layers.layer_norm import LayerNorm, LayerNormCache, init_layer_norm, layer_norm, layer_norm_backward
+from minitransformer.layers.multi_head import MultiHead, MultiHeadCache, init_multi_head, multi_head, multi_head_backward
+
+Array = np.ndarray
+
+
+class EncoderLayer(NamedTuple):
+    self_attention: MultiHead
+    norm1: LayerNorm
+    feed_forward: FeedForward
+    norm2: LayerNorm
+
+
+class Config(NamedTuple):
+    """What a layer is told besides its weights."""
+
+    h: int  # number of heads
+    rate: float = 0.0  # probability that dropout drops a number, in [0, 1)
+    activation: Pair = RELU
+    norm_first: bool = False  # False: post-norm, as in the text; True: pre-norm, as in GPT-2
+    eps: float = 1e-5  # of the layer norms
+
+
+class PostNormCache(NamedTuple):
+    self_attention: MultiHeadCache
+    add_norm1: AddNormCache
+    feed_forward: FeedForwardCache
+    add_norm2: AddNormCache
+
+
+class PreNormCache(NamedTuple):
+    norm1: LayerNormCache
+    self_attention: MultiHeadCache
+    residual1: Array | None
+    norm2: LayerNormCache
+    feed_forward: FeedForwardCache
+    residual2: Array | None
+
+
+def init_encoder_layer(
+    d_model: int, h: int, d_ff: int, rng: np.random.Generator, dtype: DTypeLike = np.float32
+) -> EncoderLayer:
+    return EncoderLayer(
+        init_multi_head(d_model, h, rng, dtype),
+        init_layer_norm(d_model, dtype),
+        init_feed_forward(d_model, d_ff, rng, dtype),
+        init_layer_norm(d_model, dtype),
+    )
+
+
+def encoder_layer(
+    x: Array,
+    weights: EncoderLayer,
+    config: Config,
+    mask: Array | None = None,
+    bias: Array | None = None,
+    rng: np.random.Generator | None = None,
+) -> tuple[Array, PostNormCache | PreNormCache]:
+    """One encoder layer, in post-norm or pre-norm as `config.norm_first` says.
+
+    x: (..., L, d_model) -> y: (..., L, d_model); mask and bias as in `multi_head`; `rng=None` means evaluation.
+    """
+    if config.norm_first:
+        return pre_norm_encoder_layer(x, weights, config, mask, bias, rng)
+    return post_norm_encoder_layer(x, weights, config, mask, bias, rng)
+
+
+def encoder_layer_backward(dy: Array, cache: PostNormCache | PreNormCache) -> tuple[Array, EncoderLayer]:
+    """The backward of the form that made this cache. -> dx, dweights"""
+    if isinstance(cache, PreNormCache):
+        return pre_norm_encoder_layer_backward(dy, cache)
+    return post_norm_encoder_layer_backward(dy, cache)
+
+
+def post_norm_encoder_layer(
+    x: Array,
+    weights: EncoderLayer,
+    config: Config,
+    mask: Array | None = None,
+    bias: Array | None = None,
+    rng: np.random.Generator | None = None,
+) -> tuple[Array, PostNormCache]:
+    """u = LayerNorm(x + MultiHead(x, x, x)),  y = LayerNorm(u + FFN(u))  (3.1.2 to 3.1.4, section 5)."""
+    h, rate, activation, _, eps = config
+    a, attention_cache = multi_head(x, x, x, weights.self_attention, h, mask, bias, rate, rng)
+    u, add_norm1_cache = add_norm(x, a, weights.norm1, eps, rate, rng)
+    f, feed_forward_cache = feed_forward(u, weights.feed_forward, activation, rate, rng)
+    y, add_norm2_cache = add_norm(u, f, weights.norm2, eps, rate, rng)
+    return y, PostNormCache(attention_cache, add_norm1_cache, feed_forward_cache, add_norm2_cache)
+
+
+def post_norm_encoder_layer_backward(dy: Array, cache: PostNormCache) -> tuple[Array, EncoderLayer]:
+    """The forward, read from the bottom up; where a value was used twice, its gradients add."""
+    du_around, df, dnorm2 = add_norm_backward(dy, cache.add_norm2)
+    du_through, dfeed_forward = feed_forward_backward(df, cache.feed_forward)
+    du = du_around + du_through  # u went around the feed-forward network and through it
+    dx_around, da, dnorm1 = add_norm_backward(du, cache.add_norm1)
+    dx_q, dx_k, dx_v, dself_attention = multi_head_backward(da, cache.self_attention)
+    dx = dx_around + dx_q + dx_k + dx_v  # x went around the attention, and into it as query, key and value
+    return dx, EncoderLayer(dself_attention, dnorm1, dfeed_forward, dnorm2)
+
+
+def pre_norm_encoder_layer(
+    x: Array,
+    weights: EncoderLayer,
+    config: Config,
+    mask: Array | None = None,
+    bias: Array | None = None,
+    rng: np.random.Generator | None = None,
+) -> tuple[Array, PreNormCache]:
+    """n = LayerNorm(x), u = x + MultiHead(n, n, n),  y = u + FFN(LayerNorm(u))  (Xiong et al. 2020; not in the text).
+
+    Nothing stands on the path around the sublayers, so gradients reach the first layer undamped.
+    """
+    h, rate, activation, _, eps = config
+    n1, norm1_cache = layer_norm(x, weights.norm1, eps)
+    a, attention_cache = multi_head(n1, n1, n1, weights.self_attention, h, mask, bias, rate, rng)
+    u, residual1_cache = residual(x, a, rate, rng)
+    n2, norm2_cache = layer_norm(u, weights.norm2, eps)
+    f, feed_forward_cache = feed_forward(n2, weights.feed_forward, activation, rate, rng)
+    y, residual2_cache = residual(u, f, rate, rng)
+    return y, PreNormCache(
+        norm1_cache, attention_cache, residual1_cache, norm2_cache, feed_forward_cache, residual2_cache
+    )
+
+
+def pre_norm_encoder_layer_backward(dy: Array, cache: PreNormCache) -> tuple[Array, EncoderLayer]:
+    """The forward, read from the bottom up; where a value was used twice, its gradients add."""
+    du_around, df = residual_backward(dy, cache.residual2)
+    dn2, dfeed_forward = feed_forward_backward(df, cache.feed_forward)
+    du_through, dnorm2 = layer_norm_backward(dn2, cache.norm2)
+    du = du_around + du_through  # u went around norm and feed-forward network, and through them
+    dx_around, da = residual_backward(du, cache.residual1)
+    dn_q, dn_k, dn_v, dself_attention = multi_head_backward(da, cache.self_attention)
+    dn1 = dn_q + dn_k + dn_v  # n1 was query, key and value
+    dx_through, dnorm1 = layer_norm_backward(dn1, cache.norm1)
+    dx = dx_around + dx_through  # x went around norm and attention, and through them
+    return dx, EncoderLayer(dself_attention, dnorm1, dfeed_forward, dnorm2)

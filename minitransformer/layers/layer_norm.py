@@ -1,0 +1,62 @@
+"""Section 3.1.4: layer normalization, each position's features brought to mean 0 and variance 1, then scaled and shifted."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minitransformer.arguments import check_width
+from minitransformer.equations.sums import column_sum, row_mean
+
+Array = np.ndarray
+
+
+class LayerNorm(NamedTuple):
+    gamma: Array  # (d,), gain
+    beta: Array  # (d,), bias
+
+
+class LayerNormCache(NamedTuple):
+    x_hat: Array  # (..., d)
+    sigma: Array  # (..., 1)
+    weights: LayerNorm
+
+
+def init_layer_norm(d: int, dtype: DTypeLike = np.float32) -> LayerNorm:
+    """gamma = 1, beta = 0: at the start, the normalization alone."""
+    return LayerNorm(np.ones(d, dtype), np.zeros(d, dtype))
+
+
+def layer_norm(x: Array, weights: LayerNorm, eps: float = 1e-5) -> tuple[Array, LayerNormCache]:
+    """y = gamma * x_hat + beta,  x_hat = (x - mean) / sigma,  sigma = sqrt(variance + eps)  (3.1.4; Ba et al. 2016).
+
+    x: (..., d) -> y: (..., d). Mean and variance are taken over the features of one position, never over the batch. The
+    variance is the biased one (divided by d, not d - 1), and eps stands inside the root.
+    """
+    check_width("x", x, len(weights.gamma))
+    centred = x - row_mean(x)
+    variance = row_mean(centred * centred)  # (..., 1)
+    sigma = np.sqrt(variance + eps)
+    x_hat = centred / sigma
+    y = x_hat * weights.gamma + weights.beta
+    return y, LayerNormCache(x_hat, sigma, weights)
+
+
+def layer_norm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, LayerNorm]:
+    """dgamma = sum of dy * x_hat and dbeta = sum of dy over all positions; with g = dy * gamma, the gradient of x_hat,
+
+        dx = (g - mean(g) - x_hat * mean(g * x_hat)) / sigma.
+
+    Each x_i moves x_hat_k in three ways: directly, through the mean, and through sigma. With
+        d centred_k / d x_i = delta_ik - 1/d,     d sigma / d x_i = centred_i / (d sigma) = x_hat_i / d,
+    the quotient rule gives d x_hat_k / d x_i = (delta_ik - 1/d - x_hat_k x_hat_i / d) / sigma, and the sum over k of
+    g_k times that is the formula. gamma stands inside the means: it weighs each g_k before they are taken.
+    """
+    x_hat, sigma, weights = cache
+    dy_x_hat = dy * x_hat
+    dgamma = column_sum(dy_x_hat)
+    dbeta = column_sum(dy)
+    g = dy * weights.gamma
+    along_x_hat = row_mean(g * x_hat)  # (..., 1)
+    dx = (g - row_mean(g) - x_hat * along_x_hat) / sigma
+    return dx, LayerNorm(dgamma, dbeta)

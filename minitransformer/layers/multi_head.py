@@ -1,0 +1,98 @@
+"""Section 4.2: multi-head attention, h attentions in h subspaces side by side."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minitransformer.arguments import check_heads
+from minitransformer.equations.attention import AttentionCache, attention, attention_backward
+from minitransformer.equations.heads import merge_heads, split_heads
+from minitransformer.layers.linear import Linear, LinearCache, init_linear, linear, linear_backward
+
+Array = np.ndarray
+
+
+class MultiHead(NamedTuple):
+    """Columns i*d_k to (i+1)*d_k of query.W are the text's W_i^Q, and so for W_i^K and W_i^V; output.W is its W^O.
+
+    The text's equations have no biases (b = 0 is the same); section 5's code has them.
+    """
+
+    query: Linear  # W: (d_query, h*d_k)
+    key: Linear  # W: (d_key, h*d_k)
+    value: Linear  # W: (d_value, h*d_v)
+    output: Linear  # W: (h*d_v, d_model)
+
+
+class MultiHeadCache(NamedTuple):
+    query: LinearCache
+    key: LinearCache
+    value: LinearCache
+    attention: AttentionCache
+    output: LinearCache
+
+
+def init_multi_head(d_model: int, h: int, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> MultiHead:
+    """Square maps with d_k = d_v = d_model / h, the usual choice: h heads then cost as much as one wide one."""
+    check_heads(h, "d_model", d_model)
+    return MultiHead(*(init_linear(d_model, d_model, rng, dtype) for _ in MultiHead._fields))
+
+
+def multi_head(
+    x_q: Array,
+    x_k: Array,
+    x_v: Array,
+    weights: MultiHead,
+    h: int,
+    mask: Array | None = None,
+    bias: Array | None = None,
+    rate: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> tuple[Array, MultiHeadCache]:
+    """MultiHead(Q, K, V) = Concat(head_1, ..., head_h) W^O,  head_i = Attention(Q W_i^Q, K W_i^K, V W_i^V)  (4.2).
+
+    x_q: (..., L_q, d_query), x_k: (..., L_k, d_key), x_v: (..., L_k, d_value) -> y: (..., L_q, d_model). Self-attention
+    passes the same x three times; encoder-decoder attention passes the encoder's output as x_k and x_v.
+
+    mask (boolean, True = may attend) and bias (added to the scores) broadcast against (..., L_q, L_k) and hold for all
+    heads alike; with one axis more than x_q they broadcast against (..., h, L_q, L_k), head by head.
+    """
+    Q, query_cache = linear(x_q, weights.query)  # (..., L_q, h*d_k): all heads' projections at once
+    K, key_cache = linear(x_k, weights.key)  # (..., L_k, h*d_k)
+    V, value_cache = linear(x_v, weights.value)  # (..., L_k, h*d_v)
+    Q_heads = split_heads(Q, h)  # (..., h, L_q, d_k)
+    K_heads = split_heads(K, h)  # (..., h, L_k, d_k)
+    V_heads = split_heads(V, h)  # (..., h, L_k, d_v)
+    mask_heads = over_heads(mask, x_q.ndim)
+    bias_heads = over_heads(bias, x_q.ndim)
+    heads, attention_cache = attention(Q_heads, K_heads, V_heads, mask_heads, bias_heads, rate, rng)  # (..., h, L_q, d_v)
+    concat = merge_heads(heads)  # (..., L_q, h*d_v)
+    y, output_cache = linear(concat, weights.output)  # (..., L_q, d_model)
+    return y, MultiHeadCache(query_cache, key_cache, value_cache, attention_cache, output_cache)
+
+
+def multi_head_backward(dy: Array, cache: MultiHeadCache) -> tuple[Array, Array, Array, MultiHead]:
+    """The forward, read from the bottom up. -> dx_q, dx_k, dx_v, dweights
+
+    Concat and split only move numbers, so each is the other's backward. Where one x was passed as query, key and
+    value, its gradient is the sum dx_q + dx_k + dx_v, which the caller takes.
+    """
+    dconcat, doutput = linear_backward(dy, cache.output)  # (..., L_q, h*d_v)
+    h = cache.attention.scores.Q.shape[-3]
+    dheads = split_heads(dconcat, h)  # (..., h, L_q, d_v)
+    dQ_heads, dK_heads, dV_heads = attention_backward(dheads, cache.attention)
+    dQ = merge_heads(dQ_heads)  # (..., L_q, h*d_k)
+    dK = merge_heads(dK_heads)  # (..., L_k, h*d_k)
+    dV = merge_heads(dV_heads)  # (..., L_k, h*d_v)
+    dx_q, dquery = linear_backward(dQ, cache.query)
+    dx_k, dkey = linear_backward(dK, cache.key)
+    dx_v, dvalue = linear_backward(dV, cache.value)
+    return dx_q, dx_k, dx_v, MultiHead(dquery, dkey, dvalue, doutput)
+
+
+def over_heads(mask: Array | None, x_ndim: int) -> Array | None:
+    """A mask or bias (..., L_q, L_k) gets an axis for the heads: (..., 1, L_q, L_k). One that has it already stays."""
+    if mask is None or np.ndim(mask) < 2 or np.ndim(mask) > x_ndim:
+        return mask
+    return mask[..., None, :, :]

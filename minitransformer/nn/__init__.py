@@ -1,0 +1,24 @@
+"""Section 5: the same layers under PyTorch's class names, arguments, conventions and state-dict keys.
+
+What is PyTorch's own stays in this package and is turned, at its boundary, into what the rest of the package uses:
+
+    matter           here, as in PyTorch                          below, in layers/
+    first axis       the sequence, (L, B, d), unless batch_first  the batch, (B, L, d)
+    boolean mask     True = masked out                            True = may attend
+    float mask       added to the scores; -inf masks out          a boolean mask, and a bias without infinities
+    linear weights   (d_out, d_in)                                (d_in, d_out)
+    mode             module.train(), module.eval()                rng=generator to train, rng=None to evaluate
+
+Called like a function, a module evaluates: no dropout. To train, call the pair:
+
+    out, cache = layer.forward(src, rng=rng)
+    dsrc, grads = layer.backward(dout, cache)      # grads: a dict with the names and shapes of layer.state_dict()
+"""
+
+from minitransformer.nn.encoder import TransformerEncoder, TransformerEncoderLayer
+from minitransformer.nn.layer_norm import LayerNorm
+from minitransformer.nn.linear import Linear
+from minitransformer.nn.module import Module
+from minitransformer.nn.multihead_attention import MultiheadAttention
+
+__all__ = ["LayerNorm", "Linear", "Module", "MultiheadAttention", "TransformerEncoder", "TransformerEncoderLayer"]

@@ -1,0 +1,65 @@
+"""PyTorch's `nn.Linear`."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minitransformer.arguments import check_integer, check_shape, check_width
+from minitransformer.layers.linear import Linear as LinearWeights
+from minitransformer.layers.linear import LinearCache, linear, linear_backward
+from minitransformer.nn.module import Module, Named, floating, generator
+
+Array = np.ndarray
+
+
+class Linear(Module):
+    """y = x A^T + b with A = `weight` (out_features, in_features): PyTorch's name for x W + b."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        dtype: DTypeLike = np.float32,
+        rng: np.random.Generator | None = None,
+    ):
+        check_integer("in_features", in_features, least=1)
+        check_integer("out_features", out_features, least=1)
+        self.weights = uniform_linear(in_features, out_features, generator(rng), floating(dtype))
+
+    def __call__(self, x: Array) -> Array:
+        return self.forward(x)[0]
+
+    def forward(self, x: Array) -> tuple[Array, LinearCache]:
+        """x: (..., in_features) -> (..., out_features)"""
+        check_width("x", x, len(self.weights.W))
+        return linear(x, self.weights)
+
+    def backward(self, dout: Array, cache: LinearCache) -> tuple[Array, Named]:
+        check_shape("dout", dout, (*cache.x.shape[:-1], len(self.weights.b)))
+        dx, dweights = linear_backward(dout, cache)
+        return dx, self.named(dweights)
+
+    def named(self, weights: LinearWeights) -> Named:
+        return name_linear(weights)
+
+    def from_named(self, arrays: Mapping[str, Array]) -> LinearWeights:
+        return linear_from_named(arrays)
+
+
+def name_linear(weights: LinearWeights) -> Named:
+    return {"weight": weights.W.T, "bias": weights.b}  # PyTorch stores (d_out, d_in)
+
+
+def linear_from_named(named: Mapping[str, Array]) -> LinearWeights:
+    return LinearWeights(named["weight"].T, named["bias"])
+
+
+def uniform_linear(d_in: int, d_out: int, rng: np.random.Generator, dtype: np.dtype) -> LinearWeights:
+    """W and b uniform within +-1/sqrt(d_in)."""
+    limit = 1 / math.sqrt(d_in)
+    W = rng.uniform(-limit, limit, (d_in, d_out)).astype(dtype)
+    b = rng.uniform(-limit, limit, d_out).astype(dtype)
+    return LinearWeights(W, b)

@@ -1,0 +1,70 @@
+"""What PyTorch-named classes share: weights of the package, exchanged under PyTorch's names and in its shapes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minitransformer.arguments import check_rng, check_shape
+from minitransformer.tree import tree_map
+
+Array = np.ndarray
+Named = dict[str, Array]
+
+
+class Module:
+    """What the classes share: their weights, a NamedTuple of the package, and its exchange under PyTorch's names."""
+
+    weights: Any
+
+    def named(self, weights: Any) -> Named:
+        """Weights, or gradients (they have the same type), under PyTorch's names and in its shapes."""
+        raise NotImplementedError
+
+    def from_named(self, arrays: Mapping[str, Array]) -> Any:
+        """The inverse of `named`."""
+        raise NotImplementedError
+
+    def state_dict(self) -> Named:
+        """A copy of all weights under PyTorch's names and in its shapes."""
+        return {name: array.copy() for name, array in self.named(self.weights).items()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Array]) -> None:
+        """Take over a copy of these weights, in the dtype that they come in; if one does not fit, nothing changes.
+
+        Raises KeyError for missing or unknown names, ValueError for a wrong shape, TypeError for anything but a
+        floating-point NumPy array (PyTorch's tensors become arrays by `tensor.numpy(force=True)`).
+        """
+        own = self.named(self.weights)
+        missing = [name for name in own if name not in state_dict]
+        unknown = [name for name in state_dict if name not in own]
+        if missing or unknown:
+            raise KeyError(f"state_dict: missing keys {missing}, unknown keys {unknown}; expected exactly {list(own)}")
+        for name, array in own.items():
+            check_shape(f"state_dict[{name!r}]", state_dict[name], array.shape)
+        views = self.from_named(state_dict)
+        self.weights = tree_map(lambda view: np.array(view, order="C"), views)
+
+
+def prefix(path: str, named: Named) -> Named:
+    return {f"{path}.{name}": array for name, array in named.items()}
+
+
+def under(path: str, named: Mapping[str, Array]) -> Named:
+    start = f"{path}."
+    return {name.removeprefix(start): array for name, array in named.items() if name.startswith(start)}
+
+
+def generator(rng: np.random.Generator | None) -> np.random.Generator:
+    """The generator of the start values: the caller's, or a fresh, unseeded one."""
+    check_rng(rng)
+    return np.random.default_rng() if rng is None else rng
+
+
+def floating(dtype: DTypeLike) -> np.dtype:
+    """`dtype` as a NumPy dtype of floating-point numbers."""
+    resolved = np.dtype(dtype)
+    if resolved.kind != "f":
+        raise TypeError(f"dtype: got {resolved}, expected a floating-point type such as float32")
+    return resolved
