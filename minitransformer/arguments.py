@@ -14,12 +14,13 @@ Array = np.ndarray
 
 def check_floats(name: str, x: Array, ndim: int = 1) -> None:
     """`x` must be a NumPy array of floating-point numbers (or complex ones, for the complex step) with `ndim` axes or more."""
+    if isinstance(x, np.ndarray) and x.dtype.kind in "fc" and x.ndim >= ndim:
+        return
     if not isinstance(x, np.ndarray):
         raise TypeError(f"{name}: got {type(x).__name__}, expected a NumPy array of floating-point numbers")
     if x.dtype.kind not in "fc":
         raise TypeError(f"{name}: got dtype {x.dtype}, expected floating-point numbers such as float32")
-    if x.ndim < ndim:
-        raise ValueError(f"{name}: got shape {x.shape}, expected at least {ndim} axes")
+    raise ValueError(f"{name}: got shape {x.shape}, expected at least {ndim} axes")
 
 
 def check_width(name: str, x: Array, width: int, ndim: int = 1) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from minitransformer.arguments import check_floats, check_width
 from minitransformer.equations.pair import Pair
-from minitransformer.equations.sums import column_sum
+from minitransformer.equations.rows import column_sum
 
 Array = np.ndarray
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minitransformer.arguments import check_width
-from minitransformer.equations.sums import column_sum, row_mean
+from minitransformer.equations.rows import column_sum, row_mean, row_products
 
 Array = np.ndarray
 
@@ -52,11 +52,12 @@ def layer_norm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, LayerN
     the quotient rule gives d x_hat_k / d x_i = (delta_ik - 1/d - x_hat_k x_hat_i / d) / sigma, and the sum over k of
     g_k times that is the formula. gamma stands inside the means: it weighs each g_k before they are taken.
     """
-    x_hat, sigma, weights = cache
+    x_hat, sigma, (gamma, _) = cache
+    d = len(gamma)
     dy_x_hat = dy * x_hat
     dgamma = column_sum(dy_x_hat)
     dbeta = column_sum(dy)
-    g = dy * weights.gamma
-    along_x_hat = row_mean(g * x_hat)  # (..., 1)
-    dx = (g - row_mean(g) - x_hat * along_x_hat) / sigma
+    mean_g = row_products(dy, gamma) / d  # (..., 1), the mean of g = dy * gamma
+    mean_g_x_hat = row_products(dy_x_hat, gamma) / d  # (..., 1)
+    dx = (dy * gamma - mean_g - x_hat * mean_g_x_hat) / sigma
     return dx, LayerNorm(dgamma, dbeta)

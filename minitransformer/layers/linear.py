@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minitransformer.arguments import check_width
-from minitransformer.equations.sums import column_sum
+from minitransformer.equations.rows import column_sum
 
 Array = np.ndarray
 
