@@ -13,7 +13,7 @@ Array = np.ndarray
 
 
 def check_floats(name: str, x: Array, ndim: int = 1) -> None:
-    """`x` must be a NumPy array of floating-point numbers (or complex ones, for the complex step) with `ndim` axes or more."""
+    """`x` must be an array of floating-point (or, for the complex step, complex) numbers with `ndim` axes or more."""
     if isinstance(x, np.ndarray) and x.dtype.kind in "fc" and x.ndim >= ndim:
         return
     if not isinstance(x, np.ndarray):
@@ -21,6 +21,13 @@ def check_floats(name: str, x: Array, ndim: int = 1) -> None:
     if x.dtype.kind not in "fc":
         raise TypeError(f"{name}: got dtype {x.dtype}, expected floating-point numbers such as float32")
     raise ValueError(f"{name}: got shape {x.shape}, expected at least {ndim} axes")
+
+
+def check_rank(name: str, x: Array, ndim: int) -> None:
+    """`x` must be floating-point with exactly `ndim` axes."""
+    check_floats(name, x, ndim)
+    if x.ndim != ndim:
+        raise ValueError(f"{name}: got shape {x.shape}, expected {ndim} axes")
 
 
 def check_width(name: str, x: Array, width: int, ndim: int = 1) -> None:
@@ -44,18 +51,21 @@ def check_same_shape(name: str, x: Array, other_name: str, other: Array) -> None
         raise ValueError(f"{name}: got shape {x.shape}, expected {other.shape}, the shape of {other_name}")
 
 
-def check_attention(Q: Array, K: Array, V: Array) -> None:
-    """Q (..., L_q, d_k), K (..., L_k, d_k) and V (..., L_k, d_v) must fit together."""
-    check_floats("Q", Q, ndim=2)
-    check_width("K", K, Q.shape[-1], ndim=2)
-    check_values(V, K.shape[-2])
+def check_keys(K: Array, d_k: int, Q: Array) -> None:
+    """K (..., L_k, d_k) must have `d_k` features and the batch axes of Q (..., L_q, d_q)."""
+    check_width("K", K, d_k, ndim=2)
+    if K.shape[:-2] != Q.shape[:-2]:
+        raise ValueError(f"K: got shape {K.shape}, expected the batch axes of Q, {Q.shape[:-2]}, before the last two")
 
 
-def check_values(V: Array, L_k: int) -> None:
-    """V (..., L_k, d_v) must have one value for each key."""
-    check_floats("V", V, ndim=2)
-    if V.shape[-2] != L_k:
-        raise ValueError(f"V: got shape {V.shape}, which has {V.shape[-2]} values, expected one for each of the {L_k} keys")
+def check_values(V: Array, A: Array, name: str = "V") -> None:
+    """V (..., L_k, d_v) must have the batch axes of the scores A (..., L_q, L_k), and one value for each key."""
+    check_floats(name, V, ndim=2)
+    expected = A.shape[:-2] + A.shape[-1:]
+    if V.shape[:-1] != expected:
+        raise ValueError(
+            f"{name}: got shape {V.shape}, expected {expected} before the last axis, one value for each key"
+        )
 
 
 def check_mask(mask: Array | None, scores_shape: tuple[int, ...], name: str = "mask") -> None:
@@ -97,7 +107,7 @@ def check_ids(name: str, ids: Array, size: int | None) -> None:
 
 def check_integer(name: str, value: int, least: int) -> None:
     """`value` must be an integer, `least` or more."""
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+    if type(value) is not int and (not isinstance(value, numbers.Integral) or isinstance(value, bool)):
         raise TypeError(f"{name}: got {value!r}, expected an integer")
     if value < least:
         raise ValueError(f"{name}: got {value}, expected {least} or more")
@@ -105,7 +115,7 @@ def check_integer(name: str, value: int, least: int) -> None:
 
 def check_rate(name: str, rate: float) -> None:
     """`rate`, the probability of dropping a number, must lie in [0, 1)."""
-    if not isinstance(rate, numbers.Real) or isinstance(rate, bool):
+    if type(rate) is not float and (not isinstance(rate, numbers.Real) or isinstance(rate, bool)):
         raise TypeError(f"{name}: got {rate!r}, expected a number in [0, 1)")
     if not 0.0 <= rate < 1.0:
         raise ValueError(f"{name}: got {rate}, expected a probability in [0, 1)")

@@ -46,7 +46,7 @@ class GeluCache(NamedTuple):
 
 
 def gelu(x: Array) -> tuple[Array, GeluCache]:
-    """y = x Phi(x), where Phi is the normal distribution function (1 + erf(x / sqrt 2)) / 2  (Hendrycks, Gimpel 2016)."""
+    """y = x Phi(x), with the normal distribution function Phi(x) = (1 + erf(x/sqrt 2))/2  (Hendrycks, Gimpel 2016)."""
     check_floats("x", x, ndim=0)
     Phi = normal_cdf(x)
     return x * Phi, GeluCache(x, Phi)

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_attention, check_bias, check_floats, check_mask, check_shape, check_values
+from minitransformer.arguments import check_bias, check_floats, check_rank, check_values
 from minitransformer.equations.compatibility import (
     SCALED_DOT_PRODUCT,
     DotProductCache,
@@ -30,14 +30,14 @@ def attention_one_query(
 ) -> tuple[Array, OneQueryCache]:
     """a_i = f(q, k_i),  alpha_i = exp(a_i) / sum_j exp(a_j),  o = sum_i alpha_i v_i  (4.1).
 
-    q: (d_q,), the query; k: (n, d_k) and v: (n, d_v), the n key-value pairs -> o: (d_v,). f: a compatibility function of
-    `compatibility.py`, with its weights in `f_weights` (none for the dot products).
+    q: (d_q,), the query; k: (n, d_k) and v: (n, d_v), the n key-value pairs -> o: (d_v,). f: a compatibility function
+    of `compatibility.py`, with its weights in `f_weights` (none for the dot products).
     """
-    check_floats("q", q)
-    check_shape("q", q, (q.shape[-1],))
-    check_floats("k", k, ndim=2)
-    check_values(v, len(k))
+    check_rank("q", q, 1)
+    check_rank("k", k, 2)
+    check_rank("v", v, 2)
     scores, f_cache = f.forward(q[None, :], k, *f_weights)  # (1, n): f takes a matrix of queries; here it has one row
+    check_values(v, scores, "v")
     a = scores[0]  # (n,)
     alpha, _ = softmax(a)  # (n,)
     o = alpha @ v  # (d_v,)
@@ -74,7 +74,7 @@ def attend(
     and the equations do not.
     """
     check_floats("A", A, ndim=2)
-    check_values(V, A.shape[-1])
+    check_values(V, A)
     if mask is None:
         alpha, _ = softmax(A)
     else:
@@ -116,9 +116,7 @@ def attention(
     mask: boolean, True = may attend; bias: numbers added to the scores (constants: they get no gradient); both
     broadcast against (..., L_q, L_k).
     """
-    check_attention(Q, K, V)
     A, scores_cache = scaled_dot_product(Q, K)  # (..., L_q, L_k)
-    check_mask(mask, A.shape)
     check_bias(bias, A.shape)
     biased = A if bias is None else A + bias
     O, attend_cache = attend(biased, V, mask, rate, rng)  # (..., L_q, d_v)

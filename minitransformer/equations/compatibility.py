@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_floats, check_width
+from minitransformer.arguments import check_floats, check_keys, check_rank, check_shape, check_width
 from minitransformer.equations.pair import Pair
 from minitransformer.equations.rows import column_sum
 
@@ -24,7 +24,7 @@ class DotProductCache(NamedTuple):
 def dot_product(Q: Array, K: Array) -> tuple[Array, DotProductCache]:
     """f(q, k) = q^T k, so A = Q K^T.  -> (..., L_q, L_k)"""
     check_floats("Q", Q, ndim=2)
-    check_width("K", K, Q.shape[-1], ndim=2)
+    check_keys(K, Q.shape[-1], Q)
     A = Q @ K.mT
     return A, DotProductCache(Q, K)
 
@@ -46,7 +46,7 @@ def scaled_dot_product(Q: Array, K: Array) -> tuple[Array, DotProductCache]:
     variance d_k, and the division brings it back to 1, whatever the width.
     """
     check_floats("Q", Q, ndim=2)
-    check_width("K", K, Q.shape[-1], ndim=2)
+    check_keys(K, Q.shape[-1], Q)
     d_k = K.shape[-1]
     A = Q @ K.mT / math.sqrt(d_k)
     return A, DotProductCache(Q, K)
@@ -71,9 +71,9 @@ def bilinear(Q: Array, K: Array, M: Array) -> tuple[Array, BilinearCache]:
 
     M: (d_q, d_k), so that queries and keys may differ in width.  -> (..., L_q, L_k)
     """
-    check_floats("M", M, ndim=2)
+    check_rank("M", M, 2)
     check_width("Q", Q, M.shape[0], ndim=2)
-    check_width("K", K, M.shape[1], ndim=2)
+    check_keys(K, M.shape[1], Q)
     QM = Q @ M  # (..., L_q, d_k)
     A = QM @ K.mT
     return A, BilinearCache(Q, K, M, QM)
@@ -116,12 +116,12 @@ def additive(Q: Array, K: Array, weights: Additive) -> tuple[Array, AdditiveCach
     takes L_q L_k d_a numbers: that is why the dot product won.
     """
     W, U, v = weights
-    check_floats("weights.W", W, ndim=2)
-    check_floats("weights.U", U, ndim=2)
-    check_width("weights.v", v, W.shape[0])
-    check_width("weights.U.T", U.T, W.shape[0])
+    check_rank("weights.W", W, 2)
+    check_rank("weights.U", U, 2)
+    check_shape("weights.v", v, (len(W),))
+    check_shape("weights.U", U, (len(W), U.shape[1]))
     check_width("Q", Q, W.shape[1], ndim=2)
-    check_width("K", K, U.shape[1], ndim=2)
+    check_keys(K, U.shape[1], Q)
     WQ = Q @ W.T  # (..., L_q, d_a)
     UK = K @ U.T  # (..., L_k, d_a)
     s = WQ[..., :, None, :] + UK[..., None, :, :]  # (..., L_q, L_k, d_a)
@@ -133,9 +133,9 @@ def additive(Q: Array, K: Array, weights: Additive) -> tuple[Array, AdditiveCach
 def additive_backward(dA: Array, cache: AdditiveCache) -> tuple[Array, Array, Additive]:
     """With s_ija = (Wq_i)_a + (Uk_j)_a, t = tanh(s) and A_ij = sum_a t_ija v_a:
 
-        dv_a = sum_ij dA_ij t_ija,          ds_ija = dA_ij v_a (1 - t_ija^2),
-        d(Wq)_ia = sum_j ds_ija,            d(Uk)_ja = sum_i ds_ija,
-        dQ = d(Wq) W,  dW = d(Wq)^T Q,      dK = d(Uk) U,  dU = d(Uk)^T K   (dW, dU, dv also sum over all leading axes).
+    dv_a = sum_ij dA_ij t_ija,          ds_ija = dA_ij v_a (1 - t_ija^2),
+    d(Wq)_ia = sum_j ds_ija,            d(Uk)_ja = sum_i ds_ija,
+    dQ = d(Wq) W,  dW = d(Wq)^T Q,      dK = d(Uk) U,  dU = d(Uk)^T K   (dW, dU, dv also sum over all leading axes).
     """
     Q, K, (W, U, v), t = cache
     d_a, d_q = W.shape

@@ -63,7 +63,7 @@ def check_targets(targets: Array, logits: Array, ignore: int) -> Array:
     check_ids("targets", targets, size=None)
     if targets.shape != logits.shape[:-1]:
         raise ValueError(
-            f"targets: got shape {targets.shape}, expected {logits.shape[:-1]}, the shape of the logits without the last axis"
+            f"targets: got shape {targets.shape}, expected {logits.shape[:-1]}, the logits' shape without the last axis"
         )
     counted = targets != ignore
     check_ids("targets", targets[counted], logits.shape[-1])

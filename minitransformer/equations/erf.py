@@ -1,9 +1,9 @@
 """The Gaussian's distribution function Phi, for the exact GELU: NumPy has no error function.
 
-Phi(x) = erfc(-x / sqrt 2) / 2 with erfc(z) = 1 - erf(z). For z >= 0, (1 + 2z) exp(z^2) erfc(z) falls gently from 1
-at z = 0 to 2/sqrt(pi) in the limit (after a small hump), and as a function of t = (z - 3)/(z + 3) in [-1, 1] it is so smooth that
-25 coefficients give it to the last bit of float64. They are the Chebyshev interpolation on 120 nodes, computed with 60
-digits and rewritten in powers of t; the idea is Shepherd and Laframboise's (1981), the coefficients are this project's.
+Phi(x) = erfc(-x / sqrt 2) / 2 with erfc(z) = 1 - erf(z). For z >= 0, (1 + 2z) exp(z^2) erfc(z) stays between 1 and
+1.29, and as a function of t = (z - 3)/(z + 3) in [-1, 1] it is so smooth that 25 coefficients give it to the last bits
+of float64. They come from the Chebyshev series, computed on 120 nodes with 60 digits and rewritten in powers of t. The
+idea is Shepherd and Laframboise's (1981), the coefficients are this project's.
 """
 
 import math

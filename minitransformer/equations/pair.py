@@ -1,4 +1,4 @@
-"""A function beside its derivative, for the places where the text leaves a choice: f in 4.1, the activation in 3.1.3."""
+"""A function beside its backward, where the text leaves a choice: f in 4.1, the activation in 3.1.3."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -1,1 +1,1 @@
-"""Equations with weights. Each file holds the weights of one layer as a NamedTuple, its start values, forward and backward."""
+"""Equations with weights: each file has a layer's weights as a NamedTuple, their start values, forward and backward."""

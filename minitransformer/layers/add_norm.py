@@ -1,4 +1,4 @@
-"""Section 3.1.4: the residual connection and layer normalization around a sublayer, post-norm as in the text and section 5."""
+"""Section 3.1.4: residual connection and layer normalization around a sublayer, post-norm as in the text."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,9 @@ from minitransformer.layers.layer_norm import LayerNorm, LayerNormCache, layer_n
 Array = np.ndarray
 
 
-def residual(x: Array, f: Array, rate: float = 0.0, rng: np.random.Generator | None = None) -> tuple[Array, Array | None]:
+def residual(
+    x: Array, f: Array, rate: float = 0.0, rng: np.random.Generator | None = None
+) -> tuple[Array, Array | None]:
     """y = x + dropout(f), where f is what a sublayer made of x. Pre-norm models end each sublayer with it.
 
     x, f: (..., d) -> y: (..., d). The cache is dropout's mask.

@@ -20,7 +20,7 @@ class EmbeddingCache(NamedTuple):
 
 
 def init_embedding(V: int, d: int, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Embedding:
-    """Standard normal, the size of the positional encoding (its numbers are sines), so that neither drowns the other."""
+    """Standard normal, the size of the positional encoding (sines), so that neither drowns the other."""
     return Embedding(rng.standard_normal((V, d)).astype(dtype))
 
 
@@ -36,8 +36,8 @@ def embedding(ids: Array, weights: Embedding) -> tuple[Array, EmbeddingCache]:
 def embedding_backward(dx: Array, cache: EmbeddingCache) -> Embedding:
     """dE_w = sum of dx_i over all positions i with w_i = w: a word that occurs twice gets both gradients.
 
-    From x_ic = sum_w [w_i = w] E_wc. (`dE[ids] += dx` would keep only the last of them.) The rows are sorted by word, and
-    each run of one word is added up. The ids themselves have no gradient.
+    From x_ic = sum_w [w_i = w] E_wc. (`dE[ids] += dx` would keep only the last of them.) The rows are sorted by word,
+    and each run of one word is added up. The ids themselves have no gradient.
     """
     E = cache.weights.E
     flat_ids = cache.ids.reshape(-1)

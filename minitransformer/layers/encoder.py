@@ -21,7 +21,9 @@ Array = np.ndarray
 
 class Encoder(NamedTuple):
     layers: tuple[EncoderLayer, ...]
-    norm: LayerNorm | None = None  # after the last layer; a pre-norm stack needs it, a post-norm stack ends with one anyway
+    norm: LayerNorm | None = (
+        None  # after the last layer; a pre-norm stack needs it, a post-norm stack ends with one anyway
+    )
 
 
 class EncoderCache(NamedTuple):

@@ -1,4 +1,4 @@
-"""Sections 3.1 and 5: one layer of the Transformer's encoder, self-attention and feed-forward, each with its residual and norm."""
+"""Sections 3.1 and 5: one encoder layer, self-attention and feed-forward network, each with residual and norm."""
 
 from typing import NamedTuple
 
@@ -15,8 +15,20 @@ from minitransformer.layers.feed_forward import (
     feed_forward_backward,
     init_feed_forward,
 )
-from minitransformer.layers.layer_norm import LayerNorm, LayerNormCache, init_layer_norm, layer_norm, layer_norm_backward
-from minitransformer.layers.multi_head import MultiHead, MultiHeadCache, init_multi_head, multi_head, multi_head_backward
+from minitransformer.layers.layer_norm import (
+    LayerNorm,
+    LayerNormCache,
+    init_layer_norm,
+    layer_norm,
+    layer_norm_backward,
+)
+from minitransformer.layers.multi_head import (
+    MultiHead,
+    MultiHeadCache,
+    init_multi_head,
+    multi_head,
+    multi_head_backward,
+)
 
 Array = np.ndarray
 

@@ -39,7 +39,7 @@ def feed_forward(
 ) -> tuple[Array, FeedForwardCache]:
     """y = dropout(max(0, x W_1 + b_1)) W_2 + b_2  (3.1.3; the dropout is section 5's).
 
-    x: (..., d_model) -> y: (..., d_model). Each position goes through by itself. activation: a pair of `activations.py`.
+    x: (..., d_model) -> y: (..., d_model). Each position goes through by itself. activation: one of `activations.py`.
     """
     z, linear1_cache = linear(x, weights.linear1)  # (..., d_ff)
     hidden, activation_cache = activation.forward(z)

@@ -1,4 +1,4 @@
-"""Section 3.1.4: layer normalization, each position's features brought to mean 0 and variance 1, then scaled and shifted."""
+"""Section 3.1.4: layer normalization brings each position's features to mean 0 and variance 1, then scales them."""
 
 from typing import NamedTuple
 

@@ -66,7 +66,9 @@ def multi_head(
     V_heads = split_heads(V, h)  # (..., h, L_k, d_v)
     mask_heads = over_heads(mask, x_q.ndim)
     bias_heads = over_heads(bias, x_q.ndim)
-    heads, attention_cache = attention(Q_heads, K_heads, V_heads, mask_heads, bias_heads, rate, rng)  # (..., h, L_q, d_v)
+    heads, attention_cache = attention(
+        Q_heads, K_heads, V_heads, mask_heads, bias_heads, rate, rng
+    )  # (..., h, L_q, d_v)
     concat = merge_heads(heads)  # (..., L_q, h*d_v)
     y, output_cache = linear(concat, weights.output)  # (..., L_q, d_model)
     return y, MultiHeadCache(query_cache, key_cache, value_cache, attention_cache, output_cache)

@@ -1,7 +1,7 @@
 """Is that really the gradient? The complex step answers, for the unmodified forward, to the last digit.
 
-For an analytic function, f(x + ih v) = f(x) + ih J v + O(h^2), so Im f(x + ih v) / h is the derivative along v. Nothing is
-subtracted, so h can be 1e-30, and the error is the rounding of one evaluation (Squire, Trapp 1998).
+For an analytic function, f(x + ih v) = f(x) + ih J v + O(h^2), so Im f(x + ih v) / h is the derivative along v. Nothing
+is subtracted, so h can be 1e-30, and the error is the rounding of one evaluation (Squire, Trapp 1998).
 
 A backward computes J^T dy. With random v and dy the two must agree: <dy, J v> = <J^T dy, v>.
 """
@@ -23,8 +23,8 @@ TOLERANCE = 1e-12
 class Case(NamedTuple):
     """A forward/backward pair and a point to check it at.
 
-    forward(*inputs) -> (y, cache);  backward(dy, cache) -> the gradients, a tuple like `inputs`. An input is an array or
-    a tree of weights, all of float64. What has no gradient (masks, ids, a generator's seed) is bound inside `forward`.
+    forward(*inputs) -> (y, cache);  backward(dy, cache) -> the gradients, a tuple like `inputs`. An input is an
+    array or a tree of weights, all of float64. What has no gradient (masks, ids, a seed) is bound inside `forward`.
     """
 
     forward: Callable[..., tuple[Array, Any]]

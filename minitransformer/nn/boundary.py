@@ -53,10 +53,10 @@ def torch_masks(
     scores_shape: tuple[int, ...],
     dtype: np.dtype,
 ) -> tuple[Array | None, Array | None]:
-    """PyTorch's two masks as the package's (mask, bias) for scores ([B,] h, L_q, L_k), by which their shapes are checked.
+    """PyTorch's two masks as the package's (mask, bias) for scores of shape ([B,] h, L_q, L_k).
 
-    Boolean masks are inverted (PyTorch's True is masked out). Of a float mask -inf becomes a masked position, and what is
-    finite is added to the scores. `names` are the arguments' names, for the messages.
+    Boolean masks are inverted (PyTorch's True is masked out). Of a float mask -inf becomes a masked position, and what
+    is finite is added to the scores. `names` are the arguments' names, for the messages.
     """
     *batch, h, L_q, L_k = scores_shape
     head_by_head = (*batch[:1], h, L_q, L_k)
@@ -81,7 +81,7 @@ def keep_and_bias(
     if not isinstance(mask, np.ndarray) or mask.dtype.kind not in "bf":
         given = f"dtype {mask.dtype}" if isinstance(mask, np.ndarray) else type(mask).__name__
         raise TypeError(
-            f"{name}: got {given}, expected a boolean array (True = masked out) or a floating-point one (added to the scores)"
+            f"{name}: got {given}, expected an array, boolean (True = masked out) or float (added to the scores)"
         )
     if mask.shape not in shapes:
         raise ValueError(f"{name}: got shape {mask.shape}, expected {' or '.join(map(str, shapes))}")

@@ -58,9 +58,7 @@ class TransformerEncoderLayer(Module):
         self.batch_first = batch_first
         self.weights = uniform_encoder_layer(d_model, dim_feedforward, generator(rng), floating(dtype))
 
-    def __call__(
-        self, src: Array, src_mask: Array | None = None, src_key_padding_mask: Array | None = None
-    ) -> Array:
+    def __call__(self, src: Array, src_mask: Array | None = None, src_key_padding_mask: Array | None = None) -> Array:
         return self.forward(src, src_mask, src_key_padding_mask)[0]
 
     def forward(
@@ -96,7 +94,7 @@ class TransformerEncoderLayer(Module):
 
 
 class TransformerEncoder(Module):
-    """A stack of `num_layers` layers like `encoder_layer`, which all start as copies of it, and a final `norm` if given."""
+    """A stack of `num_layers` layers, which all start as copies of `encoder_layer`, and a final `norm` if given."""
 
     def __init__(self, encoder_layer: TransformerEncoderLayer, num_layers: int, norm: LayerNorm | None = None):
         if not isinstance(encoder_layer, TransformerEncoderLayer):
@@ -130,7 +128,9 @@ class TransformerEncoder(Module):
 
     def backward(self, dout: Array, cache: EncoderCache) -> tuple[Array, Named]:
         """-> dsrc, grads"""
-        check_dout(dout, cache.layers[0].self_attention.query.x, self.batch_first, len(self.weights.layers[0].norm1.gamma))
+        check_dout(
+            dout, cache.layers[0].self_attention.query.x, self.batch_first, len(self.weights.layers[0].norm1.gamma)
+        )
         dx, dweights = encoder_backward(batch_first(dout, self.batch_first), cache)
         return own_order(dx, self.batch_first), self.named(dweights)
 
@@ -183,8 +183,6 @@ def uniform_encoder_layer(d_model: int, d_ff: int, rng: np.random.Generator, dty
     return EncoderLayer(
         self_attention=uniform_multi_head(d_model, d_model, d_model, rng, dtype),
         norm1=init_layer_norm(d_model, dtype),
-        feed_forward=FeedForward(
-            uniform_linear(d_model, d_ff, rng, dtype), uniform_linear(d_ff, d_model, rng, dtype)
-        ),
+        feed_forward=FeedForward(uniform_linear(d_model, d_ff, rng, dtype), uniform_linear(d_ff, d_model, rng, dtype)),
         norm2=init_layer_norm(d_model, dtype),
     )

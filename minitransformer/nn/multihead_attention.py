@@ -106,7 +106,7 @@ class MultiheadAttention(Module):
 
 
 def name_multi_head(weights: MultiHead) -> Named:
-    """Query, key and value projections in one matrix of 3*embed_dim rows, or in three where their inputs' widths differ."""
+    """The three input projections as one matrix of 3*embed_dim rows, or as three where their inputs' widths differ."""
     query, key, value, output = weights
     in_proj_bias = np.concatenate([query.b, key.b, value.b])
     if query.W.shape == key.W.shape == value.W.shape:
@@ -126,9 +126,7 @@ def multi_head_from_named(named: Mapping[str, Array]) -> MultiHead:
     return MultiHead(*inputs, linear_from_named(under("out_proj", named)))
 
 
-def uniform_multi_head(
-    d_model: int, d_key: int, d_value: int, rng: np.random.Generator, dtype: np.dtype
-) -> MultiHead:
+def uniform_multi_head(d_model: int, d_key: int, d_value: int, rng: np.random.Generator, dtype: np.dtype) -> MultiHead:
     """Glorot's uniform bounds for the projections (for the three as one matrix, where they are one); all biases 0."""
     rows = 3 * d_model if d_model == d_key == d_value else d_model
     zeros = np.zeros(d_model, dtype)

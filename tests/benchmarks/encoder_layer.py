@@ -2,8 +2,8 @@
 
     OPENBLAS_NUM_THREADS=1 python tests/benchmarks/encoder_layer.py [--rounds N] [--json]
 
-One process, one thread, float32. The contestants take turns, so that a busy machine slows all of them alike; what counts
-is CPU time, and of that the median. Needs PyTorch (the extra `oracle`).
+One process, one thread, float32. The contestants take turns, so that a busy machine slows all of them alike; what
+counts is CPU time, and of that the median. Needs PyTorch (the extra `oracle`).
 """
 
 import os
@@ -153,7 +153,11 @@ def main() -> None:
         print(json.dumps(results, indent=2))
         return
     for row in results:
-        print("   ".join(f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}" for name, value in row.items()))
+        print(
+            "   ".join(
+                f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}" for name, value in row.items()
+            )
+        )
 
 
 if __name__ == "__main__":

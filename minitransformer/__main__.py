@@ -1,0 +1,108 @@
+"""The command line: `minitransformer`, the same as `python -m minitransformer`."""
+
+import os
+
+# The models of the tour are small, and a second thread costs them more than it gives. NumPy reads this when it is
+# first imported, which is why nothing above this line imports it.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from minitransformer import __version__
+from minitransformer.data.corpus import load_corpus
+from minitransformer.learn import gradient_table, index
+from minitransformer.learn.screen import SilentScreen, make_screen
+from minitransformer.learn.tour import tour
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, without the usage, which `--help` shows."""
+        self.exit(BAD_INPUT, f"{self.prog}: error: {message}\n")
+
+
+def parser() -> Parser:
+    main_parser = Parser(
+        prog="minitransformer",
+        description="The Transformer from first principles. Without a command: the tour, in under 20 seconds.",
+    )
+    main_parser.add_argument("--version", action="version", version=f"minitransformer {__version__}")
+    main_parser.add_argument("--text", metavar="FILE", help="train the tour's language model on this UTF-8 text file")
+    main_parser.set_defaults(run=run_tour)
+    add_common(main_parser)
+    commands = main_parser.add_subparsers(title="commands", metavar="")
+    check = commands.add_parser("check", help="the gradient table: each backward against the complex step")
+    check.add_argument("name", nargs="?", metavar="NAME", help="a function or module, such as attention; default: all")
+    check.set_defaults(run=run_check)
+    add_common(check)
+    show_index = commands.add_parser("index", help="where each equation of the text stands in the code")
+    show_index.add_argument("--markdown", action="store_true", help="as the table of the README")
+    show_index.set_defaults(run=run_index)
+    add_common(show_index)
+    return main_parser
+
+
+def add_common(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--seed", type=seed, default=0, metavar="N", help="of all random numbers (default 0)")
+    command.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
+
+
+def seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected an integer, 0 or more")
+    return int(text)
+
+
+def run_tour(arguments: argparse.Namespace) -> int:
+    corpus = load_corpus(arguments.text)
+    screen = SilentScreen() if arguments.json else make_screen()
+    result = tour(screen, corpus, arguments.seed)
+    if arguments.json:
+        print(json.dumps(result, indent=2))
+    return 0 if result["passed"] else 1
+
+
+def run_check(arguments: argparse.Namespace) -> int:
+    rows = gradient_table.rows_named(arguments.name)
+    checks = [gradient_table.check(row, arguments.seed) for row in rows]
+    if arguments.json:
+        print(json.dumps([c.as_dict() for c in checks], indent=2))
+    else:
+        gradient_table.show(make_screen(), checks)
+    return 0 if all(c.passed for c in checks) else 1
+
+
+def run_index(arguments: argparse.Namespace) -> int:
+    if arguments.json:
+        print(json.dumps(index.as_dicts(), indent=2))
+    elif arguments.markdown:
+        print(index.as_markdown())
+    else:
+        index.show(make_screen())
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code: 0, 1 if a check failed, 2 for bad input, 130 for Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a console that is not UTF-8 shows `?` for what it cannot write
+    arguments = parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except (ValueError, TypeError, KeyError) as error:
+        print(f"minitransformer: error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("minitransformer: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

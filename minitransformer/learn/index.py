@@ -1,0 +1,105 @@
+"""The map from text to code: for each equation of the text the function, its backward, and the tests of both."""
+
+from typing import NamedTuple
+
+from minitransformer.learn.screen import Screen
+
+
+class Row(NamedTuple):
+    section: str  # of the text
+    equation: str
+    function: str  # module and name, below `minitransformer`
+    backward: str | None = None  # in the same module; None for what has no gradient
+
+    @property
+    def name(self) -> str:
+        """The function's own name, which `minitransformer check` takes."""
+        return self.function.rpartition(".")[2]
+
+    @property
+    def module(self) -> str:
+        return f"minitransformer.{self.function.rpartition('.')[0]}"
+
+    @property
+    def tests(self) -> str:
+        """The tests have the layout of the package."""
+        package, _, module = self.function.rpartition(".")[0].rpartition(".")
+        return f"tests/{package.replace('.', '/')}/test_{module}.py"
+
+
+def pair(section: str, equation: str, function: str, backward: str | None = None) -> Row:
+    """A row with a backward, by default the function's name with `_backward`."""
+    return Row(section, equation, function, backward or f"{function.rpartition('.')[2]}_backward")
+
+
+INDEX: tuple[Row, ...] = (
+    pair("2.1.1", "loss = -(1/n) sum_i log P(w_i | w_1, ..., w_{i-1})", "equations.cross_entropy.cross_entropy"),
+    Row("2.1.2", "P(w_i | w_1, ..., w_{i-1}) ~ P(w_i | w_{i-1})", "models.bigram.bigram_log_probabilities"),
+    pair("2.2.1", "Attention(Q, K, V) = softmax(Q K^T / sqrt(d_k)) V", "equations.attention.attention"),
+    pair("3.1", "x_n = EncoderLayer_n(x_{n-1})", "layers.encoder.encoder"),
+    pair("3.1.1", "x_i = E[w_i]", "layers.embedding.embedding"),
+    pair("3.1.3", "FFN(x) = max(0, x W_1 + b_1) W_2 + b_2", "layers.feed_forward.feed_forward"),
+    pair("3.1.3", "max(0, x)", "equations.activations.relu"),
+    pair("3.1.3", "x Phi(x)", "equations.activations.gelu"),
+    pair("3.1.3", "x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2", "equations.activations.gelu_tanh"),
+    pair("3.1.3", "tanh(x)", "equations.activations.tanh"),
+    pair("3.1.4", "x + f(x)", "layers.add_norm.residual"),
+    pair("3.1.4", "LayerNorm(x + f(x))", "layers.add_norm.add_norm"),
+    pair("3.1.4", "gamma (x - mean) / sqrt(variance + eps) + beta", "layers.layer_norm.layer_norm"),
+    Row("3.2.1", "j <= i", "equations.masks.causal_mask"),
+    Row("3.2.1", "j < length", "equations.masks.padding_mask"),
+    pair("3.2.1", "alpha_j = 0 where masked", "equations.softmax.masked_softmax", "softmax_backward"),
+    pair("3.4.1", "P(w_i | w_1, ..., w_{i-1})", "models.causal_lm.causal_lm"),
+    pair(
+        "4.1", "a_i = f(q, k_i), alpha = softmax(a), o = sum_i alpha_i v_i", "equations.attention.attention_one_query"
+    ),
+    pair("4.1", "f(q, k) = q^T k / sqrt(d)", "equations.compatibility.scaled_dot_product"),
+    pair("4.1", "f(q, k) = q^T k", "equations.compatibility.dot_product"),
+    pair("4.1", "f(q, k) = q^T M k", "equations.compatibility.bilinear"),
+    pair("4.1", "f(q, k) = v^T tanh(W q + U k)", "equations.compatibility.additive"),
+    pair("4.1", "alpha_i = exp(a_i) / sum_j exp(a_j)", "equations.softmax.softmax"),
+    pair("4.1", "log alpha_i = a_i - log sum_j exp(a_j)", "equations.softmax.log_softmax"),
+    pair("4.1", "O = softmax(A) V", "equations.attention.attend"),
+    pair("4.1", "q = W_q x (here x W + b, x a row)", "layers.linear.linear"),
+    pair("4.2", "MultiHead(Q, K, V) = Concat(head_1, ..., head_h) W^O", "layers.multi_head.multi_head"),
+    pair("4.2", "Q W_i^Q for i = 1, ..., h", "equations.heads.split_heads", "merge_heads"),
+    pair("4.2", "Concat(head_1, ..., head_h)", "equations.heads.merge_heads", "split_heads"),
+    Row(
+        "4.3",
+        "P_{i,2j} = sin(i / 10000^(2j/d)), P_{i,2j+1} = cos(...)",
+        "equations.positional_encoding.positional_encoding",
+    ),
+    pair("4.3", "x = E + P", "equations.positional_encoding.add_positions"),
+    pair("5", "Dropout(x)", "equations.dropout.dropout"),
+    pair(
+        "5",
+        "u = LayerNorm(x + MultiHead(x)), y = LayerNorm(u + FFN(u))",
+        "layers.encoder_layer.post_norm_encoder_layer",
+    ),
+    pair(
+        "5", "u = x + MultiHead(LayerNorm(x)), y = u + FFN(LayerNorm(u))", "layers.encoder_layer.pre_norm_encoder_layer"
+    ),
+    Row("5", "TransformerEncoderLayer(d_model, nhead, dim_feedforward)", "nn.encoder.TransformerEncoderLayer"),
+)
+
+
+def show(screen: Screen) -> None:
+    screen.table(
+        ("text", "equation", "function", "backward", "tests"),
+        [(row.section, row.equation, row.function, row.backward or "", row.tests) for row in INDEX],
+    )
+
+
+def as_dicts() -> list[dict]:
+    """The index for `--json`."""
+    return [{**row._asdict(), "tests": row.tests} for row in INDEX]
+
+
+def as_markdown() -> str:
+    """The index as the table that stands in the README."""
+    lines = ["| text | equation | function | backward | tests |", "|---|---|---|---|---|"]
+    for row in INDEX:
+        equation = row.equation.replace("|", "\\|")
+        backward = f"`{row.backward}`" if row.backward else ""
+        lines.append(f"| {row.section} | `{equation}` | `{row.function}` | {backward} | `{row.tests}` |")
+    return "\n".join(lines)
