@@ -1,7 +1,4 @@
-"""Sums, means and maxima over rows and columns, written so that NumPy is fast at them.
-
-A sum is a product with a vector of ones, which BLAS adds up faster than a reduction does.
-"""
+"""Sums over rows and columns, as products with a vector of ones: the same sums, added up by BLAS, which is faster."""
 
 import functools
 
@@ -26,15 +23,6 @@ def row_products(x: Array, w: Array) -> Array:
     """sum_j x_ij w_j for every row.  x: (..., n), w: (n,) -> (..., 1)"""
     products = x.reshape(-1, len(w)) @ w
     return products.reshape(x.shape[:-1] + (1,))
-
-
-def row_max(x: Array) -> Array:
-    """max_j x_ij over the last axis, which stays with length 1.  x: (..., n) -> (..., 1)
-
-    The maximum is taken down the columns of a transposed copy, all rows side by side, instead of row after row.
-    """
-    columns = np.ascontiguousarray(x.reshape(-1, x.shape[-1]).T)  # (n, N)
-    return columns.max(axis=0).reshape(x.shape[:-1] + (1,))
 
 
 def column_sum(x: Array) -> Array:

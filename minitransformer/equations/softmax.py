@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minitransformer.arguments import check_floats, check_mask
-from minitransformer.equations.rows import row_max, row_sum
+from minitransformer.equations.rows import row_sum
 
 Array = np.ndarray
 
@@ -16,7 +16,7 @@ def softmax(a: Array) -> tuple[Array, Array]:
     a: (..., n) -> alpha: (..., n). The cache is alpha itself: the backward needs nothing else.
     """
     check_floats("a", a)
-    shifted = a - row_max(a)  # exp cannot overflow; the ratio is unchanged
+    shifted = a - a.max(axis=-1, keepdims=True)  # exp cannot overflow; the ratio is unchanged
     exps = np.exp(shifted)
     alpha = exps / row_sum(exps)
     return alpha, alpha
@@ -43,7 +43,7 @@ def masked_softmax(a: Array, mask: Array) -> tuple[Array, Array]:
     check_floats("a", a)
     check_mask(mask, a.shape)
     masked = np.where(mask, a, -np.inf)
-    top = row_max(masked)
+    top = masked.max(axis=-1, keepdims=True)
     finite_top = np.where(top == -np.inf, 0, top)  # -inf minus -inf would be NaN where nothing may be attended to
     exps = np.exp(masked - finite_top)  # exp(-inf) = 0: no weight for a masked key
     total = row_sum(exps)
@@ -61,7 +61,7 @@ def log_softmax(a: Array) -> tuple[Array, LogSoftmaxCache]:
     a: (..., n) -> (..., n)
     """
     check_floats("a", a)
-    shifted = a - row_max(a)
+    shifted = a - a.max(axis=-1, keepdims=True)
     exps = np.exp(shifted)
     total = row_sum(exps)
     log_alpha = shifted - np.log(total)
