@@ -26,6 +26,21 @@ class Row(NamedTuple):
         package, _, module = self.function.rpartition(".")[0].rpartition(".")
         return f"tests/{package.replace('.', '/')}/test_{module}.py"
 
+    @property
+    def notebook(self) -> str | None:
+        name = NOTEBOOKS.get(self.section)
+        return f"notebooks/{name}.ipynb" if name else None
+
+
+NOTEBOOKS = {
+    "2.2.1": "4.1_attention",
+    "3.2.1": "4.1_attention",
+    "4.1": "4.1_attention",
+    "4.2": "4.2_multi_head",
+    "4.3": "4.3_positional_encoding",
+    "5": "5_encoder_layer",
+}
+
 
 def pair(section: str, equation: str, function: str, backward: str | None = None) -> Row:
     """A row with a backward, by default the function's name with `_backward`."""
@@ -92,14 +107,15 @@ def show(screen: Screen) -> None:
 
 def as_dicts() -> list[dict]:
     """The index for `--json`."""
-    return [{**row._asdict(), "tests": row.tests} for row in INDEX]
+    return [{**row._asdict(), "tests": row.tests, "notebook": row.notebook} for row in INDEX]
 
 
 def as_markdown() -> str:
     """The index as the table that stands in the README."""
-    lines = ["| text | equation | function | backward | tests |", "|---|---|---|---|---|"]
+    lines = ["| text | equation | function | backward | tests | notebook |", "|---|---|---|---|---|---|"]
     for row in INDEX:
         equation = row.equation.replace("|", "\\|")
         backward = f"`{row.backward}`" if row.backward else ""
-        lines.append(f"| {row.section} | `{equation}` | `{row.function}` | {backward} | `{row.tests}` |")
+        notebook = f"[{NOTEBOOKS[row.section]}]({row.notebook})" if row.notebook else ""
+        lines.append(f"| {row.section} | `{equation}` | `{row.function}` | {backward} | `{row.tests}` | {notebook} |")
     return "\n".join(lines)

@@ -14,15 +14,16 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize("row", INDEX, ids=lambda row: row.name)
 def test_every_row_names_what_exists(row):
-    """Function, backward, and the file of tests: all there, and the tests mention the function."""
+    """Function, backward, tests and notebook are there, and the tests mention the function."""
     module = importlib.import_module(row.module)
     assert callable(getattr(module, row.name))
     assert row.backward is None or callable(getattr(module, row.backward))
     assert row.name in (ROOT / row.tests).read_text(encoding="utf-8")
+    assert row.notebook is None or (ROOT / row.notebook).is_file()
 
 
 def test_every_pair_of_the_package_has_a_row():
-    """Whoever adds `f` and `f_backward` to equations/, layers/ or models/ must say which equation of the text they are."""
+    """Whoever adds `f` and `f_backward` to equations, layers or models says which equation of the text they are."""
     rows = {row.function for row in INDEX}
     wrappers = {"layers.encoder_layer.encoder_layer"}  # calls the post-norm or the pre-norm pair, which have rows
     for package in ("equations", "layers", "models"):
@@ -52,4 +53,4 @@ def test_the_readme_has_the_generated_table():
 
 def test_json_rows_name_the_tests():
     """A consumer of `index --json` gets every field of the table."""
-    assert all(row.keys() == {"section", "equation", "function", "backward", "tests"} for row in as_dicts())
+    assert all(row.keys() == {"section", "equation", "function", "backward", "tests", "notebook"} for row in as_dicts())
