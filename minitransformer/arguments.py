@@ -51,6 +51,13 @@ def check_same_shape(name: str, x: Array, other_name: str, other: Array) -> None
         raise ValueError(f"{name}: got shape {x.shape}, expected {other.shape}, the shape of {other_name}")
 
 
+def check_scores(a: Array) -> None:
+    """`a` must be floating-point with at least one number on its last axis, over which softmax is taken."""
+    check_floats("a", a)
+    if a.shape[-1] == 0:
+        raise ValueError(f"a: got shape {a.shape}, expected at least one score on the last axis")
+
+
 def check_keys(K: Array, d_k: int, Q: Array) -> None:
     """K (..., L_k, d_k) must have `d_k` features and the batch axes of Q (..., L_q, d_q)."""
     check_width("K", K, d_k, ndim=2)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_floats, check_mask
+from minitransformer.arguments import check_mask, check_scores
 from minitransformer.equations.rows import row_sum
 
 Array = np.ndarray
@@ -15,7 +15,7 @@ def softmax(a: Array) -> tuple[Array, Array]:
 
     a: (..., n) -> alpha: (..., n). The cache is alpha itself: the backward needs nothing else.
     """
-    check_floats("a", a)
+    check_scores(a)
     shifted = a - a.max(axis=-1, keepdims=True)  # exp cannot overflow; the ratio is unchanged
     exps = np.exp(shifted)
     alpha = exps / row_sum(exps)
@@ -40,7 +40,7 @@ def masked_softmax(a: Array, mask: Array) -> tuple[Array, Array]:
     a: (..., L_q, L_k); mask: boolean, True = may attend, broadcast against a. A query that may attend to nothing gets
     all-zero weights. The backward is `softmax_backward`: it gives 0 wherever alpha is 0.
     """
-    check_floats("a", a)
+    check_scores(a)
     check_mask(mask, a.shape)
     masked = np.where(mask, a, -np.inf)
     top = masked.max(axis=-1, keepdims=True)
@@ -60,7 +60,7 @@ def log_softmax(a: Array) -> tuple[Array, LogSoftmaxCache]:
 
     a: (..., n) -> (..., n)
     """
-    check_floats("a", a)
+    check_scores(a)
     shifted = a - a.max(axis=-1, keepdims=True)
     exps = np.exp(shifted)
     total = row_sum(exps)

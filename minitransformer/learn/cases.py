@@ -67,6 +67,7 @@ from minitransformer.layers.layer_norm import LayerNorm, layer_norm, layer_norm_
 from minitransformer.layers.linear import Linear, linear, linear_backward
 from minitransformer.layers.multi_head import MultiHead, multi_head, multi_head_backward
 from minitransformer.learn.gradient_check import Case
+from minitransformer.models.causal_lm import causal_lm, causal_lm_backward, init_causal_lm
 from minitransformer.tree import Tree, tree_map
 
 Array = np.ndarray
@@ -296,6 +297,19 @@ def encoder_case(rng: Rng) -> Case:
     return Case(forward, encoder_backward, (rng.standard_normal((B, L_k, d_model)), loud(Encoder(layers, norm), rng)))
 
 
+def causal_lm_case(rng: Rng) -> Case:
+    V = 6
+    ids = rng.integers(0, V, (B, L_k))
+    config = Config(h, RATE)
+    seed = int(rng.integers(2**32))
+    weights = loud(init_causal_lm(V, 2, d_model, h, d_ff, rng), rng)
+    return Case(
+        lambda weights: causal_lm(ids, weights, config, np.random.default_rng(seed)),
+        one(causal_lm_backward),
+        (weights,),
+    )
+
+
 CASES: dict[str, Callable[[Rng], Case]] = {
     "softmax": softmax_case,
     "masked_softmax": masked_softmax_case,
@@ -326,4 +340,5 @@ CASES: dict[str, Callable[[Rng], Case]] = {
     "post_norm_encoder_layer": post_norm_encoder_layer_case,
     "pre_norm_encoder_layer": pre_norm_encoder_layer_case,
     "encoder": encoder_case,
+    "causal_lm": causal_lm_case,
 }

@@ -1,0 +1,1 @@
+"""Whole systems: layers put together into the models that the text names."""

@@ -36,11 +36,15 @@ class Module:
         Raises KeyError for missing or unknown names, ValueError for a wrong shape, TypeError for anything but a
         floating-point NumPy array (PyTorch's tensors become arrays by `tensor.numpy(force=True)`).
         """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"state_dict: got {type(state_dict).__name__}, expected a dict of NumPy arrays by name")
         own = self.named(self.weights)
         missing = [name for name in own if name not in state_dict]
         unknown = [name for name in state_dict if name not in own]
         if missing or unknown:
-            raise KeyError(f"state_dict: missing keys {missing}, unknown keys {unknown}; expected exactly {list(own)}")
+            raise KeyError(
+                f"state_dict: missing {missing}, unknown {unknown}; expected the {len(own)} keys of state_dict()"
+            )
         for name, array in own.items():
             check_shape(f"state_dict[{name!r}]", state_dict[name], array.shape)
         views = self.from_named(state_dict)

@@ -1,0 +1,1 @@
+"""From loss to update: schedule, clipping, optimizer, and the loop around them."""

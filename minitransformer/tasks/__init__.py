@@ -1,0 +1,1 @@
+"""One file a task of the text: data, model and metric together."""

@@ -1,0 +1,58 @@
+"""Adam (Kingma, Ba 2015): gradient descent with a step size of its own for each weight."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+Array = np.ndarray
+
+
+class Adam(NamedTuple):
+    """Running means of the gradient and of its square, for every weight; and how many steps they have seen."""
+
+    m: Array  # (n,)
+    v: Array  # (n,)
+    step: int
+
+
+def init_adam(weights: Array) -> Adam:
+    return Adam(np.zeros_like(weights), np.zeros_like(weights), 0)
+
+
+def adam(
+    weights: Array,
+    gradient: Array,
+    state: Adam,
+    rate: float,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+) -> Adam:
+    """m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2,  w = w - rate m_hat / (sqrt(v_hat) + eps)
+
+    with m_hat = m / (1 - beta1^t) and v_hat = v / (1 - beta2^t), which undo that m and v started at 0.
+
+    weights, gradient: (n,), all weights of a model as one array (`tree.flatten`), so a step is a few operations.
+    Changes `weights`, `state.m` and `state.v` in place, as the model's weights are views of them; returns the new state.
+    """
+    m, v, step = state.m, state.v, state.step + 1
+    m *= beta1
+    m += (1 - beta1) * gradient
+    v *= beta2
+    v += (1 - beta2) * gradient * gradient
+    m_hat = m / (1 - beta1**step)
+    v_hat = v / (1 - beta2**step)
+    weights -= rate * m_hat / (np.sqrt(v_hat) + eps)
+    return Adam(m, v, step)
+
+
+def clip_by_global_norm(gradient: Array, limit: float) -> tuple[Array, float]:
+    """gradient * min(1, limit / |gradient|): one long step cannot throw the model off (Pascanu et al. 2013).
+
+    gradient: (n,), of all weights together. -> the clipped gradient, and the norm before clipping.
+    """
+    norm = math.sqrt(gradient @ gradient)
+    if norm <= limit:
+        return gradient, norm
+    return gradient * (limit / norm), norm
