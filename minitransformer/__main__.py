@@ -17,6 +17,7 @@ from minitransformer.data.corpus import load_corpus
 from minitransformer.learn import gradient_table, index
 from minitransformer.learn.screen import SilentScreen, make_screen
 from minitransformer.learn.tour import tour
+from minitransformer.tasks.language_modelling import Settings, prepare
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -61,16 +62,23 @@ def seed(text: str) -> int:
 
 
 def run_tour(arguments: argparse.Namespace) -> int:
-    corpus = load_corpus(arguments.text)
+    settings = Settings()
+    try:
+        data = prepare(load_corpus(arguments.text), settings)
+    except ValueError as error:
+        return bad_input(error)
     screen = SilentScreen() if arguments.json else make_screen()
-    result = tour(screen, corpus, arguments.seed)
+    result = tour(screen, data, settings, arguments.seed)
     if arguments.json:
         print(json.dumps(result, indent=2))
     return 0 if result["passed"] else 1
 
 
 def run_check(arguments: argparse.Namespace) -> int:
-    rows = gradient_table.rows_named(arguments.name)
+    try:
+        rows = gradient_table.rows_named(arguments.name)
+    except ValueError as error:
+        return bad_input(error)
     checks = [gradient_table.check(row, arguments.seed) for row in rows]
     if arguments.json:
         print(json.dumps([c.as_dict() for c in checks], indent=2))
@@ -89,6 +97,12 @@ def run_index(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def bad_input(error: ValueError) -> int:
+    """What the caller gave cannot be used: one line that says why."""
+    print(f"minitransformer: error: {error}", file=sys.stderr)
+    return BAD_INPUT
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code: 0, 1 if a check failed, 2 for bad input, 130 for Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
@@ -96,9 +110,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         return arguments.run(arguments)
-    except (ValueError, TypeError, KeyError) as error:
-        print(f"minitransformer: error: {error}", file=sys.stderr)
-        return BAD_INPUT
     except KeyboardInterrupt:
         print("minitransformer: interrupted", file=sys.stderr)
         return INTERRUPTED

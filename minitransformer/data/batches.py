@@ -1,6 +1,6 @@
 """Windows of a text as inputs and targets of a language model: each position's target is the word after it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 
 import numpy as np
 
@@ -24,8 +24,7 @@ def consecutive_windows(ids: Array, context: int, B: int) -> Iterator[tuple[Arra
         yield windows[:, :-1], windows[:, 1:]
 
 
-def check_long_enough(ids: Array, context: int) -> None:
-    if len(ids) <= context:
-        raise ValueError(
-            f"text: got {len(ids)} characters in one part of it, expected more than {context}, the context"
-        )
+def check_long_enough(part: Sized, context: int) -> None:
+    """A part of a text, as characters or ids, must be longer than one window's inputs."""
+    if len(part) <= context:
+        raise ValueError(f"text: got a part of {len(part)} characters, expected more than {context} for one window")

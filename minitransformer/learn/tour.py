@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from minitransformer.data.corpus import Corpus
 from minitransformer.learn import gradient_table, language_model
 from minitransformer.learn.gradient_check import TOLERANCE
 from minitransformer.learn.screen import BAD, DIM, GOOD, Screen
 from minitransformer.learn.worked_examples import EXAMPLES, Example, code_lines, section_and_formula
+from minitransformer.tasks.language_modelling import Data, Settings
 
 Array = np.ndarray
 
@@ -23,7 +23,7 @@ NEXT_STEPS = (
 )
 
 
-def tour(screen: Screen, corpus: Corpus, seed: int) -> dict[str, Any]:
+def tour(screen: Screen, data: Data, settings: Settings, seed: int) -> dict[str, Any]:
     """Show everything on `screen`; return what was checked and measured, as one dictionary for `--json`."""
     start = time.perf_counter()
     screen.heading("1. The equations of the text, in order")
@@ -31,7 +31,7 @@ def tour(screen: Screen, corpus: Corpus, seed: int) -> dict[str, Any]:
     screen.heading("2. Is that really the gradient?")
     checks = show_gradients(screen, seed)
     screen.heading("3. A causal language model on real text")
-    model = language_model.show(screen, corpus, seed)
+    model = language_model.show(screen, data, settings, seed)
     screen.heading("4. What to do next")
     show_next_steps(screen)
     passed = all(example["holds"] for example in examples) and all(c.passed for c in checks) and model["learned"]

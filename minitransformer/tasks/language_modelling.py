@@ -35,8 +35,8 @@ class Settings(NamedTuple):
     norm_first: bool = False
     context: int = 32
     B: int = 8
-    steps: int = 900
-    warmup: int = 90
+    steps: int = 1300
+    warmup: int = 100
     peak_rate: float = 6e-3
 
 

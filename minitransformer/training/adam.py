@@ -34,7 +34,7 @@ def adam(
     with m_hat = m / (1 - beta1^t) and v_hat = v / (1 - beta2^t), which undo that m and v started at 0.
 
     weights, gradient: (n,), all weights of a model as one array (`tree.flatten`), so a step is a few operations.
-    Changes `weights`, `state.m` and `state.v` in place, as the model's weights are views of them; returns the new state.
+    Changes `weights` (the model's weights are views of it), `state.m` and `state.v` in place; returns the new state.
     """
     m, v, step = state.m, state.v, state.step + 1
     m *= beta1

@@ -27,8 +27,9 @@ def train(
 ) -> Iterator[Step]:
     """One step for each batch. A caller may stop at any step: the weights are then those after that step.
 
-    flat_weights: all weights of the model as one array, of which the model's weights are views (`tree.flatten`); changed
-    in place. loss_and_gradient(batch) -> the loss and a tree of gradients. rate_at(step) -> learning rate, step from 0.
+    flat_weights: all weights of the model as one array, of which the model's weights are views (`tree.flatten`); they
+    change in place. loss_and_gradient(batch) -> the loss and a tree of gradients. rate_at(step) -> learning rate, where
+    step counts from 0.
     """
     keep_memory()
     state = init_adam(flat_weights)
