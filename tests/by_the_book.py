@@ -1,0 +1,156 @@
+"""Every equation as loops over indices, the way the text prints it: slow, plain, and independent of the package.
+
+Single examples, no batch; matrices are NumPy arrays that are read number by number.
+"""
+
+import math
+
+import numpy as np
+
+Array = np.ndarray
+
+
+def softmax(a):
+    """alpha_i = exp(a_i) / sum_j exp(a_j)  (4.1)"""
+    exps = [math.exp(a_i) for a_i in a]
+    return np.array([e / sum(exps) for e in exps])
+
+
+def masked_softmax(a, allowed):
+    """The softmax over the allowed keys; 0 for the others, and 0 everywhere if none is allowed."""
+    exps = [math.exp(a_i) if ok else 0.0 for a_i, ok in zip(a, allowed, strict=True)]
+    return np.array([e / sum(exps) if sum(exps) else 0.0 for e in exps])
+
+
+def log_softmax(a):
+    return np.array([math.log(alpha_i) for alpha_i in softmax(a)])
+
+
+def dot(q, k):
+    return sum(q[c] * k[c] for c in range(len(k)))
+
+
+def scaled_dot(q, k):
+    """f(q, k) = q^T k / sqrt(d)  (4.1)"""
+    return dot(q, k) / math.sqrt(len(k))
+
+
+def bilinear(q, k, M):
+    """f(q, k) = q^T M k"""
+    return sum(q[a] * M[a, b] * k[b] for a in range(len(q)) for b in range(len(k)))
+
+
+def additive(q, k, W, U, v):
+    """f(q, k) = v^T tanh(W q + U k)"""
+    return sum(v[a] * math.tanh(dot(W[a], q) + dot(U[a], k)) for a in range(len(v)))
+
+
+def scores(Q, K, f=scaled_dot):
+    return np.array([[f(q, k) for k in K] for q in Q])
+
+
+def weighted_sum(alpha, v):
+    """o = sum_i alpha_i v_i  (4.1)"""
+    return np.array([sum(alpha[i] * v[i, c] for i in range(len(v))) for c in range(v.shape[1])])
+
+
+def attention(Q, K, V, allowed=None, bias=None):
+    """Attention(Q, K, V) = softmax(Q K^T / sqrt(d_k)) V  (2.2.1), query by query."""
+    allowed = np.ones((len(Q), len(K)), bool) if allowed is None else allowed
+    bias = np.zeros((len(Q), len(K))) if bias is None else bias
+    rows = []
+    for i, q in enumerate(Q):
+        a = [scaled_dot(q, k) + bias[i, j] for j, k in enumerate(K)]
+        rows.append(weighted_sum(masked_softmax(a, allowed[i]), V))
+    return np.array(rows)
+
+
+def positional_encoding(L, d):
+    """P_{i,2j} = sin(i / 10000^(2j/d)),  P_{i,2j+1} = cos(i / 10000^(2j/d))  (4.3)"""
+    P = np.zeros((L, d))
+    for i in range(L):
+        for column in range(d):
+            j = column // 2
+            angle = i / 10000 ** (2 * j / d)
+            P[i, column] = math.sin(angle) if column == 2 * j else math.cos(angle)
+    return P
+
+
+def relu(x):
+    return max(0.0, x)
+
+
+def gelu(x):
+    return x * (1 + math.erf(x / math.sqrt(2))) / 2
+
+
+def gelu_tanh(x):
+    return x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2
+
+
+def cross_entropy(logits, targets, label_smoothing=0.0, ignore=-100):
+    """-(1/n) sum_i sum_w q_iw log p_iw over the n targets that count; q: smoothed one-hot."""
+    V = len(logits[0])
+    total, n = 0.0, 0
+    for row, target in zip(logits, targets, strict=True):
+        if target == ignore:
+            continue
+        n += 1
+        log_p = log_softmax(row)
+        for w in range(V):
+            q = (1 - label_smoothing) * (w == target) + label_smoothing / V
+            total -= q * log_p[w]
+    return total / n if n else 0.0
+
+
+def linear(x, W, b):
+    """y_j = sum_i x_i W_ij + b_j, row by row."""
+    return np.array([[dot(row, W[:, j]) + b[j] for j in range(W.shape[1])] for row in x])
+
+
+def layer_norm(x, gamma, beta, eps=1e-5):
+    """gamma (x - mean) / sqrt(variance + eps) + beta, variance divided by d, row by row  (3.1.4)"""
+    rows = []
+    for row in x:
+        d = len(row)
+        mean = sum(row) / d
+        variance = sum((x_c - mean) ** 2 for x_c in row) / d
+        rows.append([gamma[c] * (row[c] - mean) / math.sqrt(variance + eps) + beta[c] for c in range(d)])
+    return np.array(rows)
+
+
+def feed_forward(x, weights, activation=relu):
+    """max(0, x W_1 + b_1) W_2 + b_2  (3.1.3)"""
+    (W_1, b_1), (W_2, b_2) = weights
+    hidden = np.array([[activation(z) for z in row] for row in linear(x, W_1, b_1)])
+    return linear(hidden, W_2, b_2)
+
+
+def multi_head(x_q, x_k, x_v, weights, h, allowed=None):
+    """Concat(head_1, ..., head_h) W^O with head_i = Attention(x W_i^Q, x W_i^K, x W_i^V)  (4.2); W_i: d columns of W."""
+    (W_Q, b_Q), (W_K, b_K), (W_V, b_V), (W_O, b_O) = weights
+    d_k, d_v = W_Q.shape[1] // h, W_V.shape[1] // h
+    heads = []
+    for i in range(h):
+        k_columns, v_columns = slice(i * d_k, (i + 1) * d_k), slice(i * d_v, (i + 1) * d_v)
+        Q = linear(x_q, W_Q[:, k_columns], b_Q[k_columns])
+        K = linear(x_k, W_K[:, k_columns], b_K[k_columns])
+        V = linear(x_v, W_V[:, v_columns], b_V[v_columns])
+        heads.append(attention(Q, K, V, allowed))
+    concat = np.array([[number for head in heads for number in head[i]] for i in range(len(x_q))])
+    return linear(concat, W_O, b_O)
+
+
+def post_norm_encoder_layer(x, weights, h, allowed=None, activation=relu, eps=1e-5):
+    """u = LayerNorm(x + MultiHead(x)),  y = LayerNorm(u + FFN(u))  (3.1, 5)"""
+    self_attention, norm1, ffn, norm2 = weights
+    u = layer_norm(x + multi_head(x, x, x, self_attention, h, allowed), *norm1, eps)
+    return layer_norm(u + feed_forward(u, ffn, activation), *norm2, eps)
+
+
+def pre_norm_encoder_layer(x, weights, h, allowed=None, activation=relu, eps=1e-5):
+    """u = x + MultiHead(LayerNorm(x)),  y = u + FFN(LayerNorm(u))"""
+    self_attention, norm1, ffn, norm2 = weights
+    n = layer_norm(x, *norm1, eps)
+    u = x + multi_head(n, n, n, self_attention, h, allowed)
+    return u + feed_forward(layer_norm(u, *norm2, eps), ffn, activation)

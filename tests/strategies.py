@@ -1,0 +1,70 @@
+"""What Hypothesis draws: sizes that all differ, seeds for random arrays, numbers for algebra, masks."""
+
+from typing import NamedTuple
+
+import numpy as np
+from hypothesis import strategies as st
+
+from minitransformer.tree import leaves
+
+Array = np.ndarray
+
+seeds = st.integers(0, 2**32 - 1)
+numbers = st.floats(-8, 8, allow_subnormal=False)
+rates = st.sampled_from([0.1, 0.3, 0.7])
+
+
+class Sizes(NamedTuple):
+    """Pairwise different, so that no axis can be taken for another."""
+
+    B: int
+    h: int
+    L_q: int
+    L_k: int
+    d_k: int
+    d_v: int
+    d_ff: int
+
+    @property
+    def d_model(self) -> int:
+        return self.h * self.d_k
+
+
+def different(*values: int) -> bool:
+    return len(set(values)) == len(values)
+
+
+sizes = st.builds(
+    Sizes,
+    B=st.integers(2, 3),
+    h=st.integers(2, 4),
+    L_q=st.integers(2, 6),
+    L_k=st.integers(2, 7),
+    d_k=st.integers(2, 5),
+    d_v=st.integers(2, 6),
+    d_ff=st.integers(5, 9),
+).filter(lambda s: different(*s, s.d_model))
+
+
+def matrices(max_rows: int = 5, max_columns: int = 6) -> st.SearchStrategy[Array]:
+    """Small matrices of plain numbers, for algebra."""
+    shapes = st.tuples(st.integers(1, max_rows), st.integers(1, max_columns))
+    return shapes.flatmap(
+        lambda shape: st.lists(numbers, min_size=shape[0] * shape[1], max_size=shape[0] * shape[1]).map(
+            lambda values: np.array(values).reshape(shape)
+        )
+    )
+
+
+def random_mask(rng: np.random.Generator, *shape: int, empty_row: bool = True) -> Array:
+    """A boolean mask; with `empty_row`, the first query may attend to nothing, every other one to at least one key."""
+    mask = rng.random(shape) < 0.6
+    mask[..., 0] = True
+    if empty_row:
+        mask[..., 0, :] = False
+    return mask
+
+
+def float_dtypes(tree: object) -> set[np.dtype]:
+    """The dtypes of all floating-point arrays in a tree of results, caches and gradients."""
+    return {leaf.dtype for leaf in leaves(tree) if isinstance(leaf, np.ndarray | np.floating) and leaf.dtype.kind == "f"}
