@@ -127,7 +127,7 @@ def feed_forward(x, weights, activation=relu):
 
 
 def multi_head(x_q, x_k, x_v, weights, h, allowed=None):
-    """Concat(head_1, ..., head_h) W^O with head_i = Attention(x W_i^Q, x W_i^K, x W_i^V)  (4.2); W_i: d columns of W."""
+    """Concat(head_1, ..., head_h) W^O with head_i = Attention(x W_i^Q, x W_i^K, x W_i^V)  (4.2), W_i d columns of W."""
     (W_Q, b_Q), (W_K, b_K), (W_V, b_V), (W_O, b_O) = weights
     d_k, d_v = W_Q.shape[1] // h, W_V.shape[1] // h
     heads = []

@@ -1,4 +1,4 @@
-"""How long Hypothesis searches: HYPOTHESIS_PROFILE=ci (the default, the same examples each time), thorough, mutation."""
+"""How long Hypothesis searches: HYPOTHESIS_PROFILE=ci (the default, always the same examples), thorough or mutation."""
 
 import os
 

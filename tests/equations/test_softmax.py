@@ -3,10 +3,11 @@
 import by_the_book as book
 import numpy as np
 import pytest
+from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from strategies import float_dtypes, matrices, random_mask, seeds, sizes
+from strategies import matrices, random_mask, seeds, sizes
 
 from minitransformer.equations.softmax import (
     log_softmax,
@@ -15,7 +16,6 @@ from minitransformer.equations.softmax import (
     softmax,
     softmax_backward,
 )
-from minitransformer.learn.gradient_check import TOLERANCE, Case, gradient_error
 
 
 @given(matrices())
@@ -67,8 +67,7 @@ def test_softmax_gradient(s, seed):
     """The backward agrees with the complex step, with any number of axes before the last."""
     rng = np.random.default_rng(seed)
     for shape in ((s.L_k,), (s.L_q, s.L_k), (s.B, s.h, s.L_q, s.L_k)):
-        case = Case(softmax, lambda dy, cache: (softmax_backward(dy, cache),), (rng.standard_normal(shape),))
-        assert gradient_error(case, rng) < TOLERANCE
+        assert_gradients(softmax, softmax_backward, (rng.standard_normal(shape),), rng)
 
 
 @given(sizes, seeds)
@@ -126,8 +125,7 @@ def test_masked_softmax_gradient(s, seed, kind):
     shape = {"all axes": (s.B, s.L_q, s.L_k), "rows": (s.L_q, s.L_k), "batch": (s.B, 1, s.L_k)}[kind]
     mask = random_mask(rng, *shape, empty_row=kind != "batch")
     a = rng.standard_normal((s.B, s.L_q, s.L_k))
-    case = Case(lambda a: masked_softmax(a, mask), lambda dy, cache: (softmax_backward(dy, cache),), (a,))
-    assert gradient_error(case, rng) < TOLERANCE
+    assert_gradients(lambda a: masked_softmax(a, mask), softmax_backward, (a,), rng)
 
 
 @given(matrices())
@@ -145,37 +143,36 @@ def test_log_softmax_does_not_underflow():
 @given(sizes, seeds)
 def test_log_softmax_gradient(s, seed):
     rng = np.random.default_rng(seed)
-    a = rng.standard_normal((s.B, s.L_q, s.L_k))
-    case = Case(log_softmax, lambda dy, cache: (log_softmax_backward(dy, cache),), (a,))
-    assert gradient_error(case, rng) < TOLERANCE
+    assert_gradients(log_softmax, log_softmax_backward, (rng.standard_normal((s.B, s.L_q, s.L_k)),), rng)
 
 
 def test_float32_stays_float32():
     a = np.ones((2, 3), np.float32)
     mask = np.ones((2, 3), bool)
-    results = (softmax(a), masked_softmax(a, mask), log_softmax(a), softmax_backward(a, a))
-    assert float_dtypes((*results, log_softmax_backward(a, log_softmax(a)[1]))) == {np.dtype("float32")}
+    assert_float32(softmax(a), masked_softmax(a, mask), softmax_backward(a, a))
+    assert_float32(log_softmax(a), log_softmax_backward(a, log_softmax(a)[1]))
 
 
 @pytest.mark.parametrize("function", [softmax, log_softmax, lambda a: masked_softmax(a, np.ones(1, bool))])
 def test_bad_scores_are_refused(function):
-    with pytest.raises(TypeError, match=r"^a: got list, expected a NumPy array of floating-point numbers$"):
+    with refuses(TypeError, "a: got list, expected a NumPy array of floating-point numbers"):
         function([1.0, 2.0])
-    with pytest.raises(TypeError, match=r"^a: got dtype int64, expected floating-point numbers such as float32$"):
+    with refuses(TypeError, "a: got dtype int64, expected floating-point numbers such as float32"):
         function(np.array([1, 2]))
-    with pytest.raises(ValueError, match=r"^a: got shape \(\), expected at least 1 axes$"):
+    with refuses(ValueError, "a: got shape (), expected at least 1 axes"):
         function(np.array(1.0))
-    with pytest.raises(ValueError, match=r"^a: got shape \(2, 0\), expected at least one score on the last axis$"):
+    with refuses(ValueError, "a: got shape (2, 0), expected at least one score on the last axis"):
         function(np.ones((2, 0)))
 
 
-def test_bad_masks_are_refused():
-    a = np.ones((2, 3))
-    with pytest.raises(TypeError, match=r"^mask: got dtype int64, expected a boolean array, True where a query may"):
-        masked_softmax(a, np.ones((2, 3), int))
-    with pytest.raises(TypeError, match=r"^mask: got list, expected a boolean array"):
-        masked_softmax(a, [[True]])
-    with pytest.raises(ValueError, match=r"^mask: got shape \(3, 2\), which does not broadcast to the scores' shape \(2"):
-        masked_softmax(a, np.ones((3, 2), bool))
-    with pytest.raises(ValueError, match=r"^mask: got shape \(4, 2, 3\), which does not broadcast"):
-        masked_softmax(a, np.ones((4, 2, 3), bool))
+@pytest.mark.parametrize("shape", [(3, 2), (4, 2, 3)])
+def test_a_mask_that_does_not_fit_is_refused(shape):
+    """A mask may be smaller than the scores, and is never what enlarges them."""
+    with refuses(ValueError, f"mask: got shape {shape}, which does not broadcast to the scores' shape (2, 3)"):
+        masked_softmax(np.ones((2, 3)), np.ones(shape, bool))
+
+
+@pytest.mark.parametrize(("mask", "given"), [(np.ones((2, 3), int), "dtype int64"), ([[True]], "list")])
+def test_a_mask_that_is_not_boolean_is_refused(mask, given):
+    with refuses(TypeError, f"mask: got {given}, expected a boolean array, True where a query may attend to a key"):
+        masked_softmax(np.ones((2, 3)), mask)
