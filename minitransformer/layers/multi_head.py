@@ -94,7 +94,10 @@ def multi_head_backward(dy: Array, cache: MultiHeadCache) -> tuple[Array, Array,
 
 
 def over_heads(mask: Array | None, x_ndim: int) -> Array | None:
-    """A mask or bias (..., L_q, L_k) gets an axis for the heads: (..., 1, L_q, L_k). One that has it already stays."""
-    if mask is None or np.ndim(mask) < 2 or np.ndim(mask) > x_ndim:
+    """A mask or bias with batch axes gets one for the heads: (B, L_q, L_k) -> (B, 1, L_q, L_k).
+
+    One that has it already stays, and so does one that needs none, (L_q, L_k).
+    """
+    if mask is None or not 2 < np.ndim(mask) <= x_ndim:
         return mask
     return mask[..., None, :, :]

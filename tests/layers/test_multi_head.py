@@ -1,0 +1,228 @@
+"""Multi-head attention (4.2), the text's two-head example among its theorems."""
+
+import by_the_book as book
+import numpy as np
+import pytest
+from assertions import assert_float32, assert_gradients, refuses
+from hypothesis import example, given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from strategies import loud, numbers, random_mask, rates, seeds, sizes
+
+from minitransformer.equations.attention import attention
+from minitransformer.equations.dropout import dropout_mask
+from minitransformer.equations.masks import causal_mask, padding_mask
+from minitransformer.layers.linear import Linear
+from minitransformer.layers.multi_head import MultiHead, init_multi_head, multi_head, multi_head_backward
+
+
+def draw(s, seed):
+    """Cross-attention: x_q of width d_ff, x_k of width d_k, x_v of width B, out of width d_model; loud weights."""
+    rng = np.random.default_rng(seed)
+    shapes = (s.d_ff, s.h * s.d_k), (s.d_k, s.h * s.d_k), (s.B, s.h * s.d_v), (s.h * s.d_v, s.d_model)
+    weights = MultiHead(*(Linear(rng.standard_normal(n) / 2, rng.standard_normal(n[1]) / 2) for n in shapes))
+    inputs = (s.B, s.L_q, s.d_ff), (s.B, s.L_k, s.d_k), (s.B, s.L_k, s.B)
+    return *map(rng.standard_normal, inputs), weights, rng
+
+
+@given(sizes, seeds)
+def test_multi_head_is_the_equation(s, seed):
+    """Concat(head_1, ..., head_h) W^O with inputs of three widths, d_k and d_v free, under a mask."""
+    x_q, x_k, x_v, weights, rng = draw(s, seed)
+    mask = random_mask(rng, s.B, s.L_q, s.L_k)
+    y, _ = multi_head(x_q, x_k, x_v, weights, s.h, mask)
+    expected = [book.multi_head(x_q[b], x_k[b], x_v[b], weights, s.h, mask[b]) for b in range(s.B)]
+    assert_allclose(y, expected, rtol=1e-9, atol=1e-11, strict=True)
+
+
+@given(sizes, seeds, rates)
+def test_multi_head_gradients(s, seed, rate):
+    """dx_q, dx_k, dx_v and every weight; with mask, bias and dropout, and without."""
+    x_q, x_k, x_v, weights, rng = draw(s, seed)
+    inputs = (x_q, x_k, x_v, weights)
+    mask, bias = random_mask(rng, s.L_q, s.L_k), rng.standard_normal((s.L_q, s.L_k))
+    assert_gradients(lambda *inputs: multi_head(*inputs, s.h), multi_head_backward, inputs, rng)
+    assert_gradients(
+        lambda *inputs: multi_head(*inputs, s.h, mask, bias, rate, np.random.default_rng(seed)),
+        multi_head_backward,
+        inputs,
+        rng,
+    )
+
+
+def two_heads_of_the_text():
+    """W_1 = [1 0 0 0; 0 1 0 0] and W_2 = [0 0 1 0; 0 0 0 1] as the text prints them; x W_i there means x @ W_i.T."""
+    W_1, W_2 = np.eye(4)[:2], np.eye(4)[2:]
+    identity_projections = Linear(np.concatenate([W_1.T, W_2.T], axis=1), np.zeros(4))
+    return MultiHead(*[identity_projections] * 3, Linear(np.eye(4), np.zeros(4)))
+
+
+@given(st.lists(numbers, min_size=4, max_size=4))
+@example([1.0, 2.0, 3.0, 4.0])
+def test_the_two_head_example_of_the_text(x):
+    """One token: each head's softmax over a single key is 1, so Concat gives x back."""
+    y, cache = multi_head(np.array([x]), np.array([x]), np.array([x]), two_heads_of_the_text(), 2)
+    assert_allclose(cache.attention.attend.V[0], [x[:2]])
+    assert_allclose(cache.attention.attend.V[1], [x[2:]])
+    assert_array_equal(cache.attention.attend.alpha, [[[1.0]], [[1.0]]])
+    assert_allclose(y, [x])
+
+
+@given(sizes, seeds)
+def test_two_identity_heads_are_attention_in_each_half_of_the_features(s, seed):
+    """Several tokens: head 1 mixes positions by the first two features, head 2 by the last two."""
+    x = np.random.default_rng(seed).standard_normal((s.L_q, 4))
+    y, _ = multi_head(x, x, x, two_heads_of_the_text(), 2)
+    halves = [attention(half, half, half)[0] for half in (x[:, :2], x[:, 2:])]
+    assert_allclose(y, np.concatenate(halves, axis=1), rtol=1e-12, atol=1e-13)
+
+
+@given(sizes, seeds)
+def test_one_head_is_attention_between_linear_maps(s, seed):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((s.L_q, s.d_ff))
+    weights = loud(init_multi_head(s.d_ff, 1, rng), rng)
+    Q, K, V = (x @ W + b for W, b in weights[:3])
+    expected = attention(Q, K, V)[0] @ weights.output.W + weights.output.b
+    assert_allclose(multi_head(x, x, x, weights, 1)[0], expected, rtol=1e-10, atol=1e-12)
+
+
+@given(sizes, seeds)
+def test_the_order_of_heads_is_of_no_matter(s, seed):
+    """Exchanging the columns of two heads, in W^Q, W^K, W^V and the rows of W^O, changes nothing."""
+    x_q, x_k, x_v, weights, rng = draw(s, seed)
+    order = rng.permutation(s.h)
+
+    def columns(linear):
+        by_head = np.split(linear.W, s.h, axis=1), np.split(linear.b, s.h)
+        return Linear(*(np.concatenate([parts[i] for i in order], axis=-1) for parts in by_head))
+
+    W_O = np.concatenate([np.split(weights.output.W, s.h)[i] for i in order])
+    permuted = MultiHead(*map(columns, weights[:3]), Linear(W_O, weights.output.b))
+    assert_allclose(
+        multi_head(x_q, x_k, x_v, permuted, s.h)[0],
+        multi_head(x_q, x_k, x_v, weights, s.h)[0],
+        rtol=1e-9,
+        atol=1e-11,
+    )
+
+
+@given(sizes, seeds)
+def test_key_biases_change_nothing(s, seed):
+    """They add the same number to all scores of a query; so their gradient is 0."""
+    x_q, x_k, x_v, weights, rng = draw(s, seed)
+    without = weights._replace(key=weights.key._replace(b=np.zeros_like(weights.key.b)))
+    y, cache = multi_head(x_q, x_k, x_v, weights, s.h)
+    assert_allclose(multi_head(x_q, x_k, x_v, without, s.h)[0], y, rtol=1e-9, atol=1e-11)
+    dweights = multi_head_backward(rng.standard_normal(y.shape), cache)[3]
+    assert_allclose(dweights.key.b, 0, atol=1e-11)
+
+
+@given(sizes, seeds)
+def test_a_mask_or_bias_for_all_heads_or_for_each(s, seed):
+    """(L_q, L_k) and (B, L_q, L_k) hold for all heads; (B, h, L_q, L_k) says it head by head."""
+    x_q, x_k, x_v, weights, rng = draw(s, seed)
+
+    def y(mask=None, bias=None):
+        return multi_head(x_q, x_k, x_v, weights, s.h, mask, bias)[0]
+
+    full = (s.B, s.h, s.L_q, s.L_k)
+    for part in ((s.L_q, s.L_k), (s.B, s.L_q, s.L_k), (s.B, 1, s.L_k)):
+        mask, bias = random_mask(rng, *part, empty_row=False), rng.standard_normal(part)
+        axes = mask[:, None] if len(part) == 3 else mask
+        bias_axes = bias[:, None] if len(part) == 3 else bias
+        assert_allclose(y(mask), y(np.broadcast_to(axes, full)), rtol=1e-12, atol=1e-13)
+        assert_allclose(y(bias=bias), y(bias=np.broadcast_to(bias_axes, full)), rtol=1e-12, atol=1e-13)
+    key_mask = random_mask(rng, s.L_k, empty_row=False)
+    assert_allclose(y(key_mask), y(np.broadcast_to(key_mask, full)), rtol=1e-12, atol=1e-13)
+    head_by_head = random_mask(rng, *full)
+    one_by_one = [multi_head(x_q[b], x_k[b], x_v[b], weights, s.h, head_by_head[b])[0] for b in range(s.B)]
+    assert_allclose(y(head_by_head), one_by_one, rtol=1e-11, atol=1e-12)
+
+
+@given(sizes, seeds)
+def test_a_causal_mask_lets_nothing_come_from_the_future(s, seed):
+    """Neither a value forward nor a gradient backward: position i depends on the positions up to i alone."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((s.B, s.L_q, s.d_model))
+    weights = loud(init_multi_head(s.d_model, s.h, rng), rng)
+    i = int(rng.integers(s.L_q - 1))
+    changed = x.copy()
+    changed[:, i + 1 :] = rng.standard_normal(changed[:, i + 1 :].shape)
+    mask = causal_mask(s.L_q)
+    y, cache = multi_head(x, x, x, weights, s.h, mask)
+    assert_allclose(multi_head(changed, changed, changed, weights, s.h, mask)[0][:, : i + 1], y[:, : i + 1], atol=1e-12)
+    dy = np.zeros_like(y)
+    dy[:, : i + 1] = rng.standard_normal(dy[:, : i + 1].shape)
+    assert all(not dx[:, i + 1 :].any() for dx in multi_head_backward(dy, cache)[:3])
+
+
+@given(sizes, seeds)
+def test_padding_changes_nothing(s, seed):
+    """Masked keys and values may hold anything; a shorter batch without them gives the same."""
+    x_q, x_k, x_v, weights, rng = draw(s, seed)
+    n = int(rng.integers(1, s.L_k))
+    mask = padding_mask(np.full(s.B, n), s.L_k)
+    short, _ = multi_head(x_q, x_k[:, :n], x_v[:, :n], weights, s.h)
+    assert_allclose(multi_head(x_q, x_k, x_v, weights, s.h, mask)[0], short, rtol=1e-10, atol=1e-12)
+
+
+@given(sizes, seeds)
+def test_a_batch_is_its_members_one_by_one(s, seed):
+    x_q, x_k, x_v, weights, _ = draw(s, seed)
+    members = [multi_head(x_q[b], x_k[b], x_v[b], weights, s.h)[0] for b in range(s.B)]
+    assert_allclose(multi_head(x_q, x_k, x_v, weights, s.h)[0], members, rtol=1e-10, atol=1e-12)
+
+
+@given(sizes, seeds, rates)
+def test_dropout_acts_on_the_attention_weights(s, seed, rate):
+    """As section 5's module does; without a generator, or by default, there is none."""
+    x_q, x_k, x_v, weights, _ = draw(s, seed)
+    _, cache = multi_head(x_q, x_k, x_v, weights, s.h, rate=rate, rng=np.random.default_rng(seed))
+    m = dropout_mask((s.B, s.h, s.L_q, s.L_k), rate, np.random.default_rng(seed), x_q.dtype)
+    assert_array_equal(cache.attention.attend.m, m)
+    y, _ = multi_head(x_q, x_k, x_v, weights, s.h)
+    assert_array_equal(multi_head(x_q, x_k, x_v, weights, s.h, rate=rate)[0], y)
+    assert_array_equal(multi_head(x_q, x_k, x_v, weights, s.h, rng=np.random.default_rng(0))[0], y)
+
+
+def test_initial_weights_are_square():
+    """d_k = d_v = d_model / h; float32 unless asked otherwise."""
+    weights = init_multi_head(6, 3, np.random.default_rng(0))
+    assert [w.shape for linear in weights for w in linear] == [(6, 6), (6,)] * 4
+    assert not np.array_equal(weights.query.W, weights.key.W)
+    assert_float32(weights)
+    weights = init_multi_head(6, 3, np.random.default_rng(0), np.float64)
+    assert {w.dtype for linear in weights for w in linear} == {np.dtype("float64")}
+
+
+def test_float32_stays_float32():
+    rng = np.random.default_rng(0)
+    x, bias = rng.standard_normal((2, 3, 6)).astype(np.float32), np.ones((3, 3), np.float32)
+    y, cache = multi_head(x, x, x, init_multi_head(6, 3, rng), 3, causal_mask(3), bias, 0.3, rng)
+    assert_float32(y, cache, multi_head_backward(y, cache))
+
+
+def test_bad_input_is_refused():
+    weights = init_multi_head(6, 3, np.random.default_rng(0))
+    x = np.ones((2, 5, 6), np.float32)
+    with refuses(ValueError, "h: got 4 heads, expected a number that divides the 6 features of d_model"):
+        init_multi_head(6, 4, np.random.default_rng(0))
+    with refuses(ValueError, "h: got 4 heads, expected a number that divides the 6 features of X"):
+        multi_head(x, x, x, weights, 4)
+    with refuses(ValueError, "x: got shape (2, 5, 4), expected 6 features on the last axis"):
+        multi_head(x[..., :4], x, x, weights, 3)
+    with refuses(ValueError, "K: got shape (1, 3, 5, 2), expected the batch axes of Q, (2, 3), before the last two"):
+        multi_head(x, x[:1], x[:1], weights, 3)
+    message = "V: got shape (2, 3, 4, 2), expected (2, 3, 5) before the last axis, one value for each key"
+    with refuses(ValueError, message):
+        multi_head(x, x, x[:, 1:], weights, 3)
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (3, 5, 5), (2, 2, 5, 5)])
+def test_a_mask_that_does_not_fit_is_refused(shape):
+    weights = init_multi_head(6, 3, np.random.default_rng(0))
+    x = np.ones((2, 5, 6), np.float32)
+    inside = (*shape[:1], 1, *shape[1:]) if len(shape) == 3 else shape
+    with refuses(ValueError, f"mask: got shape {inside}, which does not broadcast to the scores' shape (2, 3, 5, 5)"):
+        multi_head(x, x, x, weights, 3, np.ones(shape, bool))
