@@ -126,7 +126,7 @@ def feed_forward(x, weights, activation=relu):
     return linear(hidden, W_2, b_2)
 
 
-def multi_head(x_q, x_k, x_v, weights, h, allowed=None):
+def multi_head(x_q, x_k, x_v, weights, h, allowed=None, bias=None):
     """Concat(head_1, ..., head_h) W^O with head_i = Attention(x W_i^Q, x W_i^K, x W_i^V)  (4.2), W_i d columns of W."""
     (W_Q, b_Q), (W_K, b_K), (W_V, b_V), (W_O, b_O) = weights
     d_k, d_v = W_Q.shape[1] // h, W_V.shape[1] // h
@@ -136,21 +136,21 @@ def multi_head(x_q, x_k, x_v, weights, h, allowed=None):
         Q = linear(x_q, W_Q[:, k_columns], b_Q[k_columns])
         K = linear(x_k, W_K[:, k_columns], b_K[k_columns])
         V = linear(x_v, W_V[:, v_columns], b_V[v_columns])
-        heads.append(attention(Q, K, V, allowed))
+        heads.append(attention(Q, K, V, allowed, bias))
     concat = np.array([[number for head in heads for number in head[i]] for i in range(len(x_q))])
     return linear(concat, W_O, b_O)
 
 
-def post_norm_encoder_layer(x, weights, h, allowed=None, activation=relu, eps=1e-5):
+def post_norm_encoder_layer(x, weights, h, allowed=None, bias=None, activation=relu, eps=1e-5):
     """u = LayerNorm(x + MultiHead(x)),  y = LayerNorm(u + FFN(u))  (3.1, 5)"""
     self_attention, norm1, ffn, norm2 = weights
-    u = layer_norm(x + multi_head(x, x, x, self_attention, h, allowed), *norm1, eps)
+    u = layer_norm(x + multi_head(x, x, x, self_attention, h, allowed, bias), *norm1, eps)
     return layer_norm(u + feed_forward(u, ffn, activation), *norm2, eps)
 
 
-def pre_norm_encoder_layer(x, weights, h, allowed=None, activation=relu, eps=1e-5):
+def pre_norm_encoder_layer(x, weights, h, allowed=None, bias=None, activation=relu, eps=1e-5):
     """u = x + MultiHead(LayerNorm(x)),  y = u + FFN(LayerNorm(u))"""
     self_attention, norm1, ffn, norm2 = weights
     n = layer_norm(x, *norm1, eps)
-    u = x + multi_head(n, n, n, self_attention, h, allowed)
+    u = x + multi_head(n, n, n, self_attention, h, allowed, bias)
     return u + feed_forward(layer_norm(u, *norm2, eps), ffn, activation)

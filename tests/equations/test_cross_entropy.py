@@ -77,6 +77,11 @@ def test_nothing_to_count():
     assert not cross_entropy_backward(1.0, cache).any()
 
 
+def test_a_vocabulary_of_one_word():
+    """It is always right, and an ignored target is no word of it."""
+    assert cross_entropy(np.array([[3.0], [5.0]]), np.array([0, IGNORE]))[0] == 0
+
+
 def test_one_position_without_further_axes():
     """Logits (V,) and a target of no axes."""
     loss, cache = cross_entropy(np.array([0.0, math.log(3)]), np.array(1))
@@ -125,6 +130,8 @@ def test_bad_input_is_refused():
         cross_entropy(logits, np.array([0.0, 1.0]))
     with refuses(ValueError, "targets: got shape (3,), expected (2,), the logits' shape without the last axis"):
         cross_entropy(logits, np.array([0, 1, 2]))
+    with refuses(ValueError, "targets: got shape (2,), expected (2, 3), the logits' shape without the last axis"):
+        cross_entropy(np.ones((2, 3, 4)), targets)
     with refuses(ValueError, "targets: got values from 0 to 3, expected 0 to 2"):
         cross_entropy(logits, np.array([0, 3]))
     with refuses(ValueError, "targets: got values from -1 to 1, expected 0 to 2"):

@@ -43,13 +43,13 @@ def draw(s, seed):
 @both_forms
 @given(s=sizes, seed=seeds)
 def test_the_encoder_layer_is_the_equation(form, s, seed):
-    """Both sublayers with residual and norm; ReLU or GELU; under a mask; any eps."""
+    """Both sublayers with residual and norm; ReLU or GELU; under a mask and a bias; any eps."""
     x, weights, rng = draw(s, seed)
     forward, _, by_the_book = FORMS[form]
-    mask = random_mask(rng, s.L_q, s.L_q)
+    mask, bias = random_mask(rng, s.L_q, s.L_q), rng.standard_normal((s.L_q, s.L_q))
     for activation, f, eps in ((RELU, book.relu, 1e-5), (GELU, book.gelu, 0.1)):
-        y, _ = forward(x[:2], weights, Config(s.h, activation=activation, eps=eps), mask)
-        expected = [by_the_book(x_b, weights, s.h, mask, f, eps) for x_b in x[:2]]
+        y, _ = forward(x[:2], weights, Config(s.h, activation=activation, eps=eps), mask, bias)
+        expected = [by_the_book(x_b, weights, s.h, mask, bias, f, eps) for x_b in x[:2]]
         assert_allclose(y, expected, rtol=1e-8, atol=1e-10, strict=True)
 
 

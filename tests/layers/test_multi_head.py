@@ -27,11 +27,11 @@ def draw(s, seed):
 
 @given(sizes, seeds)
 def test_multi_head_is_the_equation(s, seed):
-    """Concat(head_1, ..., head_h) W^O with inputs of three widths, d_k and d_v free, under a mask."""
+    """Concat(head_1, ..., head_h) W^O with inputs of three widths, d_k and d_v free, under a mask and a bias."""
     x_q, x_k, x_v, weights, rng = draw(s, seed)
-    mask = random_mask(rng, s.B, s.L_q, s.L_k)
-    y, _ = multi_head(x_q, x_k, x_v, weights, s.h, mask)
-    expected = [book.multi_head(x_q[b], x_k[b], x_v[b], weights, s.h, mask[b]) for b in range(s.B)]
+    mask, bias = random_mask(rng, s.B, s.L_q, s.L_k), rng.standard_normal((s.L_q, s.L_k))
+    y, _ = multi_head(x_q, x_k, x_v, weights, s.h, mask, bias)
+    expected = [book.multi_head(x_q[b], x_k[b], x_v[b], weights, s.h, mask[b], bias) for b in range(s.B)]
     assert_allclose(y, expected, rtol=1e-9, atol=1e-11, strict=True)
 
 

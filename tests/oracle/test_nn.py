@@ -1,0 +1,249 @@
+"""The oracle: values and every gradient beside PyTorch's, in float64, tensor by tensor, relative to the tensor's norm.
+
+Random configurations with loud weights. Dropout is compared by giving PyTorch the masks that NumPy drew.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from strategies import seeds, sizes
+
+from minitransformer.nn import LayerNorm, Linear, MultiheadAttention, TransformerEncoder, TransformerEncoderLayer
+
+torch = pytest.importorskip("torch", reason="the extra `oracle` is not installed")
+F = torch.nn.functional
+
+TOLERANCE = 1e-12
+
+
+def assert_close(ours, theirs, name):
+    """|ours - theirs| <= 1e-12 |theirs|, and equal shapes."""
+    theirs = theirs.detach().numpy()
+    assert ours.shape == theirs.shape, name
+    error = np.linalg.norm(ours - theirs) / max(np.linalg.norm(theirs), 1e-300)
+    assert error < TOLERANCE, f"{name}: relative error {error:.1e}"
+
+
+def loud_state(module, rng):
+    """Weights of order 0.5, gains around 1, no bias 0."""
+
+    def draw(name, shape):
+        gain = 1.0 if "norm" in name and name.endswith("weight") else 0.0
+        return gain + 0.5 * rng.standard_normal(shape)
+
+    return {name: draw(name, array.shape) for name, array in module.state_dict().items()}
+
+
+def same_weights(ours, theirs, rng):
+    """Load one loud state dict into both: the names and shapes must be the same, `strict`."""
+    state = loud_state(ours, rng)
+    ours.load_state_dict(state)
+    theirs.double().load_state_dict({name: torch.tensor(array) for name, array in state.items()}, strict=True)
+    for name, tensor in theirs.state_dict().items():
+        assert ours.state_dict()[name].shape == tuple(tensor.shape)
+    return ours, theirs
+
+
+def tensors(*arrays):
+    return [torch.tensor(array, requires_grad=True) for array in arrays]
+
+
+def compare_gradients(theirs, grads):
+    """All parameters, by name; PyTorch's key bias gets a gradient of rounding errors around 0."""
+    parameters = dict(theirs.named_parameters())
+    assert grads.keys() == parameters.keys()
+    for name, parameter in parameters.items():
+        assert_close(grads[name], parameter.grad, name)
+
+
+mask_kinds = st.sampled_from(["none", "bool", "float", "bool by head", "float by head"])
+padding_kinds = st.sampled_from(["none", "bool", "float"])
+
+
+def draw_masks(mask_kind, padding_kind, s, L_q, L_k, rng):
+    """PyTorch's masks. Its own arithmetic gives NaN where a query may attend to nothing, so here each may to key 0."""
+    shape = (s.B * s.h, L_q, L_k) if "by head" in mask_kind else (L_q, L_k)
+    mask, padding = rng.random(shape) < 0.4, rng.random((s.B, L_k)) < 0.4
+    mask[..., 0] = padding[..., 0] = False
+    as_float = "float" in mask_kind or padding_kind == "float"  # PyTorch wants both of one kind
+    attn_mask = None if mask_kind == "none" else floats(mask, rng) if as_float else mask
+    key_padding_mask = None if padding_kind == "none" else floats(padding, rng) if as_float else padding
+    return attn_mask, key_padding_mask
+
+
+def floats(mask, rng):
+    return np.where(mask, -np.inf, rng.standard_normal(mask.shape))
+
+
+def tensor_or_none(array):
+    return None if array is None else torch.tensor(array)
+
+
+@given(sizes, seeds)
+def test_linear(s, seed):
+    rng = np.random.default_rng(seed)
+    ours, theirs = same_weights(Linear(s.d_k, s.d_v), torch.nn.Linear(s.d_k, s.d_v), rng)
+    x, dout = rng.standard_normal((s.B, s.L_q, s.d_k)), rng.standard_normal((s.B, s.L_q, s.d_v))
+    (x_t,) = tensors(x)
+    out, cache = ours.forward(x)
+    out_t = theirs(x_t)
+    assert_close(out, out_t, "out")
+    out_t.backward(torch.tensor(dout))
+    dx, grads = ours.backward(dout, cache)
+    assert_close(dx, x_t.grad, "dx")
+    compare_gradients(theirs, grads)
+
+
+@given(sizes, seeds, st.sampled_from([1e-5, 0.1]))
+def test_layer_norm(s, seed, eps):
+    rng = np.random.default_rng(seed)
+    ours, theirs = same_weights(LayerNorm(s.d_ff, eps=eps), torch.nn.LayerNorm(s.d_ff, eps=eps), rng)
+    x, dout = rng.standard_normal((2, s.B, s.L_q, s.d_ff))
+    assume(x.var(axis=-1).min() > 1e-2)  # two features that are nearly equal lose digits, there as here
+    (x_t,) = tensors(x)
+    out, cache = ours.forward(x)
+    out_t = theirs(x_t)
+    assert_close(out, out_t, "out")
+    out_t.backward(torch.tensor(dout))
+    dx, grads = ours.backward(dout, cache)
+    if s.d_ff > 2:  # with two features x_hat is all but constant, and dx all but 0
+        assert_close(dx, x_t.grad, "dx")
+    compare_gradients(theirs, grads)
+
+
+@given(sizes, seeds, mask_kinds, padding_kinds, st.booleans(), st.booleans())
+def test_multihead_attention(s, seed, mask_kind, padding_kind, batch_first, own_widths):
+    """Cross-attention, with key and value of their own widths and without."""
+    rng = np.random.default_rng(seed)
+    widths = {"kdim": s.d_ff, "vdim": s.d_v} if own_widths else {}
+    arguments = {"batch_first": batch_first, **widths}
+    ours, theirs = same_weights(
+        MultiheadAttention(s.d_model, s.h, **arguments),
+        torch.nn.MultiheadAttention(s.d_model, s.h, **arguments),
+        rng,
+    )
+    shapes = [(s.L_q, s.d_model), (s.L_k, widths.get("kdim", s.d_model)), (s.L_k, widths.get("vdim", s.d_model))]
+    inputs = [rng.standard_normal((s.B, L, d) if batch_first else (L, s.B, d)) for L, d in shapes]
+    attn_mask, key_padding_mask = draw_masks(mask_kind, padding_kind, s, s.L_q, s.L_k, rng)
+    inputs_t = tensors(*inputs)
+    out_t, weights_t = theirs(
+        *inputs_t,
+        key_padding_mask=tensor_or_none(key_padding_mask),
+        attn_mask=tensor_or_none(attn_mask),
+        average_attn_weights=False,
+    )
+    out, weights = ours(*inputs, key_padding_mask, attn_mask=attn_mask, average_attn_weights=False)
+    assert_close(out, out_t, "out")
+    assert_close(weights, weights_t, "weights")
+    dout = rng.standard_normal(out.shape)
+    out_t.backward(torch.tensor(dout))
+    _, cache = ours.forward(*inputs, key_padding_mask, attn_mask)
+    d_inputs, grads = ours.backward(dout, cache)
+    for name, d, x_t in zip(("dquery", "dkey", "dvalue"), d_inputs, inputs_t, strict=True):
+        assert_close(d, x_t.grad, name)
+    compare_gradients(theirs, grads)
+
+
+configurations = st.fixed_dictionaries(
+    {
+        "activation": st.sampled_from(["relu", "gelu"]),
+        "norm_first": st.booleans(),
+        "batch_first": st.booleans(),
+        "layer_norm_eps": st.sampled_from([1e-5, 0.01]),
+    }
+)
+
+
+def draw_src(s, batch_first, rng):
+    return rng.standard_normal((2, s.B, s.L_q, s.d_model) if batch_first else (2, s.L_q, s.B, s.d_model))
+
+
+@given(sizes, seeds, configurations, mask_kinds, padding_kinds)
+def test_transformer_encoder_layer(s, seed, configuration, mask_kind, padding_kind):
+    rng = np.random.default_rng(seed)
+    ours, theirs = same_weights(
+        TransformerEncoderLayer(s.d_model, s.h, s.d_ff, 0.0, **configuration),
+        torch.nn.TransformerEncoderLayer(s.d_model, s.h, s.d_ff, 0.0, **configuration),
+        rng,
+    )
+    src, dout = draw_src(s, configuration["batch_first"], rng)
+    masks = draw_masks(mask_kind, padding_kind, s, s.L_q, s.L_q, rng)
+    (src_t,) = tensors(src)
+    out_t = theirs(src_t, *map(tensor_or_none, masks))
+    out, cache = ours.forward(src, *masks)
+    assert_close(out, out_t, "out")
+    out_t.backward(torch.tensor(dout))
+    dsrc, grads = ours.backward(dout, cache)
+    assert_close(dsrc, src_t.grad, "dsrc")
+    compare_gradients(theirs, grads)
+
+
+@given(sizes, seeds, configurations, mask_kinds, padding_kinds, st.booleans())
+def test_transformer_encoder(s, seed, configuration, mask_kind, padding_kind, final_norm):
+    """Two layers of different weights, with a final norm and without."""
+    rng = np.random.default_rng(seed)
+    our_norm, their_norm = (LayerNorm(s.d_model), torch.nn.LayerNorm(s.d_model)) if final_norm else (None, None)
+    ours, theirs = same_weights(
+        TransformerEncoder(TransformerEncoderLayer(s.d_model, s.h, s.d_ff, 0.0, **configuration), 2, our_norm),
+        torch.nn.TransformerEncoder(
+            torch.nn.TransformerEncoderLayer(s.d_model, s.h, s.d_ff, 0.0, **configuration),
+            2,
+            their_norm,
+            enable_nested_tensor=False,
+        ),
+        rng,
+    )
+    src, dout = draw_src(s, configuration["batch_first"], rng)
+    masks = draw_masks(mask_kind, padding_kind, s, s.L_q, s.L_q, rng)
+    (src_t,) = tensors(src)
+    out_t = theirs(src_t, *map(tensor_or_none, masks))
+    out, cache = ours.forward(src, *masks)
+    assert_close(out, out_t, "out")
+    out_t.backward(torch.tensor(dout))
+    dsrc, grads = ours.backward(dout, cache)
+    assert_close(dsrc, src_t.grad, "dsrc")
+    compare_gradients(theirs, grads)
+
+
+def layer_with_masks(theirs, src, m_attention, m_hidden, m_1, m_2, h, norm_first):
+    """Section 5's layer out of PyTorch's parts, batch-first, with given masks in the places of its dropout."""
+
+    def self_attention(x):
+        attention = theirs.self_attn
+        Q, K, V = F.linear(x, attention.in_proj_weight, attention.in_proj_bias).chunk(3, dim=-1)
+        Q, K, V = (t.unflatten(-1, (h, -1)).transpose(-3, -2) for t in (Q, K, V))
+        alpha = torch.softmax(Q @ K.mT / Q.shape[-1] ** 0.5, dim=-1)
+        return attention.out_proj(((alpha * m_attention) @ V).transpose(-3, -2).flatten(-2))
+
+    def feed_forward(x):
+        return theirs.linear2(F.relu(theirs.linear1(x)) * m_hidden)
+
+    if norm_first:
+        u = src + self_attention(theirs.norm1(src)) * m_1
+        return u + feed_forward(theirs.norm2(u)) * m_2
+    u = theirs.norm1(src + self_attention(src) * m_1)
+    return theirs.norm2(u + feed_forward(u) * m_2)
+
+
+@given(sizes, seeds, st.booleans(), st.sampled_from([0.1, 0.5]))
+def test_transformer_encoder_layer_with_dropout(s, seed, norm_first, dropout):
+    """The masks that NumPy drew, at the four places of section 5: attention weights, both sublayers, hidden units."""
+    rng = np.random.default_rng(seed)
+    arguments = {"norm_first": norm_first, "batch_first": True}
+    ours, theirs = same_weights(
+        TransformerEncoderLayer(s.d_model, s.h, s.d_ff, dropout, **arguments),
+        torch.nn.TransformerEncoderLayer(s.d_model, s.h, s.d_ff, dropout, **arguments),
+        rng,
+    )
+    src, dout = draw_src(s, True, rng)
+    (src_t,) = tensors(src)
+    out, cache = ours.forward(src, rng=rng)
+    m_1, m_2 = (cache.residual1, cache.residual2) if norm_first else (cache.add_norm1.m, cache.add_norm2.m)
+    masks = [torch.tensor(m) for m in (cache.self_attention.attention.attend.m, cache.feed_forward.m, m_1, m_2)]
+    out_t = layer_with_masks(theirs, src_t, *masks, s.h, norm_first)
+    assert_close(out, out_t, "out")
+    out_t.backward(torch.tensor(dout))
+    dsrc, grads = ours.backward(dout, cache)
+    assert_close(dsrc, src_t.grad, "dsrc")
+    compare_gradients(theirs, grads)
