@@ -103,11 +103,13 @@ def check_broadcast(name: str, x: Array, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{name}: got shape {x.shape}, which does not broadcast to the scores' shape {shape}")
 
 
-def check_ids(name: str, ids: Array, size: int | None) -> None:
-    """`ids` must be an array of integers in [0, size), or any integers where `size` is None."""
+def check_ids(name: str, ids: Array, size: int | None, ndim: int = 0) -> None:
+    """`ids` must be integers in [0, size), or any integers where `size` is None, with `ndim` axes or more."""
     if not isinstance(ids, np.ndarray) or ids.dtype.kind not in "iu":
         given = f"dtype {ids.dtype}" if isinstance(ids, np.ndarray) else type(ids).__name__
         raise TypeError(f"{name}: got {given}, expected an array of integers")
+    if ids.ndim < ndim:
+        raise ValueError(f"{name}: got shape {ids.shape}, expected at least {ndim} axes")
     if size is not None and ids.size and (ids.min() < 0 or ids.max() >= size):
         raise ValueError(f"{name}: got values from {ids.min()} to {ids.max()}, expected 0 to {size - 1}")
 

@@ -1,5 +1,6 @@
 """Text to learn from, without a download, split into a part for training and a part that the model never sees."""
 
+import re
 import zlib
 from pathlib import Path
 from typing import NamedTuple
@@ -37,7 +38,8 @@ def python_reference() -> Corpus:
 
 
 def paragraphs(text: str) -> list[str]:
-    return [paragraph for paragraph in text.split("\n\n") if paragraph.strip()]
+    """What stands between blank lines."""
+    return [paragraph for paragraph in re.split(r"\n\s*\n", text.strip("\n")) if paragraph.strip()]
 
 
 def text_corpus(path: str | Path) -> Corpus:

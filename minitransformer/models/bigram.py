@@ -40,5 +40,7 @@ def bigram_log_probabilities(bigram: Bigram) -> Array:
 def bigram_loss(ids: Array, bigram: Bigram) -> float:
     """-(1/n) sum_i log P(w_i | w_{i-1}) over the n neighbours in `ids`, in nats."""
     check_ids("ids", ids, len(bigram.counts))
+    if len(ids) < 2:
+        raise ValueError(f"ids: got {len(ids)} of them, expected 2 or more, so that there are neighbours")
     log_p = bigram_log_probabilities(bigram)
     return float(-log_p[ids[:-1], ids[1:]].mean())

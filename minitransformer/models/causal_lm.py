@@ -52,7 +52,7 @@ def causal_lm(
     ids: (..., L) integers in [0, V) -> logits: (..., L, V). Embedding plus positions (3.1.1), encoder layers under a
     causal mask (3.2.1), projection onto the vocabulary. One pass predicts the next word at every position.
     """
-    check_ids("ids", ids, len(weights.embedding.E))
+    check_ids("ids", ids, len(weights.embedding.E), ndim=1)
     E, embedding_cache = embedding(ids, weights.embedding)  # (..., L, d_model)
     x, _ = add_positions(E)
     mask = causal_mask(ids.shape[-1])  # (L, L)

@@ -54,3 +54,10 @@ def test_the_readme_has_the_generated_table():
 def test_json_rows_name_the_tests():
     """A consumer of `index --json` gets every field of the table."""
     assert all(row.keys() == {"section", "equation", "function", "backward", "tests", "notebook"} for row in as_dicts())
+
+
+@pytest.mark.parametrize("module", sorted({row.module for row in INDEX}))
+def test_the_first_line_of_each_module_names_its_section(module):
+    """Who opens a file that the index names sees at once where in the text it belongs."""
+    first_line = importlib.import_module(module).__doc__.splitlines()[0]
+    assert "ection" in first_line

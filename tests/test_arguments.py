@@ -1,0 +1,160 @@
+"""Every check says which argument was wrong, what came, and what was expected; and lets through what is right."""
+
+import numpy as np
+import pytest
+from assertions import refuses
+
+from minitransformer import arguments as check
+
+x = np.ones((2, 3))
+ids = np.array([0, 2])
+rng = np.random.default_rng(0)
+
+ACCEPTED = [
+    (check.check_floats, ("x", x)),
+    (check.check_floats, ("x", x, 2)),
+    (check.check_floats, ("x", x.astype(np.float32), 0)),
+    (check.check_floats, ("x", x.astype(complex))),
+    (check.check_rank, ("x", x, 2)),
+    (check.check_width, ("x", x, 3)),
+    (check.check_shape, ("x", x, (2, 3))),
+    (check.check_shape, ("x", np.array(1.0), ())),
+    (check.check_same_shape, ("x", x, "y", x)),
+    (check.check_scores, (x,)),
+    (check.check_keys, (np.ones((5, 3)), 3, x)),
+    (check.check_values, (np.ones((3, 7)), x)),
+    (check.check_mask, (None, (2, 3))),
+    (check.check_mask, (np.ones((1, 3), bool), (2, 3))),
+    (check.check_mask, (np.array(True), (2, 3))),
+    (check.check_bias, (None, (2, 3))),
+    (check.check_bias, (np.ones(3), (2, 3))),
+    (check.check_ids, ("ids", ids, 3)),
+    (check.check_ids, ("ids", ids, 3, 1)),
+    (check.check_ids, ("ids", ids - 100, None)),
+    (check.check_ids, ("ids", np.empty(0, int), 3)),
+    (check.check_ids, ("ids", ids.astype(np.uint8), 3)),
+    (check.check_integer, ("n", 1, 1)),
+    (check.check_integer, ("n", np.int64(3), 1)),
+    (check.check_rate, ("rate", 0)),
+    (check.check_rate, ("rate", np.float32(0.5))),
+    (check.check_positive, ("eps", 1e-9)),
+    (check.check_heads, (np.int32(3), "X", 6)),
+    (check.check_rng, (None,)),
+    (check.check_rng, (rng,)),
+]
+
+REFUSED = [
+    (check.check_floats, ("x", 1.0), TypeError, "x: got float, expected a NumPy array of floating-point numbers"),
+    (check.check_floats, ("x", None), TypeError, "x: got NoneType, expected a NumPy array of floating-point numbers"),
+    (check.check_floats, ("x", ids), TypeError, "x: got dtype int64, expected floating-point numbers such as float32"),
+    (check.check_floats, ("x", x, 3), ValueError, "x: got shape (2, 3), expected at least 3 axes"),
+    (check.check_rank, ("x", x, 1), ValueError, "x: got shape (2, 3), expected 1 axes"),
+    (check.check_width, ("x", x, 4), ValueError, "x: got shape (2, 3), expected 4 features on the last axis"),
+    (check.check_shape, ("x", x, (3, 2)), ValueError, "x: got shape (2, 3), expected (3, 2)"),
+    (
+        check.check_same_shape,
+        ("f", x, "x", x.T),
+        ValueError,
+        "f: got shape (2, 3), expected (3, 2), the shape of x",
+    ),
+    (
+        check.check_scores,
+        (np.ones((2, 0)),),
+        ValueError,
+        "a: got shape (2, 0), expected at least one score on the last axis",
+    ),
+    (
+        check.check_keys,
+        (np.ones((4, 5, 3)), 3, np.ones((2, 2, 3))),
+        ValueError,
+        "K: got shape (4, 5, 3), expected the batch axes of Q, (2,), before the last two",
+    ),
+    (
+        check.check_values,
+        (np.ones((2, 7)), x),
+        ValueError,
+        "V: got shape (2, 7), expected (3,) before the last axis, one value for each key",
+    ),
+    (
+        check.check_mask,
+        (x, (2, 3)),
+        TypeError,
+        "mask: got dtype float64, expected a boolean array, True where a query may attend to a key",
+    ),
+    (
+        check.check_mask,
+        (True, (2, 3), "src_mask"),
+        TypeError,
+        "src_mask: got bool, expected a boolean array, True where a query may attend to a key",
+    ),
+    (
+        check.check_mask,
+        (np.ones((3, 2), bool), (2, 3)),
+        ValueError,
+        "mask: got shape (3, 2), which does not broadcast to the scores' shape (2, 3)",
+    ),
+    (
+        check.check_mask,
+        (np.ones((1, 2, 3), bool), (2, 3)),
+        ValueError,
+        "mask: got shape (1, 2, 3), which does not broadcast to the scores' shape (2, 3)",
+    ),
+    (
+        check.check_bias,
+        (np.ones(2), (2, 3)),
+        ValueError,
+        "bias: got shape (2,), which does not broadcast to the scores' shape (2, 3)",
+    ),
+    (check.check_ids, ("ids", [1], 3), TypeError, "ids: got list, expected an array of integers"),
+    (check.check_ids, ("ids", ids == 0, 3), TypeError, "ids: got dtype bool, expected an array of integers"),
+    (check.check_ids, ("ids", ids, 2), ValueError, "ids: got values from 0 to 2, expected 0 to 1"),
+    (check.check_ids, ("ids", ids - 1, 2), ValueError, "ids: got values from -1 to 1, expected 0 to 1"),
+    (check.check_ids, ("ids", ids, 3, 2), ValueError, "ids: got shape (2,), expected at least 2 axes"),
+    (check.check_integer, ("n", 0, 1), ValueError, "n: got 0, expected 1 or more"),
+    (check.check_integer, ("n", 2.0, 1), TypeError, "n: got 2.0, expected an integer"),
+    (check.check_integer, ("n", True, 1), TypeError, "n: got True, expected an integer"),
+    (check.check_integer, ("n", "2", 1), TypeError, "n: got '2', expected an integer"),
+    (check.check_rate, ("rate", 1.0), ValueError, "rate: got 1.0, expected a probability in [0, 1)"),
+    (check.check_rate, ("rate", -1e-9), ValueError, "rate: got -1e-09, expected a probability in [0, 1)"),
+    (check.check_rate, ("rate", True), TypeError, "rate: got True, expected a number in [0, 1)"),
+    (check.check_rate, ("rate", None), TypeError, "rate: got None, expected a number in [0, 1)"),
+    (check.check_positive, ("eps", 0.0), ValueError, "eps: got 0.0, expected a finite number above 0"),
+    (check.check_positive, ("eps", float("inf")), ValueError, "eps: got inf, expected a finite number above 0"),
+    (check.check_positive, ("eps", float("nan")), ValueError, "eps: got nan, expected a finite number above 0"),
+    (check.check_positive, ("eps", "1"), TypeError, "eps: got '1', expected a number above 0"),
+    (check.check_positive, ("eps", True), TypeError, "eps: got True, expected a number above 0"),
+    (
+        check.check_heads,
+        (4, "X", 6, "nhead"),
+        ValueError,
+        "nhead: got 4 heads, expected a number that divides the 6 features of X",
+    ),
+    (check.check_heads, (0, "X", 6), ValueError, "h: got 0, expected 1 or more"),
+    (
+        check.check_rng,
+        (np.random.RandomState(0),),
+        TypeError,
+        "rng: got RandomState, expected a numpy.random.Generator, or None for evaluation",
+    ),
+]
+
+
+@pytest.mark.parametrize(("function", "args"), ACCEPTED, ids=lambda value: getattr(value, "__name__", None))
+def test_what_is_right_passes(function, args):
+    """Without a word."""
+    assert function(*args) is None
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "error", "message"), REFUSED, ids=lambda value: getattr(value, "__name__", None)
+)
+def test_what_is_wrong_is_named(function, args, error, message):
+    """The argument, what came, what was expected."""
+    with refuses(error, message):
+        function(*args)
+
+
+def test_every_check_is_tested_both_ways():
+    """Whoever adds a check adds what it accepts and what it refuses."""
+    checks = {f for name, f in vars(check).items() if name.startswith("check_")} - {check.check_broadcast}
+    assert {function for function, *_ in ACCEPTED} == {function for function, *_ in REFUSED} == checks

@@ -1,0 +1,76 @@
+"""Adam and clipping by the global norm."""
+
+import math
+
+import numpy as np
+import pytest
+from assertions import assert_float32
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from strategies import seeds
+
+from minitransformer.training.adam import adam, clip_by_global_norm, init_adam
+
+
+def by_the_book(w, gradients, rate, beta1, beta2, eps):
+    """One weight, step by step, as Kingma and Ba (2015) print it."""
+    m = v = 0.0
+    for t, g in enumerate(gradients, start=1):
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        w -= rate * (m / (1 - beta1**t)) / (math.sqrt(v / (1 - beta2**t)) + eps)
+    return w
+
+
+@given(seeds, st.integers(1, 8), st.sampled_from([(0.9, 0.999, 1e-8), (0.5, 0.8, 0.1)]))
+def test_adam_is_the_equation(seed, steps, constants):
+    """For each weight by itself, over several steps, in place."""
+    rng = np.random.default_rng(seed)
+    weights, gradients = rng.standard_normal(4), rng.standard_normal((steps, 4))
+    expected = [by_the_book(weights[i], gradients[:, i], 0.1, *constants) for i in range(4)]
+    state = init_adam(weights)
+    for gradient in gradients:
+        state = adam(weights, gradient, state, 0.1, *constants)
+    assert_allclose(weights, expected, rtol=1e-12, atol=1e-14)
+    assert state.step == steps
+
+
+def test_the_usual_constants_are_the_default():
+    weights = np.array([1.0])
+    adam(weights, np.array([0.3]), init_adam(weights), 0.01)
+    assert weights[0] == pytest.approx(by_the_book(1.0, [0.3], 0.01, 0.9, 0.999, 1e-8), rel=1e-15)
+
+
+@given(st.floats(1e-3, 1e3))
+def test_the_first_step_is_the_rate_whatever_the_gradients_size(size):
+    """m_hat / sqrt(v_hat) = g / |g|: undoing the start at 0 is what makes it so."""
+    weights = np.array([0.0, 0.0])
+    adam(weights, np.array([size, -size]), init_adam(weights), 0.01)
+    assert_allclose(weights, [-0.01, 0.01], rtol=1e-4)
+
+
+@given(seeds, st.floats(0.1, 10))
+def test_a_clipped_gradient_keeps_its_direction(seed, limit):
+    """And has norm `limit` at most; one that is short enough stays as it is."""
+    gradient = np.random.default_rng(seed).standard_normal(20)
+    clipped, norm = clip_by_global_norm(gradient, limit)
+    assert norm == pytest.approx(np.linalg.norm(gradient), rel=1e-12)
+    if norm <= limit:
+        assert clipped is gradient
+    else:
+        assert np.linalg.norm(clipped) == pytest.approx(limit, rel=1e-12)
+        assert_allclose(clipped / limit, gradient / norm, rtol=1e-12)
+
+
+def test_a_gradient_of_zeros_is_no_trouble():
+    clipped, norm = clip_by_global_norm(np.zeros(3), 1.0)
+    assert norm == 0
+    assert not clipped.any()
+
+
+def test_float32_stays_float32():
+    weights, gradient = np.ones(3, np.float32), np.full(3, 9, np.float32)
+    clipped, _ = clip_by_global_norm(gradient, 1.0)
+    state = adam(weights, clipped, init_adam(weights), 1e-3)
+    assert_float32(weights, clipped, state.m, state.v)
