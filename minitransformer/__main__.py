@@ -21,6 +21,7 @@ from minitransformer.tasks.language_modelling import Settings, prepare
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+CLOSED_PIPE = 141
 
 
 class Parser(argparse.ArgumentParser):
@@ -104,12 +105,20 @@ def bad_input(error: ValueError) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit code: 0, 1 if a check failed, 2 for bad input, 130 for Ctrl-C."""
+    """Run one command; return its exit code.
+
+    0: all is well; 1: a check failed; 2: bad input; 130: Ctrl-C; 141: the pipe was closed.
+    """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a console that is not UTF-8 shows `?` for what it cannot write
     arguments = parser().parse_args(argv)
     try:
-        return arguments.run(arguments)
+        code = arguments.run(arguments)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader is gone, as in `minitransformer index | head`: nothing more is to be written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
     except KeyboardInterrupt:
         print("minitransformer: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -1,5 +1,6 @@
 """The gradient table: every forward/backward pair of the index with its error against the complex step."""
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ class Check(NamedTuple):
             "section": row.section,
             "function": row.function,
             "backward": row.backward,
-            "error": self.error,
+            "error": self.error if math.isfinite(self.error) else None,  # JSON has no infinity
             "tolerance": TOLERANCE,
             "passed": self.passed,
         }

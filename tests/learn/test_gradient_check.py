@@ -92,6 +92,12 @@ def test_an_error_in_one_small_weight_is_not_hidden_by_the_others():
     assert gradient_error(case, rng) > 1e-6
 
 
+def test_a_gradient_that_is_no_number_is_not_hidden_by_the_others():
+    """NaN in the last of several gradients."""
+    case = Case(lambda x, y: (x + y, None), lambda dy, cache: (dy, dy * np.nan), (np.ones(3), np.ones(3)))
+    assert not gradient_error(case, np.random.default_rng(0)) < TOLERANCE
+
+
 def test_a_gradient_of_another_shape_is_refused():
     """A gradient that would only broadcast to its input's shape is an error, whatever its dot product."""
     case = Case(lambda x: (x * 2, None), lambda dy, cache: (dy.sum(axis=0, keepdims=True) * 2,), (np.ones((3, 4)),))

@@ -1,0 +1,228 @@
+"""The command line: what it prints where, and its exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from minitransformer import __main__ as command_line
+from minitransformer import __version__
+from minitransformer.learn import gradient_table, tour
+from minitransformer.learn.cases import CASES
+from minitransformer.learn.index import INDEX, as_dicts, as_markdown
+from minitransformer.learn.screen import PlainScreen
+from minitransformer.learn.worked_examples import EXAMPLES
+from minitransformer.tasks.language_modelling import Settings
+
+QUICK = Settings(n_layers=1, d_model=16, h=2, d_ff=32, context=16, steps=30, warmup=5)
+
+
+@pytest.fixture
+def run(capsys):
+    """Run one command in this process -> exit code, standard output, standard error."""
+
+    def run_command(*argv):
+        try:
+            code = command_line.main(argv)
+        except SystemExit as exit_:
+            code = exit_.code
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run_command
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """The tour with a language model that takes less than a second."""
+    monkeypatch.setattr(command_line, "Settings", lambda: QUICK)
+    monkeypatch.setattr(command_line, "make_screen", PlainScreen)
+
+
+def run_process(*argv, **environment):
+    """The real thing, as a reader starts it."""
+    return subprocess.run(
+        [sys.executable, "-m", "minitransformer", *argv],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, **environment},
+        timeout=120,
+    )
+
+
+def test_the_tour_as_a_reader_runs_it():
+    """Exit code 0; every example holds, every gradient passes; the Transformer is better than the bigram model."""
+    result = run_process("--json")
+    assert result.returncode == 0, result.stderr
+    facts = json.loads(result.stdout)
+    assert facts["passed"] is True
+    assert [example["name"] for example in facts["examples"]] == [example.__name__ for example in EXAMPLES]
+    assert all(example["holds"] for example in facts["examples"])
+    assert len(facts["gradients"]) == len(CASES)
+    assert all(check["error"] < 1e-12 for check in facts["gradients"])
+    losses = facts["language_model"]["validation_loss"]
+    assert losses["Transformer"] < losses["bigram"] < losses["ln V"]
+    assert len(facts["language_model"]["sample"]) == 300
+
+
+def test_the_tour_shows_its_four_parts(run, quick):
+    """Formula, code, shapes and numbers; the gradient table; training; what to do next."""
+    code, out, _ = run()
+    assert code == 0
+    for heading in ("1. The equations", "2. Is that really the gradient?", "3. A causal", "4. What to do next"):
+        assert heading in out
+    assert "softmax_backward" in out
+    assert "100%" in out
+    assert "knows nothing (ln V)" in out
+    assert "Every check passed" in out
+
+
+def test_the_seed_decides_everything(run, quick):
+    """Two tours with one seed differ in their times alone."""
+
+    def facts(seed):
+        result = json.loads(run("--json", "--seed", seed)[1])
+        del result["seconds"], result["language_model"]["seconds"]
+        return result
+
+    assert facts("3") == facts("3")
+    assert facts("3") != facts("4")
+
+
+def test_the_tour_on_the_readers_text(run, quick, tmp_path):
+    path = tmp_path / "mine.txt"
+    path.write_text("the cat sat on the mat. " * 200, encoding="utf-8")
+    code, out, _ = run("--json", "--text", str(path))
+    assert code == 0
+    assert json.loads(out)["language_model"]["source"] == str(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot read '{path}' (No such file or directory), expected a UTF-8 text file"),
+        (b"", "'{path}' is empty, expected a UTF-8 text file"),
+        (b"\xff\xfe", "'{path}' is not UTF-8 (at byte 0: invalid start byte), expected a UTF-8 text file"),
+        (b"too short", "got a part of 9 characters, expected more than 32 for one window"),
+    ],
+    ids=["missing", "empty", "not UTF-8", "too short"],
+)
+def test_a_bad_text_is_one_line_and_exit_code_2(run, tmp_path, content, message):
+    """Before anything else is shown."""
+    path = tmp_path / "text.txt"
+    if content is not None:
+        path.write_bytes(content)
+    expected = f"minitransformer: error: text: {message.format(path=path)}\n"
+    assert run("--text", str(path)) == (2, "", expected)
+    assert run("--text", str(path), "--json") == (2, "", expected)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["check", "nothing"], "minitransformer: error: NAME: got 'nothing', expected one of "),
+        (["train"], "minitransformer: error: argument : invalid choice: 'train'"),
+        (["--seed", "-1"], "minitransformer: error: argument --seed: got '-1', expected an integer, 0 or more"),
+        (["check", "--seed", "x"], "minitransformer check: error: argument --seed: got 'x', expected an integer"),
+        (["--what"], "minitransformer: error: unrecognized arguments: --what"),
+    ],
+)
+def test_bad_arguments_are_one_line_and_exit_code_2(run, argv, message):
+    code, out, err = run(*argv)
+    assert (code, out) == (2, "")
+    assert err.startswith(message)
+    assert err.count("\n") == 1
+
+
+def test_check_shows_the_gradient_table(run, monkeypatch):
+    """All pairs, or those of a name; as a table or as JSON."""
+    monkeypatch.setattr(command_line, "make_screen", PlainScreen)
+    code, out, _ = run("check", "linear")
+    assert code == 0
+    assert "linear_backward" in out
+    assert "softmax_backward" not in out
+    code, out, _ = run("check", "--json")
+    assert code == 0
+    assert [check["function"] for check in json.loads(out)] == [row.function for row in INDEX if row.backward]
+
+
+def test_a_failed_check_is_exit_code_1(run, quick, monkeypatch):
+    """Of `check` and of the tour; and the table says which."""
+    right = CASES["linear"]
+
+    def wrong(rng):
+        case = right(rng)
+        return case._replace(backward=lambda dy, cache: (2 * (d := case.backward(dy, cache))[0], d[1]))
+
+    monkeypatch.setitem(CASES, "linear", wrong)
+    code, out, _ = run("check", "linear")
+    assert code == 1
+    assert "FAIL" in out
+    assert run("check", "softmax")[0] == 0
+    code, out, _ = run()
+    assert code == 1
+    assert "A check FAILED" in out
+
+
+def test_an_example_that_does_not_hold_fails_the_tour(run, quick, monkeypatch):
+    def broken(rng):
+        """4.1  1 = 2"""
+        holds = False
+        return locals()
+
+    monkeypatch.setattr(tour, "EXAMPLES", (broken,))
+    code, out, _ = run()
+    assert code == 1
+    assert "DOES NOT HOLD" in out
+
+
+def test_a_model_that_does_not_learn_fails_the_tour(run, monkeypatch):
+    """At a learning rate of 0 the loss does not fall."""
+    monkeypatch.setattr(command_line, "Settings", lambda: QUICK._replace(peak_rate=0.0, steps=1))
+    assert run("--json")[0] == 1
+
+
+def test_index_maps_the_text_to_the_code(run, monkeypatch):
+    """As a table, as the README's table, as JSON."""
+    monkeypatch.setattr(command_line, "make_screen", PlainScreen)
+    code, out, _ = run("index")
+    assert code == 0
+    assert all(row.function in out for row in INDEX)
+    assert run("index", "--markdown") == (0, as_markdown() + "\n", "")
+    assert json.loads(run("index", "--json")[1]) == as_dicts()
+
+
+def test_version_and_help(run):
+    assert run("--version") == (0, f"minitransformer {__version__}\n", "")
+    code, out, _ = run("--help")
+    assert code == 0
+    assert "check" in out
+    assert "--text" in out
+
+
+def test_ctrl_c_is_one_line_and_exit_code_130(run, monkeypatch):
+    """No traceback."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gradient_table, "check", interrupted)
+    assert run("check", "linear") == (130, "", "minitransformer: interrupted\n")
+
+
+def test_a_reader_who_closes_the_pipe_sees_no_traceback():
+    """`minitransformer index | head`, where the reader has gone before all is written."""
+    command = f"{sys.executable} -m minitransformer index --markdown | true"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    assert result.stderr == ""
+
+
+def test_a_console_that_is_not_utf_8():
+    """What it cannot show becomes a question mark, and nothing breaks."""
+    result = run_process("check", "linear", PYTHONIOENCODING="ascii")
+    assert result.returncode == 0
+    assert result.stdout.isascii()
+    assert "linear_backward" in result.stdout
