@@ -5,8 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from minitransformer.tree import Tree, tree_map
-
 Array = np.ndarray
 
 seeds = st.integers(0, 2**32 - 1)
@@ -42,11 +40,6 @@ def matrices(max_rows: int = 5, max_columns: int = 6) -> st.SearchStrategy[Array
             lambda values: np.array(values).reshape(shape)
         )
     )
-
-
-def loud(weights: Tree, rng: np.random.Generator) -> Tree:
-    """The same tree with random numbers of order 0.5: no bias is 0, no gain is 1, and no softmax saturates."""
-    return tree_map(lambda array: 0.5 * rng.standard_normal(array.shape), weights)
 
 
 def random_mask(rng: np.random.Generator, *shape: int, empty_row: bool = True) -> Array:

@@ -7,13 +7,14 @@ from assertions import assert_float32, assert_gradients
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import loud, random_mask, rates, seeds, sizes
+from strategies import random_mask, rates, seeds, sizes
 
 from minitransformer.equations.masks import causal_mask
 from minitransformer.equations.positional_encoding import add_positions
 from minitransformer.layers.encoder import Encoder, encoder, encoder_backward, init_encoder
 from minitransformer.layers.encoder_layer import Config, encoder_layer
 from minitransformer.layers.layer_norm import init_layer_norm
+from minitransformer.learn.cases.points import loud
 from minitransformer.tree import leaves
 
 

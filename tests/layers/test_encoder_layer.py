@@ -6,7 +6,7 @@ import pytest
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import loud, random_mask, rates, seeds, sizes
+from strategies import random_mask, rates, seeds, sizes
 
 from minitransformer.equations.activations import GELU, RELU
 from minitransformer.equations.dropout import dropout
@@ -26,6 +26,7 @@ from minitransformer.layers.encoder_layer import (
 from minitransformer.layers.feed_forward import feed_forward
 from minitransformer.layers.layer_norm import layer_norm
 from minitransformer.layers.multi_head import multi_head
+from minitransformer.learn.cases.points import loud
 
 FORMS = {
     "post_norm": (post_norm_encoder_layer, post_norm_encoder_layer_backward, book.post_norm_encoder_layer),

@@ -8,12 +8,13 @@ import pytest
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import loud, rates, seeds, sizes
+from strategies import rates, seeds, sizes
 
 from minitransformer.equations.activations import GELU, GELU_TANH, RELU, TANH
 from minitransformer.equations.dropout import dropout
 from minitransformer.layers.feed_forward import feed_forward, feed_forward_backward, init_feed_forward
 from minitransformer.layers.linear import linear
+from minitransformer.learn.cases.points import loud
 
 ACTIVATIONS = {"relu": RELU, "tanh": TANH, "gelu": GELU, "gelu_tanh": GELU_TANH}
 BOOK = {"relu": book.relu, "tanh": math.tanh, "gelu": book.gelu, "gelu_tanh": book.gelu_tanh}

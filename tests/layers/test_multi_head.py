@@ -7,13 +7,14 @@ from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import loud, numbers, random_mask, rates, seeds, sizes
+from strategies import numbers, random_mask, rates, seeds, sizes
 
 from minitransformer.equations.attention import attention
 from minitransformer.equations.dropout import dropout_mask
 from minitransformer.equations.masks import causal_mask, padding_mask
 from minitransformer.layers.linear import Linear
 from minitransformer.layers.multi_head import MultiHead, init_multi_head, multi_head, multi_head_backward
+from minitransformer.learn.cases.points import loud
 
 
 def draw(s, seed):

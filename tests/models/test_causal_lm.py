@@ -6,9 +6,10 @@ from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import loud, rates, seeds, sizes
+from strategies import rates, seeds, sizes
 
 from minitransformer.layers.encoder_layer import Config
+from minitransformer.learn.cases.points import loud
 from minitransformer.models.causal_lm import causal_lm, causal_lm_backward, init_causal_lm
 from minitransformer.tree import leaves
 
