@@ -18,8 +18,7 @@ CUBIC = 0.044715
 def relu(x: Array) -> tuple[Array, Array]:
     """y = max(0, x)  (3.1.3), element by element. The cache is y: it is positive exactly where x is."""
     check_floats("x", x, ndim=0)
-    zeros = np.zeros_like(x)  # NumPy compares with an array four times faster than with the number 0
-    y = np.maximum(x, zeros)
+    y = np.maximum(0, x)
     return y, y
 
 

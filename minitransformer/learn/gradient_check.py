@@ -6,6 +6,7 @@ is subtracted, so h can be 1e-30, and the error is the rounding of one evaluatio
 A backward computes J^T dy. With random v and dy the two must agree: <dy, J v> = <J^T dy, v>.
 """
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -53,8 +54,15 @@ def gradient_error(case: Case, rng: np.random.Generator) -> float:
         only_v = only_leaf(directions, i)
         through_forward = (dy * derivative(case.forward, case.inputs, only_v)).sum()
         through_backward = (gradient * v).sum()
-        errors.append(abs(through_forward - through_backward) / scale)
+        errors.append(relative(abs(through_forward - through_backward), scale))
     return float(np.max(errors))  # NaN if one of them is
+
+
+def relative(difference: float, scale: float) -> float:
+    """difference / scale, and 0 where both are 0: what dropped everything has no derivative, and no gradient."""
+    if difference == 0:
+        return 0.0
+    return difference / scale if scale > 0 else math.inf
 
 
 def derivative(forward: Callable[..., tuple[Array, Any]], inputs: tuple, directions: tuple) -> Array:

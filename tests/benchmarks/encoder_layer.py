@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from minitransformer.nn import TransformerEncoderLayer
+from minitransformer.training.loop import keep_memory
 
 SIZES = ((10, 32, 512, 8, 2048), (32, 16, 64, 4, 256), (8, 4, 16, 2, 32))  # (L, B, d_model, h, d_ff)
 RATES = (0.0, 0.1)
@@ -110,11 +111,6 @@ def cpu_seconds(step: Step, repeats: int) -> float:
     for _ in range(repeats):
         step()
     return (time.process_time() - start) / repeats
-
-
-def keep_memory() -> None:
-    """Allocate and free one large array: from then on glibc keeps freed memory of this size instead of returning it."""
-    np.empty(32 * 2**20 - 65536, np.uint8)
 
 
 def measure(rounds: int) -> list[dict]:

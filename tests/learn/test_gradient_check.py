@@ -98,6 +98,13 @@ def test_a_gradient_that_is_no_number_is_not_hidden_by_the_others():
     assert not gradient_error(case, np.random.default_rng(0)) < TOLERANCE
 
 
+def test_where_nothing_gets_through_no_gradient_may_come_back():
+    """Derivative 0: a gradient of 0 is right, without a warning; any other is infinitely wrong."""
+    for gradient, error in ((0.0, 0.0), (1e-9, np.inf)):
+        case = Case(lambda x: (0 * x, None), lambda dy, cache, g=gradient: (np.full(3, g),), (np.ones(3),))
+        assert gradient_error(case, np.random.default_rng(0)) == error
+
+
 def test_a_gradient_of_another_shape_is_refused():
     """A gradient that would only broadcast to its input's shape is an error, whatever its dot product."""
     case = Case(lambda x: (x * 2, None), lambda dy, cache: (dy.sum(axis=0, keepdims=True) * 2,), (np.ones((3, 4)),))
