@@ -35,7 +35,7 @@ def test_paths_join_field_names_and_positions():
 @given(trees)
 def test_mapping_keeps_the_shape_of_the_tree(tree):
     """The same nodes, the leaves one by one."""
-    mapped = tree_map(lambda x: x + 1, tree)
+    mapped = tree_map(lambda x: np.asarray(x + 1), tree)
     assert [path for path, _ in named_leaves(mapped)] == [path for path, _ in named_leaves(tree)]
     assert type(mapped) is type(tree)
     for before, after in zip(leaves(tree), leaves(mapped), strict=True):
