@@ -36,8 +36,9 @@ class Case(NamedTuple):
 def gradient_error(case: Case, rng: np.random.Generator) -> float:
     """The largest disagreement between backward and complex step over all inputs and weights, one at a time.
 
-    For each array, v is random there and 0 elsewhere. What is returned is |<dy, J v> - <J^T dy, v>|, relative to
-    |dy| |J v| for a v that is random everywhere: small numbers that come from rounding stay small.
+    For each array, v is random there and 0 elsewhere. What is returned is |<dy, J v> - <J^T dy, v>|, relative to the
+    larger of |dy| |J v| and |J^T dy| |v| for a v that is random everywhere: what comes from rounding stays small, also
+    where one of the products nearly cancels.
 
     Raises AssertionError where a gradient has not its input's shape, which a dot product might not show.
     """
@@ -46,9 +47,12 @@ def gradient_error(case: Case, rng: np.random.Generator) -> float:
     gradients = case.backward(dy, cache)
     check_shapes(gradients, case.inputs)
     directions = tree_map(lambda x: rng.standard_normal(x.shape), case.inputs)
-    scale = norm(dy) * norm(derivative(case.forward, case.inputs, directions))
     gradient_leaves = leaves(gradients)
     direction_leaves = leaves(directions)
+    scale = max(
+        norm(dy) * norm(derivative(case.forward, case.inputs, directions)),
+        norm(*gradient_leaves) * norm(*direction_leaves),
+    )
     errors = []
     for i, (gradient, v) in enumerate(zip(gradient_leaves, direction_leaves, strict=True)):
         only_v = only_leaf(directions, i)
@@ -90,5 +94,6 @@ def only_leaf(tree: Tree, position: int) -> Tree:
     return tree_map(lambda leaf: leaf if next(positions) == position else np.zeros_like(leaf), tree)
 
 
-def norm(x: Array) -> float:
-    return float(np.sqrt((x * x).sum()))
+def norm(*arrays: Array) -> float:
+    """Of all numbers together."""
+    return math.sqrt(sum(float((x * x).sum()) for x in arrays))
