@@ -9,14 +9,19 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import argparse
 import json
 import sys
+import webbrowser
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from minitransformer import __version__
 from minitransformer.data.corpus import load_corpus
+from minitransformer.files import write_whole
 from minitransformer.learn import gradient_table, index
 from minitransformer.learn.screen import SilentScreen, make_screen
 from minitransformer.learn.tour import tour
+from minitransformer.learn.trace import page, terminal
+from minitransformer.learn.trace.examples import record_example
 from minitransformer.tasks.language_modelling import Settings, prepare
 
 BAD_INPUT = 2
@@ -44,6 +49,12 @@ def parser() -> Parser:
     check.add_argument("name", nargs="?", metavar="NAME", help="a function or module, such as attention; default: all")
     check.set_defaults(run=run_check)
     add_common(check)
+    trace = commands.add_parser("trace", help="step through a function, forward and backward, with its values")
+    trace.add_argument("name", metavar="NAME", help="a function such as attention, or one of the tour's examples")
+    trace.add_argument("--html", metavar="FILE", help="write the trace as a page to step through in a browser")
+    trace.add_argument("--open", action="store_true", help="show the page in the browser")
+    trace.set_defaults(run=run_trace)
+    add_seed(trace)
     show_index = commands.add_parser("index", help="where each equation of the text stands in the code")
     show_index.add_argument("--markdown", action="store_true", help="as the table of the README")
     show_index.set_defaults(run=run_index)
@@ -51,8 +62,12 @@ def parser() -> Parser:
     return main_parser
 
 
-def add_common(command: argparse.ArgumentParser) -> None:
+def add_seed(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=seed, default=0, metavar="N", help="of all random numbers (default 0)")
+
+
+def add_common(command: argparse.ArgumentParser) -> None:
+    add_seed(command)
     command.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
 
 
@@ -86,6 +101,25 @@ def run_check(arguments: argparse.Namespace) -> int:
     else:
         gradient_table.show(make_screen(), checks)
     return 0 if all(c.passed for c in checks) else 1
+
+
+def run_trace(arguments: argparse.Namespace) -> int:
+    try:
+        recording = record_example(arguments.name, arguments.seed)
+        if arguments.html is None and not arguments.open:
+            terminal.show(make_screen(), recording)
+            return 0
+        path = Path(arguments.html or f"{recording.name}.html")
+        write_whole(path, page.build(recording).encode())
+    except ValueError as error:
+        return bad_input(error)
+    except ImportError:
+        print(f"minitransformer: error: {page.INSTALL_HINT}", file=sys.stderr)
+        return BAD_INPUT
+    print(f"{len(recording.trace.steps)} steps in {path}")
+    if arguments.open:
+        webbrowser.open(path.resolve().as_uri())
+    return 0
 
 
 def run_index(arguments: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ def positional_encoding(L: int, d: int, dtype: DTypeLike = np.float64) -> Array:
     i = np.arange(L)[:, None]  # (L, 1)
     two_j = np.arange(0, d, 2)  # (ceil(d/2),)
     angle = i / 10000 ** (two_j / d)  # (L, ceil(d/2))
-    P = np.empty((L, d), dtype)
+    P = np.zeros((L, d), dtype)
     P[:, 0::2] = np.sin(angle)
     P[:, 1::2] = np.cos(angle[:, : d // 2])
     return P

@@ -1,0 +1,37 @@
+"""Files that are written whole or not at all."""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_whole(path: str | Path, content: bytes) -> None:
+    """Write a file in one go: until all of it is on disk, what stood there before stays.
+
+    Raises ValueError, naming the file, where it cannot be written.
+    """
+    path = Path(path)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise ValueError(f"file: cannot write {str(path)!r} ({error.strerror}), expected a writable place") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~current_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ValueError(f"file: cannot write {str(path)!r} ({error.strerror}), expected a writable place") from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def current_umask() -> int:
+    """The permissions that a new file does not get; the only way to read them is to set them."""
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask

@@ -1,0 +1,145 @@
+"""What can be known of a line before it runs: its statement, the names that it reads and assigns, its shape comment."""
+
+import ast
+import functools
+import linecache
+import re
+from typing import NamedTuple
+
+SHAPE_COMMENT = re.compile(r"#\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
+
+
+class Statement(NamedTuple):
+    """One statement of a source file; of a compound one (if, for, with) the header alone."""
+
+    first: int  # line
+    last: int
+    kind: str  # of the syntax tree's node, such as Assign, Return, For
+    targets: tuple[str, ...]  # names that it assigns, in order; `a` for `a[i] = ...`
+    reads: tuple[str, ...]  # names that it reads, with their attributes: `Q`, `cache.K`
+    body: tuple[int, int] | None  # first and last line of a loop's body
+    shape: tuple[str, ...] | None  # of the first array that it makes, as its comment has it: ("...", "L_q", "d_k")
+
+
+class SourceFile(NamedTuple):
+    lines: tuple[str, ...]
+    statements: dict[int, Statement]  # by line: the innermost one
+    functions: dict[int, "Function"]  # by first line
+
+
+class Function(NamedTuple):
+    name: str
+    first: int  # line, that of the first decorator if there is one, as `co_firstlineno` has it
+    last: int
+    statements: tuple[Statement, ...]  # in the order of the lines
+    shapes: dict[str, tuple[str, ...]]  # by name, of those that the docstring gives
+
+
+@functools.cache
+def read_source(filename: str) -> SourceFile:
+    lines = tuple(linecache.getlines(filename))
+    tree = ast.parse("".join(lines))
+    statements: dict[int, Statement] = {}
+    for node in ast.walk(tree):  # breadth first: what is inside comes later, and wins
+        if isinstance(node, ast.stmt) and not isinstance(node, ast.FunctionDef | ast.ClassDef):
+            statement = describe(node, lines)
+            for line in range(statement.first, statement.last + 1):
+                statements[line] = statement
+    functions = [as_function(node, statements) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    return SourceFile(lines, statements, {function.first: function for function in functions})
+
+
+def as_function(node: ast.FunctionDef, statements: dict[int, Statement]) -> Function:
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    own = [statements[line] for line in range(first, node.end_lineno + 1) if line in statements]
+    return Function(
+        node.name, first, node.end_lineno, tuple(dict.fromkeys(own)), docstring_shapes(ast.get_docstring(node) or "")
+    )
+
+
+def describe(node: ast.stmt, lines: tuple[str, ...]) -> Statement:
+    body = getattr(node, "body", None)
+    last = max(node.lineno, body[0].lineno - 1) if body else node.end_lineno
+    parts = header(node)
+    comments = [SHAPE_COMMENT.search(lines[line - 1]) for line in range(node.lineno, last + 1)]
+    shapes = [split_shape(comment[1]) for comment in comments if comment]
+    return Statement(
+        first=node.lineno,
+        last=last,
+        kind=type(node).__name__,
+        targets=tuple(dict.fromkeys(name for target in targets(node) for name in target_names(target))),
+        reads=tuple(dict.fromkeys(name for part in parts for name in names_read(part))),
+        body=(body[0].lineno, body[-1].end_lineno) if body else None,
+        shape=shapes[-1] if shapes else None,
+    )
+
+
+def header(node: ast.stmt) -> list[ast.AST]:
+    """The expressions that belong to the statement itself, not to its body."""
+    if isinstance(node, ast.For):
+        return [node.iter]
+    if isinstance(node, ast.With):
+        return [item.context_expr for item in node.items]
+    if isinstance(node, ast.If | ast.While):
+        return [node.test]
+    return [] if hasattr(node, "body") else [node]
+
+
+def targets(node: ast.stmt) -> list[ast.expr]:
+    if isinstance(node, ast.Assign):
+        return node.targets
+    if isinstance(node, ast.AnnAssign | ast.AugAssign | ast.For):
+        return [node.target]
+    if isinstance(node, ast.With):
+        return [item.optional_vars for item in node.items if item.optional_vars]
+    return []
+
+
+def target_names(target: ast.expr) -> list[str]:
+    if isinstance(target, ast.Tuple | ast.List):
+        return [name for element in target.elts for name in target_names(element)]
+    if isinstance(target, ast.Starred | ast.Subscript):
+        return target_names(target.value)
+    return [ast.unparse(target)]
+
+
+def names_read(node: ast.AST) -> list[str]:
+    """Names and attribute chains from left to right; `cache.K` once, not `cache` and `cache.K`."""
+    if isinstance(node, ast.Attribute) and is_chain(node):
+        return [ast.unparse(node)]
+    if isinstance(node, ast.Name):
+        return [node.id] if isinstance(node.ctx, ast.Load) else []
+    if isinstance(node, ast.AugAssign):
+        return [*target_names(node.target), *names_read(node.value)]
+    return [name for child in ast.iter_child_nodes(node) for name in names_read(child)]
+
+
+def is_chain(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) or (isinstance(node, ast.Attribute) and is_chain(node.value))
+
+
+def docstring_shapes(docstring: str) -> dict[str, tuple[str, ...]]:
+    """`Q: (..., L_q, d_k), K: (..., L_k, d_k) -> O: (..., L_q, d_v)` as shapes by name; the result's under `->`."""
+    found = re.findall(r"\b(\w+): \(([^()]*)\)", docstring)
+    shapes = {name: split_shape(shape) for name, shape in found if is_shape(shape)}
+    for pair in re.findall(r"\b(\w+), (\w+): \(([^()]*)\)", docstring):
+        if is_shape(pair[2]):
+            shapes |= {name: split_shape(pair[2]) for name in pair[:2]}
+    return shapes
+
+
+def is_shape(text: str) -> bool:
+    return re.fullmatch(r"(\.\.\.|[A-Za-z0-9_*+\- ]+)(\s*,\s*[A-Za-z0-9_*+\- ]*)*", text) is not None and "," in text
+
+
+def split_shape(text: str) -> tuple[str, ...]:
+    """The sizes of a shape comment; a colon starts an explanation that is none of them."""
+    depth = 0
+    sizes = [""]
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            sizes.append("")
+        else:
+            sizes[-1] += character
+    return tuple(size.strip() for size in sizes if size.strip())
