@@ -109,7 +109,8 @@ def error(formula: Formula, made: Array, values: Values, rng: np.random.Generato
             continue  # the cosine that an odd width has not
         left, right = float(result[at]), float(evaluate(formula.right, seen, chosen, lead))
         if left != right:
-            worst = max(worst, abs(left - right) / (1 + abs(right)))
+            both_finite = math.isfinite(left) and math.isfinite(right)
+            worst = max(worst, abs(left - right) / (1 + abs(right)) if both_finite else math.inf)
         compared += 1
     if compared == 0:
         raise ValueError(f"formula: {formula.text!r} could not be compared with an array of shape {made.shape}")
