@@ -185,6 +185,45 @@ def test_a_model_that_does_not_learn_fails_the_tour(run, monkeypatch):
     assert run("--json")[0] == 1
 
 
+def test_trace_shows_the_steps_or_writes_a_page(run, monkeypatch, tmp_path):
+    """In the terminal; as a file, written whole; and an unknown name, or a place that is none, in one line."""
+    monkeypatch.setattr(command_line, "make_screen", PlainScreen)
+    code, out, _ = run("trace", "softmax")
+    assert code == 0
+    assert "alpha = exps / row_sum(exps)" in out
+    code, _, err = run("trace", "sofmax")
+    assert code == 2
+    assert err.startswith("minitransformer: error: NAME: got 'sofmax', expected one of ")
+    pytest.importorskip("latex2mathml", reason="the extra `page` is not installed")
+    path = tmp_path / "softmax.html"
+    assert run("trace", "softmax", "--html", str(path)) == (0, f"9 steps in {path}\n", "")
+    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+    nowhere = tmp_path / "no" / "softmax.html"
+    message = f"file: cannot write {str(nowhere)!r} (No such file or directory), expected a writable place"
+    assert run("trace", "softmax", "--html", str(nowhere)) == (2, "", f"minitransformer: error: {message}\n")
+
+
+def test_open_shows_the_page(run, monkeypatch, tmp_path):
+    """In the reader's browser, from the file that was written; by default beside where the command runs."""
+    pytest.importorskip("latex2mathml", reason="the extra `page` is not installed")
+    shown = []
+    monkeypatch.setattr(command_line.webbrowser, "open", shown.append)
+    monkeypatch.chdir(tmp_path)
+    assert run("trace", "softmax", "--open")[0] == 0
+    assert shown == [(tmp_path / "softmax.html").as_uri()]
+
+
+def test_without_the_library_for_formulas_one_line_says_what_to_install(run, monkeypatch, tmp_path):
+    """Only the page needs it."""
+    monkeypatch.setitem(sys.modules, "latex2mathml", None)
+    monkeypatch.setitem(sys.modules, "latex2mathml.converter", None)
+    command_line.page.mathml.cache_clear()
+    code, out, err = run("trace", "softmax", "--html", str(tmp_path / "x.html"))
+    assert (code, out) == (2, "")
+    assert err == "minitransformer: error: for the page: pip install 'minitransformer[page]'\n"
+    assert not (tmp_path / "x.html").exists()
+
+
 def test_index_maps_the_text_to_the_code(run, monkeypatch):
     """As a table, as the README's table, as JSON."""
     monkeypatch.setattr(command_line, "make_screen", PlainScreen)
