@@ -18,10 +18,12 @@ from minitransformer import __version__
 from minitransformer.data.corpus import load_corpus
 from minitransformer.files import write_whole
 from minitransformer.learn import gradient_table, index
+from minitransformer.learn.mistakes import show
+from minitransformer.learn.mistakes.gallery import find
 from minitransformer.learn.screen import SilentScreen, make_screen
 from minitransformer.learn.tour import tour
 from minitransformer.learn.trace import page, terminal
-from minitransformer.learn.trace.examples import record_example
+from minitransformer.learn.trace.examples import Recording, record_example
 from minitransformer.tasks.language_modelling import Settings, prepare
 
 BAD_INPUT = 2
@@ -55,6 +57,12 @@ def parser() -> Parser:
     trace.add_argument("--open", action="store_true", help="show the page in the browser")
     trace.set_defaults(run=run_trace)
     add_seed(trace)
+    mistakes = commands.add_parser("mistakes", help="wrong code that real implementations shipped, and what catches it")
+    mistakes.add_argument("name", nargs="?", metavar="NAME", help="one of them, traced beside the right code")
+    mistakes.add_argument("--exercise", action="store_true", help="its code alone: find the mistake")
+    mistakes.add_argument("--html", metavar="FILE", help="write right and wrong code as one page to step through")
+    mistakes.set_defaults(run=run_mistakes)
+    add_common(mistakes)
     show_index = commands.add_parser("index", help="where each equation of the text stands in the code")
     show_index.add_argument("--markdown", action="store_true", help="as the table of the README")
     show_index.set_defaults(run=run_index)
@@ -110,15 +118,42 @@ def run_trace(arguments: argparse.Namespace) -> int:
             terminal.show(make_screen(), recording)
             return 0
         path = Path(arguments.html or f"{recording.name}.html")
-        write_whole(path, page.build(recording).encode())
+        write_page(path, recording)
     except ValueError as error:
         return bad_input(error)
-    except ImportError:
-        print(f"minitransformer: error: {page.INSTALL_HINT}", file=sys.stderr)
-        return BAD_INPUT
-    print(f"{len(recording.trace.steps)} steps in {path}")
     if arguments.open:
         webbrowser.open(path.resolve().as_uri())
+    return 0
+
+
+def write_page(path: Path, recording: Recording) -> None:
+    """Raises ValueError where it cannot be written, or where the library for its formulas is missing."""
+    try:
+        text = page.build(recording)
+    except ImportError as error:
+        raise ValueError(page.INSTALL_HINT) from error
+    write_whole(path, text.encode())
+    print(f"{len(recording.trace.steps)} steps in {path}")
+
+
+def run_mistakes(arguments: argparse.Namespace) -> int:
+    if arguments.json:
+        print(json.dumps(show.as_dicts(), indent=2))
+        return 0
+    try:
+        if arguments.name is None:
+            show.show_list(make_screen())
+            return 0
+        entry = find(arguments.name)
+        if arguments.html:
+            write_page(Path(arguments.html), show.both(entry, arguments.seed))
+            return 0
+    except ValueError as error:
+        return bad_input(error)
+    if arguments.exercise:
+        show.show_exercise(make_screen(), entry)
+    else:
+        show.show_answer(make_screen(), entry, arguments.seed)
     return 0
 
 

@@ -17,6 +17,8 @@ SHOWN_IN_FULL = 40  # numbers; of a larger array only the shape is shown
 
 NEXT_STEPS = (
     ("minitransformer check attention", "one gradient alone; minitransformer check for all"),
+    ("minitransformer trace attention --open", "step through the code of attention in the browser, with all values"),
+    ("minitransformer mistakes", "wrong code that real implementations shipped: find the mistake"),
     ("minitransformer index", "where each equation of the text stands in the code"),
     ("minitransformer --text FILE", "the same model on your own text"),
     ("python -m pdb -m minitransformer check attention", "step through attention and its backward, line by line"),

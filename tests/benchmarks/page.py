@@ -7,6 +7,7 @@ Needs the extras `page` and `browser`, and chromium with its driver.
 
 import argparse
 import json
+import shutil
 import statistics
 import tempfile
 import time
@@ -34,9 +35,10 @@ next();
 
 def key_milliseconds(text: str) -> list[float]:
     options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"):
         options.add_argument(argument)
-    driver = webdriver.Chrome(options=options)
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
     driver.set_script_timeout(300)
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "page.html"

@@ -82,6 +82,15 @@ def test_the_input_gradient_is_orthogonal_to_shift_and_scale(s, seed):
     assert_allclose(along_x_hat.sum(axis=-1, keepdims=True) / scale, 0, atol=1e-13)
 
 
+def test_the_gain_stands_inside_the_means():
+    """A shift of x changes nothing, so sum dx = 0 for any gain; with the gain outside, for equal gains alone."""
+    weights = LayerNorm(np.array([2.0, 5.0, 1.0]), np.zeros(3))
+    _, cache = layer_norm(np.array([-1.0, 0.0, 4.0]), weights)
+    dx, _ = layer_norm_backward(np.array([1.0, 4.0, 2.0]), cache)
+    assert abs(dx.sum()) < 1e-14
+    assert np.abs(dx).max() > 0.1
+
+
 @given(sizes, seeds, epsilons)
 def test_layer_norm_gradients(s, seed, eps):
     """dx, dgamma, dbeta at random gains and biases, with any axes before the last."""

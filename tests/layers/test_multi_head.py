@@ -79,6 +79,17 @@ def test_two_identity_heads_are_attention_in_each_half_of_the_features(s, seed):
 
 
 @given(sizes, seeds)
+def test_scaled_by_sqrt_of_d_k_not_of_d_model(s, seed):
+    """Each head divides by the root of its own width: two equal heads have the scores that one of them has alone."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((s.L_q, s.d_ff))
+    one = loud(init_multi_head(s.d_ff, 1, rng), rng)
+    twice = MultiHead(*(Linear(np.tile(W, 2), np.tile(b, 2)) for W, b in one[:3]), one.output)
+    both = twice._replace(output=Linear(np.tile(one.output.W, (2, 1)) / 2, one.output.b))
+    assert_allclose(multi_head(x, x, x, both, 2)[0], multi_head(x, x, x, one, 1)[0], rtol=1e-9, atol=1e-11)
+
+
+@given(sizes, seeds)
 def test_one_head_is_attention_between_linear_maps(s, seed):
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((s.L_q, s.d_ff))
