@@ -68,7 +68,10 @@ def generator(rng: np.random.Generator | None) -> np.random.Generator:
 
 def floating(dtype: DTypeLike) -> np.dtype:
     """`dtype` as a NumPy dtype of floating-point numbers."""
-    resolved = np.dtype(dtype)
+    try:
+        resolved = np.dtype(dtype)
+    except TypeError as error:
+        raise TypeError(f"dtype: got {dtype!r}, expected a floating-point type such as float32") from error
     if resolved.kind != "f":
         raise TypeError(f"dtype: got {resolved}, expected a floating-point type such as float32")
     return resolved

@@ -110,6 +110,8 @@ def test_a_seed_decides_the_start_values(make):
         make(4, 2, rng=0)
     with refuses(TypeError, "dtype: got int32, expected a floating-point type such as float32"):
         make(4, 2, dtype=np.int32)
+    with refuses(TypeError, "dtype: got 'flaot', expected a floating-point type such as float32"):
+        make(4, 2, dtype="flaot")
     assert {array.dtype for array in make(4, 2, dtype=np.float64).state_dict().values()} == {np.dtype("float64")}
 
 
