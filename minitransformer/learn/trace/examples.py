@@ -27,16 +27,18 @@ def traceable() -> list[str]:
 
 
 def record_example(name: str, seed: int = 0, backend: str = "auto") -> Recording:
-    """Run and record one of them.
+    """Run and record one of them; a module's name stands for its first pair, as `encoder_layer` does.
 
     Raises ValueError for an unknown name, with the names that there are.
     """
-    for row in INDEX:
-        if row.backward and name in (row.name, row.function):
-            rng = np.random.default_rng(seed)
-            case = CASES[row.name](rng)
-            trace = record(forward_and_backward(row.name, seed), backend=backend)
-            return Recording(row.name, row.section, row.equation, trace, gradient_error(case, rng))
+    pairs = [row for row in INDEX if row.backward]
+    by_name = [row for row in pairs if name in (row.name, row.function)]
+    by_module = [row for row in pairs if name == row.module.rpartition(".")[2]]
+    for row in (by_name + by_module)[:1]:
+        rng = np.random.default_rng(seed)
+        case = CASES[row.name](rng)
+        trace = record(forward_and_backward(row.name, seed), backend=backend)
+        return Recording(row.name, row.section, row.equation, trace, gradient_error(case, rng))
     for example in worked_examples.EXAMPLES:
         if name == example.__name__:
             section, formula = worked_examples.section_and_formula(example)

@@ -81,7 +81,7 @@ def page_data(recording: Recording) -> dict[str, Any]:
                     for pair in pairs
                 ],
                 "jump": across.get(i),
-                "site": step.call_site,
+                "caller": calling_text(trace.steps, i),
             }
         )
     return {
@@ -95,6 +95,19 @@ def page_data(recording: Recording) -> dict[str, Any]:
         "values": values.items,
         "formulas": formulas.items,
     }
+
+
+def calling_text(steps: tuple[Step, ...], index: int) -> str | None:
+    """Of a call from traced code: the calling expression, which of several on its line it is."""
+    step = steps[index]
+    if step.call_site is None:
+        return None
+    caller = next(s for s in reversed(steps[:index]) if s.depth == step.depth - 1)
+    first, last, start, end = step.call_site
+    lines = [line.rstrip("\n") for line in read_source(caller.file).lines[first - 1 : last]]
+    lines[-1] = lines[-1][:end]
+    lines[0] = lines[0][start:]
+    return " ".join(line.strip() for line in lines)
 
 
 class Pool:

@@ -78,6 +78,12 @@ def test_masked_cells_are_those_that_the_mask_forbids():
                     assert cells is None
 
 
+def test_a_module_stands_for_its_first_pair():
+    """`trace encoder_layer` and `trace positional_encoding` mean what a reader expects."""
+    assert record_example("encoder_layer").name == "post_norm_encoder_layer"
+    assert "positional_encoding" in {step.function for step in record_example("positional_encoding").trace.steps}
+
+
 @pytest.mark.parametrize("name", traceable())
 def test_everything_can_be_traced(name):
     """Each pair and each worked example: steps, complete, the gradient's error with a pair."""

@@ -74,6 +74,17 @@ def test_a_line_has_its_formula_its_source_and_its_axes(attention):
     assert step["made"][0][2] == ["", "L_k", "d_v"]
 
 
+def test_a_call_shows_the_expression_that_called(attention):
+    """Which of several on its line it is, also where it spans lines."""
+    callers = {s["caller"] for s in data_of(attention)["steps"] if s["kind"] == "call"}
+    assert None in callers
+    assert "scaled_dot_product(Q, K)" in callers
+    multi_head = data_of(page.build(record_example("multi_head")))
+    assert "attention( Q_heads, K_heads, V_heads, mask_heads, bias_heads, rate, rng )" in {
+        s["caller"] for s in multi_head["steps"]
+    }
+
+
 def test_masked_cells_are_marked(attention):
     assert any(value.get("masked") for value in data_of(attention)["values"])
 

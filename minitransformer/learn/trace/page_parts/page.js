@@ -14,7 +14,7 @@ const WORDS = {
     gradient: (d, x) => `${d} is the gradient of ${x}, of the same shape`, part: (a, b) => `shown: ${a} of ${b} numbers`,
     check: (e) => `gradient against the complex step: relative error ${e}`, pass: "✓", fail: "✗",
     ask: (name) => `What shape has ${name}?`, show: "Show", right: "Right!", wrong: "Not quite: ",
-    nothing: "This line makes nothing: it checks, or it decides.", called: "The function is called with these arguments.",
+    nothing: "This line makes nothing: it checks, or it decides.", called: (text) => (text ? `Called as ${text}, with these arguments:` : "Called with these arguments:"),
     stack: "Call stack", goTo: (line) => `go to line ${line}`, incomplete: "The trace stops here: there were more steps than are kept.",
     changed: "changed in place", kinds: { call: "call", return: "returns", error: "raises an error", statement: "" },
     announce: (i, n, f, l, what) => `Step ${i} of ${n}: ${f}, line ${l}. ${what}`,
@@ -27,7 +27,7 @@ const WORDS = {
     gradient: (d, x) => `${d} 是 ${x} 的梯度,形状相同`, part: (a, b) => `显示 ${b} 个数中的 ${a} 个`,
     check: (e) => `梯度与复数步长法比较:相对误差 ${e}`, pass: "✓", fail: "✗",
     ask: (name) => `${name} 的形状是什么?`, show: "显示", right: "正确!", wrong: "不对:",
-    nothing: "这一行不产生数组:它做检查或判断。", called: "函数以这些参数被调用。",
+    nothing: "这一行不产生数组:它做检查或判断。", called: (text) => (text ? `以 ${text} 调用,参数为:` : "以这些参数调用:"),
     stack: "调用栈", goTo: (line) => `转到第 ${line} 行`, incomplete: "追踪到此为止:后面的步骤没有保留。",
     changed: "原地修改", kinds: { call: "调用", return: "返回", error: "抛出错误", statement: "" },
     announce: (i, n, f, l, what) => `第 ${i} 步,共 ${n} 步:${f},第 ${l} 行。${what}`,
@@ -177,7 +177,7 @@ function renderMade(step) {
   const w = words();
   const box = byId("made");
   const children = [];
-  if (step.kind === "call") children.push(element("p", { class: "note" }, w.called));
+  if (step.kind === "call") children.push(element("p", { class: "note" }, w.called(step.caller)));
   else if (!step.made.length) children.push(element("p", { class: "note" }, w.nothing));
   const gradients = Object.fromEntries(step.gradients.map((g) => [g[0], g]));
   for (const [name, i, axes] of step.made) {
