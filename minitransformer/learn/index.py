@@ -49,7 +49,10 @@ def pair(section: str, equation: str, function: str, backward: str | None = None
 
 INDEX: tuple[Row, ...] = (
     pair("2.1.1", "loss = -(1/n) sum_i log P(w_i | w_1, ..., w_{i-1})", "equations.cross_entropy.cross_entropy"),
-    Row("2.1.2", "P(w_i | w_1, ..., w_{i-1}) ~ P(w_i | w_{i-1})", "models.bigram.bigram_log_probabilities"),
+    Row(
+        "2.1.1", "P(w_1, ..., w_L) = prod_i P(w_i | w_1, ..., w_{i-1})", "equations.chain_rule.sequence_log_probability"
+    ),
+    Row("2.1.2", "P(w_i | w_1, ..., w_{i-1}) ~ P(w_i | w_{i-n+1}, ..., w_{i-1})", "models.ngram.ngram_probability"),
     pair("2.2.1", "Attention(Q, K, V) = softmax(Q K^T / sqrt(d_k)) V", "equations.attention.attention"),
     pair("3.1", "x_n = EncoderLayer_n(x_{n-1})", "layers.encoder.encoder"),
     pair("3.1.1", "x_i = E[w_i]", "layers.embedding.embedding"),

@@ -13,8 +13,8 @@ from minitransformer.data.vocabulary import Vocabulary, character_vocabulary, de
 from minitransformer.decoding.sampling import sample
 from minitransformer.equations.cross_entropy import cross_entropy, cross_entropy_backward
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.models.bigram import bigram_loss, count_bigrams
 from minitransformer.models.causal_lm import CausalLM, causal_lm, causal_lm_backward, init_causal_lm
+from minitransformer.models.ngram import count_ngrams, ngram_loss
 from minitransformer.training.loop import Step, train
 from minitransformer.training.schedule import warmup_cosine
 from minitransformer.tree import flatten
@@ -108,7 +108,8 @@ def validation_loss(data: Data, model: Model, settings: Settings, most_batches: 
 def baselines(data: Data) -> dict[str, float]:
     """What each character of the same text costs one that knows nothing, ln V, and the bigram model."""
     V = len(data.vocabulary.words)
-    return {"ln V": math.log(V), "bigram": bigram_loss(data.validation, count_bigrams(data.training, V))}
+    bigram = count_ngrams(data.training, V, n=2, smoothing="add-k")
+    return {"ln V": math.log(V), "bigram": ngram_loss(data.validation, bigram)}
 
 
 def write(

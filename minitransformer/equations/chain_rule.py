@@ -1,0 +1,41 @@
+"""Section 2.1.1: the probability of a text as a product of conditionals, and a model's loss in other units."""
+
+import math
+
+import numpy as np
+
+from minitransformer.arguments import check_floats, check_ids
+
+Array = np.ndarray
+
+
+def sequence_log_probability(log_p: Array, ids: Array) -> Array:
+    """log P(w_1, ..., w_L) = sum_i log P(w_i | w_1, ..., w_{i-1})  (2.1.1): the chain rule, in logarithms.
+
+    log_p: (..., L, V), row i the log-probabilities of every word after w_1, ..., w_{i-1}; ids: (..., L) integers in
+    [0, V) -> (...). A product of a hundred probabilities would underflow; a sum of their logarithms does not.
+    """
+    check_floats("log_p", log_p, ndim=2)
+    check_ids("ids", ids, log_p.shape[-1], ndim=1)
+    if ids.shape != log_p.shape[:-1]:
+        raise ValueError(f"ids: got shape {ids.shape}, expected {log_p.shape[:-1]}, one word for each row of log_p")
+    of_words = np.take_along_axis(log_p, ids[..., None], axis=-1)  # (..., L, 1)
+    return of_words[..., 0].sum(axis=-1)
+
+
+def perplexity(nats: float) -> float:
+    """exp(nats a word): among how many equally likely words the model chooses, on average."""
+    return math.exp(nats)
+
+
+def bits(nats: float) -> float:
+    """nats / ln 2: how many yes-or-no questions a word costs, and what a compressor would need to store it."""
+    return nats / math.log(2)
+
+
+def bits_per_character(nats: float, n_words: int, n_characters: int) -> float:
+    """Bits a character, of a model that spends `nats` a word on n_words words that are n_characters long in all.
+
+    Models with other vocabularies (characters, byte pairs, words) can be compared by it, and with compressors.
+    """
+    return bits(nats * n_words / n_characters)

@@ -1,0 +1,150 @@
+"""Section 2.1.2: the n-gram model, which predicts each word from the n - 1 words before it; the bigram has n = 2."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minitransformer.arguments import check_ids, check_integer, check_positive
+
+Array = np.ndarray
+
+MOST_CODES = 2**63 - 1  # an n-gram is one 64-bit number
+SMOOTHINGS = ("maximum likelihood", "add-k", "Kneser-Ney")
+
+
+class Counts(NamedTuple):
+    """How often each n-gram of one order occurs. An n-gram is written as one number with V as its base."""
+
+    grams: Array  # (m,), sorted
+    times: Array  # (m,), how often each occurs
+    histories: Array  # (h,), sorted: the grams without their last word
+    totals: Array  # (h,), how often each history is continued
+    kinds: Array  # (h,), by how many different words
+
+
+class NGram(NamedTuple):
+    n: int
+    V: int
+    orders: tuple[Counts, ...]  # of 1-grams, 2-grams, ..., n-grams; for Kneser-Ney those below n count differently
+    smoothing: str
+    k: float  # of add-k
+    discounts: tuple[float, ...]  # of Kneser-Ney, one for each order
+
+
+def count_ngrams(ids: Array, V: int, n: int, smoothing: str = "Kneser-Ney", k: float = 0.1) -> NGram:
+    """Count all n-grams of the text `ids`: (L,) integers in [0, V).
+
+    Most n-grams never occur in a training text (the sparsity of 2.1.3), and a probability of 0 for one of them would
+    make any text that has it impossible. What is done about it:
+
+        "maximum likelihood"  nothing;
+        "add-k"               every count is k larger than it is;
+        "Kneser-Ney"          a part of each count is kept for the words that the model of order n - 1 expects.
+    """
+    check_integer("V", V, least=1)
+    check_integer("n", n, least=1)
+    check_ids("ids", ids, V, ndim=1)
+    check_positive("k", k)
+    if smoothing not in SMOOTHINGS:
+        raise ValueError(f"smoothing: got {smoothing!r}, expected one of {', '.join(map(repr, SMOOTHINGS))}")
+    if len(ids) < n:
+        raise ValueError(f"ids: got {len(ids)} of them, expected {n} or more, so that there is an n-gram")
+    if V**n > MOST_CODES:
+        raise ValueError(f"n: got {n}, too large for {V} words: V^n must stay below 2^63")
+    highest = order_counts(*np.unique(codes(windows(ids, n), V), return_counts=True), V)
+    orders = [highest]
+    for order in range(n - 1, 0, -1):
+        kinds_above = orders[0].grams % V**order  # each kind of (order+1)-gram, without its first word
+        ends = kinds_above if smoothing == "Kneser-Ney" else codes(windows(ids, order), V)
+        orders.insert(0, order_counts(*np.unique(ends, return_counts=True), V))
+    return NGram(n, V, tuple(orders), smoothing, k, tuple(map(discount, orders)))
+
+
+def windows(ids: Array, n: int) -> Array:
+    """All runs of n words.  -> (L - n + 1, n)"""
+    return np.lib.stride_tricks.sliding_window_view(ids, n)
+
+
+def codes(words: Array, V: int) -> Array:
+    """Runs of words as numbers with base V.  words: (..., n) -> (...)"""
+    code = np.zeros(words.shape[:-1], np.int64)
+    for position in range(words.shape[-1]):
+        code = code * V + words[..., position]
+    return code
+
+
+def order_counts(grams: Array, times: Array, V: int) -> Counts:
+    """The counts of one order, and what they say about each history."""
+    histories, starts = np.unique(grams // V, return_index=True)
+    totals = np.add.reduceat(times, starts)
+    kinds = np.diff(starts, append=len(grams))
+    return Counts(grams, times, histories, totals, kinds)
+
+
+def discount(counts: Counts) -> float:
+    """D = n_1 / (n_1 + 2 n_2), with n_c the number of n-grams that occur c times (Ney, Essen, Kneser 1994).
+
+    In (0, 1): where it could not be computed, 1/2.
+    """
+    n_1, n_2 = (int((counts.times == c).sum()) for c in (1, 2))
+    return n_1 / (n_1 + 2 * n_2) if n_1 and n_2 else 0.5
+
+
+def look_up(keys: Array, values: Array, wanted: Array) -> Array:
+    """The value of each wanted key, 0 for those that are not there. keys: sorted"""
+    places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[places] == wanted, values[places], 0)
+
+
+def ngram_probability(model: NGram, histories: Array, words: Array) -> Array:
+    """P(w_i | w_1, ..., w_{i-1}) ~ P(w_i | w_{i-n+1}, ..., w_{i-1})  (2.1.2): the Markov assumption.
+
+    histories: (..., n - 1), words: (...) integers in [0, V) -> (...).
+
+        maximum likelihood   count(h, w) / count(h), and 1/V after a history that never occurred;
+        add-k                (count(h, w) + k) / (count(h) + k V);
+        Kneser-Ney           max(count(h, w) - D, 0) / count(h) + D kinds(h) / count(h) P(w | h without its first word),
+                             in which orders below n count in how many contexts an n-gram occurs, not how often, and
+                             below order 1 all words are equally likely (Kneser, Ney 1995; interpolated).
+    """
+    check_ids("histories", histories, model.V, ndim=1)
+    check_ids("words", words, model.V)
+    if histories.shape[-1] != model.n - 1:
+        raise ValueError(f"histories: got shape {histories.shape}, expected {model.n - 1} words on the last axis")
+    if model.smoothing == "Kneser-Ney":
+        return kneser_ney(model, histories, words)
+    h = codes(histories, model.V)
+    counts = model.orders[-1]
+    times = look_up(counts.grams, counts.times, h * model.V + words)
+    totals = look_up(counts.histories, counts.totals, h)
+    if model.smoothing == "add-k":
+        return (times + model.k) / (totals + model.k * model.V)
+    return np.where(totals > 0, times / np.maximum(totals, 1), 1 / model.V)
+
+
+def kneser_ney(model: NGram, histories: Array, words: Array) -> Array:
+    """From order 1 up: each order adds what it has counted to what the one below expects."""
+    p = np.full(np.broadcast_shapes(histories.shape[:-1], words.shape), 1 / model.V)
+    for order, (counts, D) in enumerate(zip(model.orders, model.discounts, strict=True), start=1):
+        h = codes(histories[..., model.n - order :], model.V)
+        times = look_up(counts.grams, counts.times, h * model.V + words)
+        totals = look_up(counts.histories, counts.totals, h)
+        kinds = look_up(counts.histories, counts.kinds, h)
+        known = np.maximum(totals, 1)
+        p = np.where(totals > 0, (np.maximum(times - D, 0) + D * kinds * p) / known, p)
+    return p
+
+
+def ngram_distribution(model: NGram, histories: Array) -> Array:
+    """The probabilities of every word after each history.  histories: (..., n - 1) -> (..., V)"""
+    return ngram_probability(model, histories[..., None, :], np.arange(model.V))
+
+
+def ngram_loss(ids: Array, model: NGram) -> float:
+    """-(1/m) sum_i log P(w_i | w_{i-n+1}, ..., w_{i-1}), in nats, over the m words that have a whole history."""
+    check_ids("ids", ids, model.V, ndim=1)
+    if len(ids) < model.n:
+        raise ValueError(f"ids: got {len(ids)} of them, expected {model.n} or more, so that there is an n-gram")
+    runs = windows(ids, model.n)
+    with np.errstate(divide="ignore"):  # what maximum likelihood holds to be impossible costs infinitely much
+        return float(-np.log(ngram_probability(model, runs[:, :-1], runs[:, -1])).mean())

@@ -1,0 +1,187 @@
+"""The n-gram model (2.1.2), with what is done about the sparsity that 2.1.3 speaks of."""
+
+import itertools
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from assertions import refuses
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from minitransformer.models.ngram import SMOOTHINGS, count_ngrams, ngram_distribution, ngram_loss, ngram_probability
+
+V = 4
+texts = st.lists(st.integers(0, V - 1), min_size=5, max_size=60)
+orders = st.integers(1, 4)
+every_smoothing = pytest.mark.parametrize("smoothing", SMOOTHINGS)
+
+
+def grams(text, n):
+    return [tuple(text[i : i + n]) for i in range(len(text) - n + 1)]
+
+
+def all_histories(n):
+    return np.array(list(itertools.product(range(V), repeat=n - 1)), int).reshape(V ** (n - 1), n - 1)
+
+
+def discount(times):
+    n_1, n_2 = list(times.values()).count(1), list(times.values()).count(2)
+    return n_1 / (n_1 + 2 * n_2) if n_1 and n_2 else 0.5
+
+
+def kneser_ney(text, n, history, w):
+    """By the book, with dictionaries: interpolated Kneser-Ney, from the highest order down."""
+
+    def p(order, history, w):
+        if order == 0:
+            return 1 / V
+        endings = grams(text, n) if order == n else [gram[1:] for gram in kinds_of(order + 1)]
+        times = Counter(endings)
+        D = discount(times)
+        total = sum(c for gram, c in times.items() if gram[:-1] == history)
+        kinds = sum(1 for gram in times if gram[:-1] == history)
+        below = p(order - 1, history[1:], w)
+        if total == 0:
+            return below
+        return (max(times[(*history, w)] - D, 0) + D * kinds * below) / total
+
+    def kinds_of(order):
+        """The different n-grams of an order: those of the text, or the endings of those above."""
+        return set(grams(text, n)) if order == n else {gram[1:] for gram in kinds_of(order + 1)}
+
+    return p(n, tuple(history), w)
+
+
+@given(texts, orders)
+def test_maximum_likelihood_is_the_equation(text, n):
+    """count(h, w) / count(h); after a history that never occurred, 1/V."""
+    model = count_ngrams(np.array(text), V, n, "maximum likelihood")
+    times, totals = Counter(grams(text, n)), Counter(gram[:-1] for gram in grams(text, n))
+    for history, row in zip(all_histories(n).tolist(), ngram_distribution(model, all_histories(n)), strict=True):
+        h = tuple(history)
+        assert_allclose(row, [times[(*h, w)] / totals[h] if totals[h] else 1 / V for w in range(V)], rtol=1e-12)
+
+
+@given(texts, orders, st.sampled_from([0.1, 1.0]))
+def test_add_k_is_the_equation(text, n, k):
+    """(count(h, w) + k) / (count(h) + k V)."""
+    model = count_ngrams(np.array(text), V, n, "add-k", k)
+    times, totals = Counter(grams(text, n)), Counter(gram[:-1] for gram in grams(text, n))
+    for history, row in zip(all_histories(n).tolist(), ngram_distribution(model, all_histories(n)), strict=True):
+        h = tuple(history)
+        assert_allclose(row, [(times[(*h, w)] + k) / (totals[h] + k * V) for w in range(V)], rtol=1e-12)
+
+
+@given(texts, orders)
+def test_kneser_ney_is_the_equation(text, n):
+    """Discounted counts, and below them how many contexts a word ends, order by order."""
+    model = count_ngrams(np.array(text), V, n)
+    for history, row in zip(all_histories(n).tolist(), ngram_distribution(model, all_histories(n)), strict=True):
+        assert_allclose(row, [kneser_ney(text, n, history, w) for w in range(V)], rtol=1e-11)
+
+
+@every_smoothing
+@given(text=texts, n=orders)
+def test_probabilities_sum_to_1_after_every_history(smoothing, text, n):
+    """Seen or unseen; and none is negative."""
+    p = ngram_distribution(count_ngrams(np.array(text), V, n, smoothing), all_histories(n))
+    assert (p >= 0).all()
+    assert_allclose(p.sum(axis=-1), 1, rtol=1e-12)
+
+
+@every_smoothing
+@given(text=texts, other=texts, n=orders)
+def test_the_loss_is_the_mean_over_words_with_a_history(smoothing, text, other, n):
+    """-(1/m) sum log P, of a text other than the one that was counted."""
+    model = count_ngrams(np.array(text), V, n, smoothing)
+    p = [float(ngram_probability(model, np.array(g[:-1], int), np.array(g[-1]))) for g in grams(other, n)]
+    expected = math.inf if min(p) == 0 else -sum(map(math.log, p)) / len(p)
+    assert ngram_loss(np.array(other), model) == pytest.approx(expected, rel=1e-12)
+
+
+@every_smoothing
+@given(text=texts, before=st.lists(st.integers(0, V - 1), min_size=2, max_size=2), first=st.integers(0, V - 1))
+def test_only_the_last_words_matter(smoothing, text, before, first):
+    """Markov assumption: what a trigram model expects after two words does not depend on what stood earlier."""
+    model = count_ngrams(np.array(text), V, 3, smoothing)
+    costs = {}
+    for start in ([], [first]):
+        runs = [ngram_loss(np.array([*start, *before, w]), model) for w in range(V)]
+        costs[len(start)] = [n * c for n, c in zip([len(start) + 1] * V, runs, strict=True)]
+    assume(all(map(math.isfinite, costs[1])))
+    assert_allclose(np.diff(costs[1]), np.diff(costs[0]), atol=1e-9)
+
+
+@given(texts, st.integers(1, 3), st.integers(0, 2**32 - 1))
+def test_no_other_conditionals_make_the_counted_text_likelier(text, n, seed):
+    """Counting is maximum likelihood: any perturbed distribution after any history costs at least as much."""
+    ids = np.array(text)
+    model = count_ngrams(ids, V, n, "maximum likelihood")
+    best = ngram_distribution(model, all_histories(n))
+    rng = np.random.default_rng(seed)
+    other = best * np.exp(0.5 * rng.standard_normal(best.shape)) + 1e-9
+    other /= other.sum(axis=-1, keepdims=True)
+    row = {tuple(h): i for i, h in enumerate(all_histories(n).tolist())}
+    cost = -sum(math.log(other[row[g[:-1]], g[-1]]) for g in grams(text, n)) / len(grams(text, n))
+    assert cost >= ngram_loss(ids, model) - 1e-12
+
+
+def test_a_counted_loss_is_the_conditional_entropy():
+    """After 0 comes 1 twice and 2 once; after 1 and 2 always 0."""
+    ids = np.array([0, 1, 0, 1, 0, 2] * 50)
+    entropy = (2 / 3 * math.log(3 / 2) + 1 / 3 * math.log(3)) / 2
+    assert ngram_loss(ids, count_ngrams(ids, 3, 2, "maximum likelihood")) == pytest.approx(entropy, rel=0.01)
+
+
+def test_sparsity_makes_a_text_impossible_unless_it_is_smoothed():
+    """One pair that was never seen costs infinitely much by maximum likelihood, and a finite price otherwise."""
+    seen, unseen = np.array([0, 1, 0, 1, 0]), np.array([0, 1, 1])
+    assert ngram_loss(unseen, count_ngrams(seen, 2, 2, "maximum likelihood")) == math.inf
+    assert math.isfinite(ngram_loss(unseen, count_ngrams(seen, 2, 2, "add-k")))
+    assert math.isfinite(ngram_loss(unseen, count_ngrams(seen, 2, 2, "Kneser-Ney")))
+
+
+def test_kneser_ney_asks_in_how_many_contexts_a_word_occurs_not_how_often():
+    """ "Francisco" (1) is frequent, but only after "San" (0): after an unseen history it is less likely than 2."""
+    ids = np.array([0, 1] * 20 + [3, 2, 0, 2, 4, 2])
+    p = ngram_distribution(count_ngrams(ids, 6, 2), np.array([5]))
+    assert p[2] > p[1]
+    p = ngram_distribution(count_ngrams(ids, 6, 2, "add-k"), np.array([0]))
+    assert p[1] > p[2]
+
+
+def test_small_integers_do_not_overflow():
+    """Ids of 8 bits, whose n-grams have more."""
+    model = count_ngrams(np.array([199, 198, 197], np.uint8), 200, 3, "maximum likelihood")
+    assert ngram_probability(model, np.array([199, 198], np.uint8), np.array(197)) == 1
+
+
+def test_bad_input_is_refused():
+    ids = np.array([0, 1, 2])
+    with refuses(ValueError, "ids: got values from 0 to 2, expected 0 to 1"):
+        count_ngrams(ids, 2, 2)
+    with refuses(TypeError, "ids: got dtype float64, expected an array of integers"):
+        count_ngrams(np.array([0.0]), 3, 1)
+    with refuses(ValueError, "V: got 0, expected 1 or more"):
+        count_ngrams(ids, 0, 2)
+    with refuses(ValueError, "n: got 0, expected 1 or more"):
+        count_ngrams(ids, 3, 0)
+    with refuses(ValueError, "n: got 63, too large for 3 words: V^n must stay below 2^63"):
+        count_ngrams(np.zeros(99, int), 3, 63)
+    with refuses(ValueError, "k: got 0, expected a finite number above 0"):
+        count_ngrams(ids, 3, 2, "add-k", 0)
+    names = "'maximum likelihood', 'add-k', 'Kneser-Ney'"
+    with refuses(ValueError, f"smoothing: got 'laplace', expected one of {names}"):
+        count_ngrams(ids, 3, 2, "laplace")
+    with refuses(ValueError, "ids: got 1 of them, expected 2 or more, so that there is an n-gram"):
+        count_ngrams(ids[:1], 3, 2)
+    model = count_ngrams(ids, 3, 2)
+    with refuses(ValueError, "ids: got 1 of them, expected 2 or more, so that there is an n-gram"):
+        ngram_loss(ids[:1], model)
+    with refuses(ValueError, "histories: got shape (2,), expected 1 words on the last axis"):
+        ngram_probability(model, ids[:2], ids[2:])
+    with refuses(ValueError, "words: got values from 3 to 3, expected 0 to 2"):
+        ngram_probability(model, ids[:1], np.array(3))
