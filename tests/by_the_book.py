@@ -80,6 +80,31 @@ def relu(x):
     return max(0.0, x)
 
 
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def elman(x, h_0, W_x, W_h, b):
+    """h_t = tanh(x_t W_x + h_{t-1} W_h + b), word by word"""
+    h, before = [], h_0
+    for x_t in x:
+        before = np.array([math.tanh(dot(x_t, W_x[:, j]) + dot(before, W_h[:, j]) + b[j]) for j in range(len(b))])
+        h.append(before)
+    return np.array(h)
+
+
+def lstm(x, h_0, c_0, W_x, W_h, b):
+    """i, f, o = sigmoid(...), g = tanh(...);  c_t = f c_{t-1} + i g,  h_t = o tanh(c_t), word by word"""
+    d_h = len(h_0)
+    hs, h, c = [], h_0, c_0
+    for x_t in x:
+        z = [dot(x_t, W_x[:, j]) + dot(h, W_h[:, j]) + b[j] for j in range(4 * d_h)]
+        c = np.array([sigmoid(z[d_h + j]) * c[j] + sigmoid(z[j]) * math.tanh(z[2 * d_h + j]) for j in range(d_h)])
+        h = np.array([sigmoid(z[3 * d_h + j]) * math.tanh(c[j]) for j in range(d_h)])
+        hs.append(h)
+    return np.array(hs)
+
+
 def gelu(x):
     return x * (1 + math.erf(x / math.sqrt(2))) / 2
 

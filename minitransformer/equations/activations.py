@@ -39,6 +39,18 @@ def tanh_backward(dy: Array, y: Array) -> Array:
     return dy * (1 - y * y)
 
 
+def sigmoid(x: Array) -> tuple[Array, Array]:
+    """y = 1 / (1 + exp(-x)) = (1 + tanh(x/2)) / 2, element by element: tanh cannot overflow. The cache is y."""
+    check_floats("x", x, ndim=0)
+    y = (1 + np.tanh(x / 2)) / 2
+    return y, y
+
+
+def sigmoid_backward(dy: Array, y: Array) -> Array:
+    """dx = dy y (1 - y), from sigmoid' = sigmoid (1 - sigmoid)."""
+    return dy * y * (1 - y)
+
+
 class GeluCache(NamedTuple):
     x: Array
     Phi: Array  # like x
@@ -81,5 +93,6 @@ def gelu_tanh_backward(dy: Array, cache: GeluTanhCache) -> Array:
 
 RELU = Pair(relu, relu_backward)
 TANH = Pair(tanh, tanh_backward)
+SIGMOID = Pair(sigmoid, sigmoid_backward)
 GELU = Pair(gelu, gelu_backward)
 GELU_TANH = Pair(gelu_tanh, gelu_tanh_backward)

@@ -53,6 +53,11 @@ INDEX: tuple[Row, ...] = (
         "2.1.1", "P(w_1, ..., w_L) = prod_i P(w_i | w_1, ..., w_{i-1})", "equations.chain_rule.sequence_log_probability"
     ),
     Row("2.1.2", "P(w_i | w_1, ..., w_{i-1}) ~ P(w_i | w_{i-n+1}, ..., w_{i-1})", "models.ngram.ngram_probability"),
+    pair("2.1.3", "softmax(tanh([E[w_{i-n+1}]; ...; E[w_{i-1}]] W_1 + b_1) W_2 + b_2)", "models.fnn_lm.fnn_lm"),
+    pair("2.1.3", "softmax(h_i W + b), h_i the state after w_1, ..., w_i", "models.rnn_lm.rnn_lm"),
+    pair("2.1.3", "h_t = tanh(x_t W_x + h_{t-1} W_h + b)", "layers.elman.elman"),
+    pair("2.1.3", "c_t = f c_{t-1} + i g, h_t = o tanh(c_t)", "layers.lstm.lstm"),
+    pair("2.1.3", "1 / (1 + exp(-x))", "equations.activations.sigmoid"),
     pair("2.2.1", "Attention(Q, K, V) = softmax(Q K^T / sqrt(d_k)) V", "equations.attention.attention"),
     pair("3.1", "x_n = EncoderLayer_n(x_{n-1})", "layers.encoder.encoder"),
     pair("3.1.1", "x_i = E[w_i]", "layers.embedding.embedding"),

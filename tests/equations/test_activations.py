@@ -14,6 +14,7 @@ from minitransformer.equations.activations import (
     GELU,
     GELU_TANH,
     RELU,
+    SIGMOID,
     TANH,
     gelu,
     gelu_backward,
@@ -21,6 +22,8 @@ from minitransformer.equations.activations import (
     gelu_tanh_backward,
     relu,
     relu_backward,
+    sigmoid,
+    sigmoid_backward,
     tanh,
     tanh_backward,
 )
@@ -28,10 +31,11 @@ from minitransformer.equations.activations import (
 PAIRS = {
     "relu": (relu, relu_backward),
     "tanh": (tanh, tanh_backward),
+    "sigmoid": (sigmoid, sigmoid_backward),
     "gelu": (gelu, gelu_backward),
     "gelu_tanh": (gelu_tanh, gelu_tanh_backward),
 }
-BOOK = {"relu": book.relu, "tanh": math.tanh, "gelu": book.gelu, "gelu_tanh": book.gelu_tanh}
+BOOK = {"relu": book.relu, "tanh": math.tanh, "sigmoid": book.sigmoid, "gelu": book.gelu, "gelu_tanh": book.gelu_tanh}
 every_activation = pytest.mark.parametrize("name", PAIRS)
 
 
@@ -94,7 +98,7 @@ def test_gelu_keeps_its_digits_far_below_0():
 
 def test_pairs_are_a_forward_with_its_backward():
     """What `feed_forward` is given as its activation."""
-    assert tuple(PAIRS.values()) == (RELU, TANH, GELU, GELU_TANH)
+    assert tuple(PAIRS.values()) == (RELU, TANH, SIGMOID, GELU, GELU_TANH)
 
 
 @every_activation
@@ -110,7 +114,7 @@ def test_float32_stays_float32(name):
 def test_a_single_number_and_bad_input(name):
     """Any shape, also none; but floating-point numbers in an array."""
     forward, _ = PAIRS[name]
-    assert_array_equal(forward(np.array(0.0))[0], 0.0)
+    assert_array_equal(forward(np.array(0.0))[0], 0.5 if name == "sigmoid" else 0.0)
     with refuses(TypeError, "x: got dtype int64, expected floating-point numbers such as float32"):
         forward(np.array([1, 2]))
     with refuses(TypeError, "x: got float, expected a NumPy array of floating-point numbers"):

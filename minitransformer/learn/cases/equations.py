@@ -11,6 +11,8 @@ from minitransformer.equations.activations import (
     gelu_tanh_backward,
     relu,
     relu_backward,
+    sigmoid,
+    sigmoid_backward,
     tanh,
     tanh_backward,
 )
@@ -167,6 +169,7 @@ CASES: dict[str, Callable[[Rng], Case]] = {
     "add_positions": add_positions_case,
     "relu": elementwise(relu, relu_backward),
     "tanh": elementwise(tanh, tanh_backward),
+    "sigmoid": elementwise(sigmoid, sigmoid_backward),
     "gelu": elementwise(gelu, gelu_backward),
     "gelu_tanh": elementwise(gelu_tanh, gelu_tanh_backward),
     "dropout": dropout_case,

@@ -7,6 +7,7 @@ import numpy as np
 from minitransformer.equations.activations import GELU, RELU
 from minitransformer.equations.masks import causal_mask, causal_padding_mask
 from minitransformer.layers.add_norm import add_norm, add_norm_backward, residual, residual_backward
+from minitransformer.layers.elman import elman, elman_backward, init_elman
 from minitransformer.layers.embedding import Embedding, embedding, embedding_backward
 from minitransformer.layers.encoder import Encoder, encoder, encoder_backward, init_encoder
 from minitransformer.layers.encoder_layer import (
@@ -20,6 +21,7 @@ from minitransformer.layers.encoder_layer import (
 from minitransformer.layers.feed_forward import feed_forward, feed_forward_backward, init_feed_forward
 from minitransformer.layers.layer_norm import LayerNorm, layer_norm, layer_norm_backward
 from minitransformer.layers.linear import Linear, linear, linear_backward
+from minitransformer.layers.lstm import State, init_lstm, lstm, lstm_backward
 from minitransformer.layers.multi_head import MultiHead, multi_head, multi_head_backward
 from minitransformer.learn.cases.points import RATE, B, L_k, L_q, Rng, d_ff, d_k, d_model, d_v, h, holey_mask, loud, one
 from minitransformer.learn.gradient_check import Case
@@ -124,8 +126,25 @@ def encoder_case(rng: Rng) -> Case:
     return Case(forward, encoder_backward, (rng.standard_normal((B, L_k, d_model)), loud(Encoder(layers, norm), rng)))
 
 
+def elman_case(rng: Rng) -> Case:
+    weights = loud(init_elman(d_k, d_v, rng), rng)
+    return Case(elman, elman_backward, (*numbers(rng, (B, L_q, d_k), (B, d_v)), weights))
+
+
+def lstm_case(rng: Rng) -> Case:
+    weights = loud(init_lstm(d_k, d_v, rng), rng)
+    x, h_0, c_0 = numbers(rng, (B, L_q, d_k), (B, d_v), (B, d_v))
+    return Case(lstm, lstm_backward, (x, State(h_0, c_0), weights))
+
+
+def numbers(rng: Rng, *shapes: tuple[int, ...]) -> list[Array]:
+    return [rng.standard_normal(shape) for shape in shapes]
+
+
 CASES: dict[str, Callable[[Rng], Case]] = {
     "linear": linear_case,
+    "elman": elman_case,
+    "lstm": lstm_case,
     "embedding": embedding_case,
     "layer_norm": layer_norm_case,
     "residual": residual_case,

@@ -5,9 +5,11 @@ from collections.abc import Callable
 import numpy as np
 
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.learn.cases.points import RATE, B, L_k, Rng, d_ff, d_model, h, loud, one
+from minitransformer.learn.cases.points import RATE, B, L_k, L_q, Rng, d_ff, d_k, d_model, d_v, h, loud, one
 from minitransformer.learn.gradient_check import Case
 from minitransformer.models.causal_lm import causal_lm, causal_lm_backward, init_causal_lm
+from minitransformer.models.fnn_lm import fnn_lm, fnn_lm_backward, init_fnn_lm
+from minitransformer.models.rnn_lm import init_rnn_lm, rnn_lm, rnn_lm_backward, rnn_lm_start
 
 
 def causal_lm_case(rng: Rng) -> Case:
@@ -23,6 +25,23 @@ def causal_lm_case(rng: Rng) -> Case:
     )
 
 
+def fnn_lm_case(rng: Rng) -> Case:
+    V, n = 6, 4
+    histories = rng.integers(0, V, (B, L_q, n - 1))
+    weights = loud(init_fnn_lm(V, n, d_k, d_ff, rng), rng)
+    return Case(lambda weights: fnn_lm(histories, weights), one(fnn_lm_backward), (weights,))
+
+
+def rnn_lm_case(rng: Rng) -> Case:
+    V = 6
+    ids = rng.integers(0, V, (B, L_q))
+    weights = loud(init_rnn_lm(V, d_k, d_v, rng, "lstm"), rng)
+    start = rnn_lm_start((B,), weights)
+    return Case(lambda weights: rnn_lm(ids, start, weights), one(rnn_lm_backward), (weights,))
+
+
 CASES: dict[str, Callable[[Rng], Case]] = {
     "causal_lm": causal_lm_case,
+    "fnn_lm": fnn_lm_case,
+    "rnn_lm": rnn_lm_case,
 }

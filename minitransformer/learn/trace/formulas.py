@@ -134,6 +134,8 @@ FORMULAS: dict[str, Formulas] = {
     "relu_backward": {"return": "dx[i] = dy[i] * (y[i] > 0)"},
     "tanh": {"y": "y[i] = tanh(x[i])"},
     "tanh_backward": {"return": "dx[i] = dy[i] * (1 - y[i] ** 2)"},
+    "sigmoid": {"y": "y[i] = 1 / (1 + exp(-x[i]))"},
+    "sigmoid_backward": {"return": "dx[i] = dy[i] * y[i] * (1 - y[i])"},
     "gelu": {"Phi": "Phi[i] = (1 + erf(x[i] / sqrt(2))) / 2", "return[0]": "y[i] = x[i] * Phi[i]"},
     "gelu_backward": {
         "phi": "phi[i] = exp(-cache.x[i] ** 2 / 2) / sqrt(2 * pi)",
@@ -171,6 +173,20 @@ FORMULAS: dict[str, Formulas] = {
         "dx": "dx[n, i] = sum(j, dy_rows[n, j] * weights.W[i, j])",
         "dW": "dW[i, j] = sum(n, rows(x)[n, i] * dy_rows[n, j])",
         "db": "db[j] = sum(n, dy_rows[n, j])",
+    },
+    # layers/elman.py
+    "elman": {"from_x": "from_x[l, j] = sum(i, x[l, i] * weights.W_x[i, j]) + weights.b[j]"},
+    "elman_backward": {
+        "dx": "dx[l, i] = sum(j, da[l, j] * weights.W_x[i, j])",
+        "dW_x": "dW_x[i, j] = sum(n, rows(x)[n, i] * da_rows[n, j])",
+        "dW_h": "dW_h[i, j] = sum(n, rows(h_before)[n, i] * da_rows[n, j])",
+    },
+    # layers/lstm.py
+    "lstm": {"from_x": "from_x[l, j] = sum(i, x[l, i] * weights.W_x[i, j]) + weights.b[j]"},
+    "lstm_backward": {
+        "dx": "dx[l, i] = sum(j, dz[l, j] * weights.W_x[i, j])",
+        "dW_x": "dW_x[i, j] = sum(n, rows(x)[n, i] * dz_rows[n, j])",
+        "dW_h": "dW_h[i, j] = sum(n, rows(h_before)[n, i] * dz_rows[n, j])",
     },
     # layers/embedding.py
     "embedding": {"return[0]": "x[c] = weights.E[ids, c]"},

@@ -1,0 +1,130 @@
+"""Section 2.1.3: long short-term memory (Hochreiter, Schmidhuber 1997): a recurrent layer that keeps what it read."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minitransformer.arguments import check_shape, check_width
+from minitransformer.equations.activations import sigmoid
+from minitransformer.equations.pair import Pair
+from minitransformer.equations.rows import column_sum
+
+Array = np.ndarray
+
+
+class LSTM(NamedTuple):
+    """The columns of the matrices belong to the gates i, f, g, o, in this order."""
+
+    W_x: Array  # (d_in, 4*d_h)
+    W_h: Array  # (d_h, 4*d_h)
+    b: Array  # (4*d_h,)
+
+
+class State(NamedTuple):
+    h: Array  # (..., d_h), what the layer shows
+    c: Array  # (..., d_h), what it keeps
+
+
+class LSTMCache(NamedTuple):
+    x: Array  # (..., L, d_in)
+    start: State
+    gates: Array  # (..., L, 4*d_h)
+    c: Array  # (..., L, d_h)
+    h: Array  # (..., L, d_h)
+    weights: LSTM
+
+    @property
+    def last(self) -> State:
+        """The state after the last word, with which the next window starts."""
+        return State(self.h[..., -1, :], self.c[..., -1, :])
+
+
+def init_lstm(d_in: int, d_h: int, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> LSTM:
+    """Weights uniform within +-1/sqrt(d_h); b = 0 but for the gate f, whose 1 lets the memory keep what it has."""
+    limit = 1 / math.sqrt(d_h)
+    W_x = rng.uniform(-limit, limit, (d_in, 4 * d_h)).astype(dtype)
+    W_h = rng.uniform(-limit, limit, (d_h, 4 * d_h)).astype(dtype)
+    b = np.zeros(4 * d_h, dtype)
+    b[d_h : 2 * d_h] = 1
+    return LSTM(W_x, W_h, b)
+
+
+def lstm_start(shape: tuple[int, ...], weights: LSTM) -> State:
+    """h_0 = c_0 = 0: nothing has been read."""
+    zeros = np.zeros((*shape, len(weights.W_h)), weights.b.dtype)
+    return State(zeros, zeros.copy())
+
+
+def lstm(x: Array, start: State, weights: LSTM) -> tuple[Array, LSTMCache]:
+    """i, f, o = sigmoid(...), g = tanh(...) of x_t W_x + h_{t-1} W_h + b;  c_t = f c_{t-1} + i g,  h_t = o tanh(c_t).
+
+    x: (..., L, d_in) -> h: (..., L, d_h). The path from c_{t-1} to c_t is a product with f and nothing else: a gradient
+    can come back along it over many steps, which in the Elman network it cannot.
+    """
+    d_h = len(weights.W_h)
+    check_width("x", x, len(weights.W_x), ndim=2)
+    check_shape("start.h", start.h, (*x.shape[:-2], d_h))
+    check_shape("start.c", start.c, (*x.shape[:-2], d_h))
+    from_x = x @ weights.W_x + weights.b  # (..., L, 4*d_h)
+    gates = np.zeros_like(from_x)
+    h, c = np.zeros_like(from_x[..., :d_h]), np.zeros_like(from_x[..., :d_h])
+    h_t, c_t = start
+    for t in range(x.shape[-2]):
+        z_t = from_x[..., t, :] + h_t @ weights.W_h
+        i, f, o = (sigmoid(z_t[..., columns])[0] for columns in gate_columns(d_h, "ifo"))
+        g = np.tanh(z_t[..., 2 * d_h : 3 * d_h])
+        c_t = f * c_t + i * g
+        h_t = o * np.tanh(c_t)
+        gates[..., t, :] = np.concatenate([i, f, g, o], axis=-1)
+        c[..., t, :] = c_t
+        h[..., t, :] = h_t
+    return h, LSTMCache(x, start, gates, c, h, weights)
+
+
+def lstm_backward(dh: Array, cache: LSTMCache) -> tuple[Array, State, LSTM]:
+    """Backpropagation through time, along h and along c. -> dx, dstart, dweights
+
+    From the last word to the first, with dh_t all that reaches h_t (by itself and by way of step t + 1):
+        do = dh_t tanh(c_t),       dc_t += dh_t o (1 - tanh(c_t)^2),
+        di = dc_t g,   dg = dc_t i,   df = dc_t c_{t-1},   dc_{t-1} = dc_t f,
+    through the gates' own slopes, s (1 - s) of a sigmoid and 1 - g^2 of tanh, to dz_t, and dh_{t-1} = dz_t W_h^T.
+    """
+    x, start, gates, c, h, weights = cache
+    d_in = len(weights.W_x)
+    d_h = len(weights.W_h)
+    c_before = np.concatenate([start.c[..., None, :], c[..., :-1, :]], axis=-2)  # (..., L, d_h)
+    h_before = np.concatenate([start.h[..., None, :], h[..., :-1, :]], axis=-2)  # (..., L, d_h)
+    dz = np.zeros_like(gates)
+    dh_later, dc_later = np.zeros_like(start.h), np.zeros_like(start.c)  # by way of the step after
+    for t in reversed(range(x.shape[-2])):
+        i, f, g, o = (gates[..., t, columns] for columns in gate_columns(d_h, "ifgo"))
+        dh_t = dh[..., t, :] + dh_later
+        tanh_c = np.tanh(c[..., t, :])
+        dc_t = dc_later + dh_t * o * (1 - tanh_c * tanh_c)
+        dz_t = np.concatenate(
+            [
+                dc_t * g * i * (1 - i),
+                dc_t * c_before[..., t, :] * f * (1 - f),
+                dc_t * i * (1 - g * g),
+                dh_t * tanh_c * o * (1 - o),
+            ],
+            axis=-1,
+        )
+        dz[..., t, :] = dz_t
+        dc_later = dc_t * f
+        dh_later = dz_t @ weights.W_h.T
+    dz_rows = dz.reshape(-1, 4 * d_h)
+    dx = dz @ weights.W_x.T  # (..., L, d_in)
+    dW_x = x.reshape(-1, d_in).T @ dz_rows  # (d_in, 4*d_h)
+    dW_h = h_before.reshape(-1, d_h).T @ dz_rows  # (d_h, 4*d_h)
+    return dx, State(dh_later, dc_later), LSTM(dW_x, dW_h, column_sum(dz_rows))
+
+
+def gate_columns(d_h: int, names: str) -> list[slice]:
+    """Where each gate stands among the 4*d_h columns."""
+    return [slice("ifgo".index(name) * d_h, ("ifgo".index(name) + 1) * d_h) for name in names]
+
+
+LONG_SHORT_TERM = Pair(lstm, lstm_backward)

@@ -1,0 +1,98 @@
+"""Long short-term memory (2.1.3)."""
+
+import by_the_book as book
+import numpy as np
+from assertions import assert_float32, assert_gradients, refuses
+from hypothesis import given
+from numpy.testing import assert_allclose, assert_array_equal
+from strategies import seeds, sizes
+
+from minitransformer.layers.lstm import (
+    LONG_SHORT_TERM,
+    LSTM,
+    State,
+    init_lstm,
+    lstm,
+    lstm_backward,
+    lstm_start,
+)
+from minitransformer.learn.cases.points import loud
+
+
+def draw(s, seed):
+    rng = np.random.default_rng(seed)
+    weights = loud(init_lstm(s.d_k, s.d_v, rng), rng)
+    start = State(*rng.standard_normal((2, s.B, s.d_v)))
+    return rng.standard_normal((s.B, s.L_q, s.d_k)), start, weights, rng
+
+
+@given(sizes, seeds)
+def test_lstm_is_the_equation(s, seed):
+    """Gates i, f, g, o; c_t = f c_{t-1} + i g, h_t = o tanh(c_t), word by word."""
+    x, start, weights, _ = draw(s, seed)
+    h, cache = lstm(x, start, weights)
+    expected = [book.lstm(x[b], start.h[b], start.c[b], *weights) for b in range(s.B)]
+    assert_allclose(h, expected, rtol=1e-9, atol=1e-12, strict=True)
+    assert_array_equal(cache.last.h, h[:, -1])
+
+
+@given(sizes, seeds)
+def test_lstm_gradients(s, seed):
+    """dx, both parts of the start state, and the weights; with batch axes and without."""
+    x, start, weights, rng = draw(s, seed)
+    assert_gradients(lstm, lstm_backward, (x, start, weights), rng)
+    assert_gradients(lstm, lstm_backward, (x[0], State(start.h[0], start.c[0]), weights), rng)
+
+
+@given(sizes, seeds)
+def test_a_text_in_two_windows_is_the_text_in_one(s, seed):
+    """The state, both parts of it, carries over."""
+    x, start, weights, rng = draw(s, seed)
+    h, _ = lstm(x, start, weights)
+    n = int(rng.integers(1, s.L_q))
+    first, cache = lstm(x[:, :n], start, weights)
+    second, _ = lstm(x[:, n:], cache.last, weights)
+    assert_allclose(np.concatenate([first, second], axis=1), h, rtol=1e-11, atol=1e-13)
+
+
+def test_an_open_memory_keeps_what_it_has():
+    """With f = 1 and i = 0 the state c never changes, and its gradient comes back undamped over 100 words."""
+    b = np.repeat([-50.0, 50.0, 0.0, 50.0], 2)
+    weights = LSTM(np.zeros((3, 8)), np.zeros((2, 8)), b)
+    start = State(np.zeros(2), np.array([0.3, -0.4]))
+    _, cache = lstm(np.ones((100, 3)), start, weights)
+    assert_allclose(cache.last.c, start.c, rtol=1e-12)
+    dh = np.zeros((100, 2))
+    dh[-1] = 1
+    _, dstart, _ = lstm_backward(dh, cache)
+    assert_allclose(dstart.c, 1 - np.tanh(start.c) ** 2, rtol=1e-12)
+
+
+def test_start_values_and_float32():
+    """The forget gate starts open."""
+    rng = np.random.default_rng(0)
+    weights = init_lstm(30, 100, rng)
+    assert weights.W_x.shape == (30, 400)
+    assert weights.W_h.shape == (100, 400)
+    assert 0.099 < np.abs(weights.W_x).max() <= 0.1
+    assert 0.099 < np.abs(weights.W_h).max() <= 0.1
+    assert weights.b.tolist() == [0] * 100 + [1] * 100 + [0] * 200
+    assert {w.dtype for w in init_lstm(2, 3, rng, np.float64)} == {np.dtype("float64")}
+    h, cache = lstm(np.ones((2, 4, 30), np.float32), lstm_start((2,), weights), weights)
+    assert not cache.start.h.any()
+    assert not cache.start.c.any()
+    assert_float32(h, cache, lstm_backward(h, cache))
+    assert (lstm, lstm_backward) == LONG_SHORT_TERM
+
+
+def test_bad_input_is_refused():
+    weights = init_lstm(4, 3, np.random.default_rng(0))
+    start = lstm_start((2,), weights)
+    with refuses(ValueError, "x: got shape (2, 5), expected 4 features on the last axis"):
+        lstm(np.ones((2, 5)), start, weights)
+    with refuses(ValueError, "x: got shape (4,), expected at least 2 axes"):
+        lstm(np.ones(4), start, weights)
+    with refuses(ValueError, "start.h: got shape (3,), expected (2, 3)"):
+        lstm(np.ones((2, 5, 4)), start._replace(h=np.ones(3)), weights)
+    with refuses(ValueError, "start.c: got shape (3,), expected (2, 3)"):
+        lstm(np.ones((2, 5, 4)), start._replace(c=np.ones(3)), weights)
