@@ -8,10 +8,17 @@ Array = np.ndarray
 
 
 def causal_mask(L: int) -> Array:
-    """Position i may attend to the positions j <= i, itself included: it never sees the future.  -> (L, L)"""
+    """Position i may attend to the positions j <= i, itself included: it never sees the future.  -> (L, L), read-only
+
+    Row i (a query) is the row above it moved by one key, so that all rows are windows of the same 2L - 1 numbers: the
+    mask of a long text takes next to no memory.
+    """
     check_integer("L", L, least=0)
-    positions = np.arange(L)
-    return positions[None, :] <= positions[:, None]  # row i: the query; column j: the key
+    if L == 0:
+        return np.zeros((0, 0), bool)
+    allowed = np.arange(2 * L - 1) < L  # (2*L - 1,)
+    windows = np.lib.stride_tricks.sliding_window_view(allowed, L)  # (L, L); the first one allows all keys
+    return windows[::-1]
 
 
 def padding_mask(lengths: Array, L: int) -> Array:

@@ -72,7 +72,8 @@ INDEX: tuple[Row, ...] = (
     Row("3.2.1", "j <= i", "equations.masks.causal_mask"),
     Row("3.2.1", "j < length", "equations.masks.padding_mask"),
     pair("3.2.1", "alpha_j = 0 where masked", "equations.softmax.masked_softmax", "softmax_backward"),
-    pair("3.4.1", "P(w_i | w_1, ..., w_{i-1})", "models.causal_lm.causal_lm"),
+    pair("3.4", "logits = y E^T", "layers.tied_output.tied_output"),
+    pair("3.4.1", "P(w_i | w_1, ..., w_{i-1})", "models.gpt.gpt"),
     pair(
         "4.1", "a_i = f(q, k_i), alpha = softmax(a), o = sum_i alpha_i v_i", "equations.attention.attention_one_query"
     ),
@@ -93,6 +94,7 @@ INDEX: tuple[Row, ...] = (
         "equations.positional_encoding.positional_encoding",
     ),
     pair("4.3", "x = E + P", "equations.positional_encoding.add_positions"),
+    pair("4.3", "x_i = E_i + P_i, P learned", "layers.learned_positions.learned_positions"),
     pair("5", "Dropout(x)", "equations.dropout.dropout"),
     pair(
         "5",

@@ -13,7 +13,7 @@ from minitransformer.data.vocabulary import Vocabulary, character_vocabulary, de
 from minitransformer.decoding.sampling import sample
 from minitransformer.equations.cross_entropy import cross_entropy, cross_entropy_backward
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.models.causal_lm import CausalLM, causal_lm, causal_lm_backward, init_causal_lm
+from minitransformer.models.gpt import GPT, gpt, gpt_backward, init_gpt
 from minitransformer.models.ngram import count_ngrams, ngram_loss
 from minitransformer.training.loop import Step, train
 from minitransformer.training.schedule import warmup_cosine
@@ -48,7 +48,7 @@ class Data(NamedTuple):
 
 
 class Model(NamedTuple):
-    weights: CausalLM
+    weights: GPT
     flat_weights: Array  # the same numbers, as one array
     config: Config
 
@@ -66,7 +66,7 @@ def prepare(corpus: Corpus, settings: Settings) -> Data:
 
 def new_model(data: Data, settings: Settings, rng: np.random.Generator) -> Model:
     V = len(data.vocabulary.words)
-    fresh = init_causal_lm(V, settings.n_layers, settings.d_model, settings.h, settings.d_ff, rng)
+    fresh = init_gpt(V, settings.n_layers, settings.d_model, settings.h, settings.d_ff, rng)
     flat_weights, weights = flatten(fresh)
     return Model(weights, flat_weights, Config(settings.h, settings.rate, norm_first=settings.norm_first))
 
@@ -75,12 +75,12 @@ def train_language_model(data: Data, model: Model, settings: Settings, rng: np.r
     """Train `model` in place; one record a step."""
     s = settings
 
-    def loss_and_gradient(batch: tuple[Array, Array]) -> tuple[float, CausalLM]:
+    def loss_and_gradient(batch: tuple[Array, Array]) -> tuple[float, GPT]:
         inputs, targets = batch
-        logits, model_cache = causal_lm(inputs, model.weights, model.config, rng)
+        logits, model_cache = gpt(inputs, model.weights, model.config, rng)
         loss, loss_cache = cross_entropy(logits, targets)
         dlogits = cross_entropy_backward(1.0, loss_cache)
-        return loss, causal_lm_backward(dlogits, model_cache)
+        return loss, gpt_backward(dlogits, model_cache)
 
     batches = (random_windows(data.training, s.context, s.B, rng) for _ in range(s.steps))
     return train(
@@ -99,7 +99,7 @@ def validation_loss(data: Data, model: Model, settings: Settings, most_batches: 
     losses = []
     windows = consecutive_windows(data.validation, settings.context, 4 * settings.B)
     for inputs, targets in itertools.islice(windows, most_batches):
-        logits, _ = causal_lm(inputs, model.weights, model.config)
+        logits, _ = gpt(inputs, model.weights, model.config)
         loss, _ = cross_entropy(logits, targets)
         losses.append((targets.size, float(loss)))
     return sum(n * loss for n, loss in losses) / sum(n for n, _ in losses)
@@ -118,7 +118,7 @@ def write(
     """`length` characters after the prompt, one at a time."""
 
     def logits_of(ids: Array) -> Array:
-        return causal_lm(ids, model.weights, model.config)[0]
+        return gpt(ids, model.weights, model.config)[0]
 
     words = sample(logits_of, encode(prompt, data.vocabulary), settings.context, rng, TEMPERATURE)
     for word in itertools.islice(words, length):

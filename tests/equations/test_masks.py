@@ -20,6 +20,15 @@ def test_causal_mask_allows_the_past_and_the_present(L):
     assert mask.tolist() == [[j <= i for j in range(L)] for i in range(L)]
 
 
+def test_the_causal_mask_of_a_long_text_takes_no_memory():
+    """All rows are windows of the same 2L - 1 numbers."""
+    mask = causal_mask(100_000)
+    assert mask.shape == (100_000, 100_000)
+    assert mask[70_000, 70_000] and not mask[70_000, 70_001]
+    assert max(map(abs, mask.strides)) == 1
+    assert not mask.flags.writeable
+
+
 def test_true_means_may_attend_not_masked_out():
     """The first position sees itself alone; PyTorch's boolean masks say the opposite."""
     assert causal_mask(3)[0].tolist() == [True, False, False]

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 
 from minitransformer.data.corpus import Corpus
 from minitransformer.equations.cross_entropy import cross_entropy
-from minitransformer.models.causal_lm import causal_lm
+from minitransformer.models.gpt import gpt
 from minitransformer.tasks.language_modelling import (
     Settings,
     baselines,
@@ -62,7 +62,7 @@ def test_the_validation_loss_is_the_mean_over_all_characters(trained):
     n_windows = (len(data.validation) - 1) // SMALL.context
     windows = data.validation[: n_windows * SMALL.context].reshape(n_windows, -1)
     targets = data.validation[1 : n_windows * SMALL.context + 1].reshape(n_windows, -1)
-    loss, _ = cross_entropy(causal_lm(windows, model.weights, model.config)[0], targets)
+    loss, _ = cross_entropy(gpt(windows, model.weights, model.config)[0], targets)
     assert validation_loss(data, model, SMALL) == pytest.approx(float(loss), rel=1e-5)
 
 

@@ -20,9 +20,15 @@ from minitransformer.layers.encoder_layer import (
 )
 from minitransformer.layers.feed_forward import feed_forward, feed_forward_backward, init_feed_forward
 from minitransformer.layers.layer_norm import LayerNorm, layer_norm, layer_norm_backward
+from minitransformer.layers.learned_positions import (
+    LearnedPositions,
+    learned_positions,
+    learned_positions_backward,
+)
 from minitransformer.layers.linear import Linear, linear, linear_backward
 from minitransformer.layers.lstm import State, init_lstm, lstm, lstm_backward
 from minitransformer.layers.multi_head import MultiHead, multi_head, multi_head_backward
+from minitransformer.layers.tied_output import tied_output, tied_output_backward
 from minitransformer.learn.cases.points import RATE, B, L_k, L_q, Rng, d_ff, d_k, d_model, d_v, h, holey_mask, loud, one
 from minitransformer.learn.gradient_check import Case
 
@@ -39,6 +45,16 @@ def embedding_case(rng: Rng) -> Case:
     ids = rng.integers(0, V, (B, L_q))
     weights = Embedding(rng.standard_normal((V, d_model)))
     return Case(lambda weights: embedding(ids, weights), one(embedding_backward), (weights,))
+
+
+def learned_positions_case(rng: Rng) -> Case:
+    E, P = numbers(rng, (B, L_q, d_model), (L_k, d_model))
+    return Case(learned_positions, learned_positions_backward, (E, LearnedPositions(P)))
+
+
+def tied_output_case(rng: Rng) -> Case:
+    y, E = numbers(rng, (B, L_q, d_model), (L_k, d_model))
+    return Case(tied_output, tied_output_backward, (y, Embedding(E)))
 
 
 def layer_norm_case(rng: Rng) -> Case:
@@ -146,6 +162,8 @@ CASES: dict[str, Callable[[Rng], Case]] = {
     "elman": elman_case,
     "lstm": lstm_case,
     "embedding": embedding_case,
+    "learned_positions": learned_positions_case,
+    "tied_output": tied_output_case,
     "layer_norm": layer_norm_case,
     "residual": residual_case,
     "add_norm": add_norm_case,

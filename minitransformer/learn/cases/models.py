@@ -4,25 +4,22 @@ from collections.abc import Callable
 
 import numpy as np
 
+from minitransformer.equations.activations import GELU
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.learn.cases.points import RATE, B, L_k, L_q, Rng, d_ff, d_k, d_model, d_v, h, loud, one
 from minitransformer.learn.gradient_check import Case
-from minitransformer.models.causal_lm import causal_lm, causal_lm_backward, init_causal_lm
 from minitransformer.models.fnn_lm import fnn_lm, fnn_lm_backward, init_fnn_lm
+from minitransformer.models.gpt import gpt, gpt_backward, init_gpt
 from minitransformer.models.rnn_lm import init_rnn_lm, rnn_lm, rnn_lm_backward, rnn_lm_start
 
 
-def causal_lm_case(rng: Rng) -> Case:
+def gpt_case(rng: Rng) -> Case:
     V = 6
     ids = rng.integers(0, V, (B, L_k))
-    config = Config(h, RATE)
+    config = Config(h, RATE, GELU, norm_first=True)
     seed = int(rng.integers(2**32))
-    weights = loud(init_causal_lm(V, 2, d_model, h, d_ff, rng), rng)
-    return Case(
-        lambda weights: causal_lm(ids, weights, config, np.random.default_rng(seed)),
-        one(causal_lm_backward),
-        (weights,),
-    )
+    weights = loud(init_gpt(V, 2, d_model, h, d_ff, rng, context=8, tied=True, final_norm=True), rng)
+    return Case(lambda weights: gpt(ids, weights, config, np.random.default_rng(seed)), one(gpt_backward), (weights,))
 
 
 def fnn_lm_case(rng: Rng) -> Case:
@@ -41,7 +38,7 @@ def rnn_lm_case(rng: Rng) -> Case:
 
 
 CASES: dict[str, Callable[[Rng], Case]] = {
-    "causal_lm": causal_lm_case,
+    "gpt": gpt_case,
     "fnn_lm": fnn_lm_case,
     "rnn_lm": rnn_lm_case,
 }

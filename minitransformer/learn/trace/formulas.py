@@ -290,18 +290,32 @@ FORMULAS: dict[str, Formulas] = {
     # layers/encoder.py
     "encoder": {"y": "y = LayerNorm(x_n)"},
     "encoder_backward": {"dx_n": ("dx_n[i] = dy[i]", "dx_n = LayerNormBackward(dy)", None)},
-    # models/causal_lm.py
-    "causal_lm": {
-        "E": "E[l, c] = weights.embedding.E[ids[l], c]",
-        "x": "x = AddPositions(E)",
-        "mask": "mask[i, j] = (j <= i)",
-        "y": "y = Encoder(x)",
-        "logits": "logits[w] = sum(c, y[c] * weights.output.W[c, w]) + weights.output.b[w]",
+    # layers/tied_output.py
+    "tied_output": {"scores": "scores[n, w] = sum(c, rows[n, c] * weights.E[w, c])"},
+    "tied_output_backward": {
+        "drows": "drows[n, c] = sum(w, dscores[n, w] * weights.E[w, c])",
+        "dE": "dE[w, c] = sum(n, dscores[n, w] * rows(y)[n, c])",
     },
-    "causal_lm_backward": {
-        "dy": "dy[c] = sum(w, dlogits[w] * cache.output.weights.W[c, w])",
-        "dx": "dx = EncoderBackward(dy)",
-        "dE": "dE[l, c] = dx[l, c]",
+    # models/gpt.py
+    "gpt": {
+        "E": "E[l, c] = weights.embedding.E[ids[l], c]",
+        "x": ("x = AddPositions(E)", "x = LearnedPositions(E)"),
+        "dropped": "dropped[l, c] = x[l, c] * m[l, c]",
+        "mask": "mask[i, j] = (j <= i)",
+        "y": "y = Encoder(dropped)",
+        "logits": (
+            "logits[w] = sum(c, y[c] * weights.embedding.E[w, c])",
+            "logits[w] = sum(c, y[c] * weights.output.W[c, w]) + weights.output.b[w]",
+        ),
+    },
+    "gpt_backward": {
+        "dy": (
+            "dy[c] = sum(w, dlogits[w] * cache.output.weights.E[w, c])",
+            "dy[c] = sum(w, dlogits[w] * cache.output.weights.W[c, w])",
+        ),
+        "ddropped": "ddropped = EncoderBackward(dy)",
+        "dx": "dx[l, c] = ddropped[l, c] * cache.m[l, c]",
+        "dE": ("dE[l, c] = dx[l, c]", "dE[l, c] = dx[l, c]"),
     },
 }
 

@@ -2,19 +2,14 @@
 
 import numpy as np
 import pytest
+from runs import RUNS
 
-from minitransformer.equations.positional_encoding import positional_encoding
-from minitransformer.learn.cases import CASES
-from minitransformer.learn.trace.examples import forward_and_backward
 from minitransformer.learn.trace.formulas import FORMULAS, formula_at
 from minitransformer.learn.trace.links import in_scope
 from minitransformer.learn.trace.notation import base_name, error, is_symbolic, latex, names, parse
 from minitransformer.learn.trace.recorder import record
 from minitransformer.learn.trace.source import read_source
 from minitransformer.learn.trace.values import ArrayValue
-
-RUNS = {name: forward_and_backward(name, seed=0) for name in CASES}
-RUNS["positional_encoding"] = lambda: positional_encoding(5, 7)
 
 
 def formulas_of(trace):

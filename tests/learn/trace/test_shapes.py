@@ -9,19 +9,12 @@ import math
 
 import numpy as np
 import pytest
+from runs import RUNS
 
-from minitransformer.equations.chain_rule import sequence_log_probability
-from minitransformer.equations.positional_encoding import positional_encoding
 from minitransformer.learn.cases import CASES
-from minitransformer.learn.trace.examples import forward_and_backward
 from minitransformer.learn.trace.recorder import PACKAGE, record
 from minitransformer.learn.trace.source import SHAPE_COMMENT, read_source, split_shape
 from minitransformer.learn.trace.values import ArrayValue
-
-# One run for each pair, and for what has no gradient.
-RUNS = {name: forward_and_backward(name, seed=0) for name in CASES}
-RUNS["positional_encoding"] = lambda: positional_encoding(5, 7)
-RUNS["sequence_log_probability"] = lambda: sequence_log_probability(np.zeros((2, 3, 5)), np.ones((2, 3), int))
 
 
 def size_of(text, sizes):

@@ -1,0 +1,24 @@
+"""What the tests of comments and formulas run: each pair at its point, what has no gradient, and the other branches."""
+
+import numpy as np
+
+from minitransformer.equations.chain_rule import sequence_log_probability
+from minitransformer.equations.positional_encoding import positional_encoding
+from minitransformer.layers.encoder_layer import Config
+from minitransformer.learn.cases import CASES
+from minitransformer.learn.trace.examples import forward_and_backward
+from minitransformer.models.gpt import gpt, gpt_backward, init_gpt
+
+
+def gpt_of_the_text():
+    """Post-norm, sines and cosines, an output of its own."""
+    rng = np.random.default_rng(0)
+    weights = init_gpt(6, 2, 12, 3, 10, rng, dtype=np.float64)
+    logits, cache = gpt(rng.integers(0, 6, (2, 7)), weights, Config(3))
+    return gpt_backward(rng.standard_normal(logits.shape), cache)
+
+
+RUNS = {name: forward_and_backward(name, seed=0) for name in CASES}
+RUNS["positional_encoding"] = lambda: positional_encoding(5, 7)
+RUNS["sequence_log_probability"] = lambda: sequence_log_probability(np.zeros((2, 3, 5)), np.ones((2, 3), int))
+RUNS["gpt_of_the_text"] = gpt_of_the_text
