@@ -1,8 +1,14 @@
-"""How long Hypothesis searches: HYPOTHESIS_PROFILE=ci (the default, always the same examples), thorough or mutation."""
+"""What tests of several parts share: how long Hypothesis searches, and running one command in this process.
+
+HYPOTHESIS_PROFILE=ci (the default, always the same examples), thorough or mutation.
+"""
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+from minitransformer.__main__ import main
 
 quiet = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.differing_executors]
 settings.register_profile("ci", max_examples=60, derandomize=True, deadline=None, suppress_health_check=quiet)
@@ -17,3 +23,18 @@ settings.register_profile(
     suppress_health_check=quiet,
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture
+def run(capsys):
+    """Run one command -> exit code, standard output, standard error."""
+
+    def run_command(*argv):
+        try:
+            code = main(argv)
+        except SystemExit as exit_:
+            code = exit_.code
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run_command

@@ -1,44 +1,13 @@
-"""The command line: what it prints where, and its exit codes."""
+"""The command line as a whole: what holds of every command."""
 
-import json
 import os
 import subprocess
 import sys
 
 import pytest
 
-from minitransformer import __main__ as command_line
 from minitransformer import __version__
-from minitransformer.learn import gradient_table, tour
-from minitransformer.learn.cases import CASES
-from minitransformer.learn.index import INDEX, as_dicts, as_markdown
-from minitransformer.learn.screen import PlainScreen
-from minitransformer.learn.worked_examples import EXAMPLES
-from minitransformer.tasks.language_modelling import Settings
-
-QUICK = Settings(n_layers=1, d_model=16, h=2, d_ff=32, context=16, steps=30, warmup=5)
-
-
-@pytest.fixture
-def run(capsys):
-    """Run one command in this process -> exit code, standard output, standard error."""
-
-    def run_command(*argv):
-        try:
-            code = command_line.main(argv)
-        except SystemExit as exit_:
-            code = exit_.code
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run_command
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    """The tour with a language model that takes less than a second."""
-    monkeypatch.setattr(command_line, "Settings", lambda: QUICK)
-    monkeypatch.setattr(command_line, "make_screen", PlainScreen)
+from minitransformer.learn import gradient_table
 
 
 def run_process(*argv, **environment):
@@ -53,78 +22,12 @@ def run_process(*argv, **environment):
     )
 
 
-def test_the_tour_as_a_reader_runs_it():
-    """Exit code 0; every example holds, every gradient passes; the Transformer is better than the bigram model."""
-    result = run_process("--json")
-    assert result.returncode == 0, result.stderr
-    facts = json.loads(result.stdout)
-    assert facts["passed"] is True
-    assert [example["name"] for example in facts["examples"]] == [example.__name__ for example in EXAMPLES]
-    assert all(example["holds"] for example in facts["examples"])
-    assert len(facts["gradients"]) == len(CASES)
-    assert all(check["error"] < 1e-12 for check in facts["gradients"])
-    losses = facts["language_model"]["validation_loss"]
-    assert losses["Transformer"] < losses["bigram"] < losses["ln V"]
-    assert len(facts["language_model"]["sample"]) == 300
-
-
-def test_the_tour_shows_its_four_parts(run, quick):
-    """Formula, code, shapes and numbers; the gradient table; training; what to do next."""
-    code, out, _ = run()
-    assert code == 0
-    for heading in ("1. The equations", "2. Is that really the gradient?", "3. A causal", "4. What to do next"):
-        assert heading in out
-    assert "softmax_backward" in out
-    assert "100%" in out
-    assert "knows nothing (ln V)" in out
-    assert "Every check passed" in out
-
-
-def test_the_seed_decides_everything(run, quick):
-    """Two tours with one seed differ in their times alone."""
-
-    def facts(seed):
-        result = json.loads(run("--json", "--seed", seed)[1])
-        del result["seconds"], result["language_model"]["seconds"]
-        return result
-
-    assert facts("3") == facts("3")
-    assert facts("3") != facts("4")
-
-
-def test_the_tour_on_the_readers_text(run, quick, tmp_path):
-    path = tmp_path / "mine.txt"
-    path.write_text("the cat sat on the mat. " * 200, encoding="utf-8")
-    code, out, _ = run("--json", "--text", str(path))
-    assert code == 0
-    assert json.loads(out)["language_model"]["source"] == str(path)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "cannot read '{path}' (No such file or directory), expected a UTF-8 text file"),
-        (b"", "'{path}' is empty, expected a UTF-8 text file"),
-        (b"\xff\xfe", "'{path}' is not UTF-8 (at byte 0: invalid start byte), expected a UTF-8 text file"),
-        (b"too short", "got a part of 9 characters, expected more than 32 for one window"),
-    ],
-    ids=["missing", "empty", "not UTF-8", "too short"],
-)
-def test_a_bad_text_is_one_line_and_exit_code_2(run, tmp_path, content, message):
-    """Before anything else is shown."""
-    path = tmp_path / "text.txt"
-    if content is not None:
-        path.write_bytes(content)
-    expected = f"minitransformer: error: text: {message.format(path=path)}\n"
-    assert run("--text", str(path)) == (2, "", expected)
-    assert run("--text", str(path), "--json") == (2, "", expected)
-
-
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
         (["check", "nothing"], "minitransformer: error: NAME: got 'nothing', expected one of "),
-        (["train"], "minitransformer: error: argument : invalid choice: 'train'"),
+        (["trian"], "minitransformer: error: argument : invalid choice: 'trian'"),
+        (["train"], "minitransformer train: error: the following arguments are required: MODEL"),
         (["--seed", "-1"], "minitransformer: error: argument --seed: got '-1', expected an integer, 0 or more"),
         (["check", "--seed", "x"], "minitransformer check: error: argument --seed: got 'x', expected an integer"),
         (["--what"], "minitransformer: error: unrecognized arguments: --what"),
@@ -135,103 +38,6 @@ def test_bad_arguments_are_one_line_and_exit_code_2(run, argv, message):
     assert (code, out) == (2, "")
     assert err.startswith(message)
     assert err.count("\n") == 1
-
-
-def test_check_shows_the_gradient_table(run, monkeypatch):
-    """All pairs, or those of a name; as a table or as JSON."""
-    monkeypatch.setattr(command_line, "make_screen", PlainScreen)
-    code, out, _ = run("check", "linear")
-    assert code == 0
-    assert "linear_backward" in out
-    assert "softmax_backward" not in out
-    code, out, _ = run("check", "--json")
-    assert code == 0
-    assert [check["function"] for check in json.loads(out)] == [row.function for row in INDEX if row.backward]
-
-
-def test_a_failed_check_is_exit_code_1(run, quick, monkeypatch):
-    """Of `check` and of the tour; and the table says which."""
-    right = CASES["linear"]
-
-    def wrong(rng):
-        case = right(rng)
-        return case._replace(backward=lambda dy, cache: (2 * (d := case.backward(dy, cache))[0], d[1]))
-
-    monkeypatch.setitem(CASES, "linear", wrong)
-    code, out, _ = run("check", "linear")
-    assert code == 1
-    assert "FAIL" in out
-    assert run("check", "softmax")[0] == 0
-    code, out, _ = run()
-    assert code == 1
-    assert "A check FAILED" in out
-
-
-def test_an_example_that_does_not_hold_fails_the_tour(run, quick, monkeypatch):
-    def broken(rng):
-        """4.1  1 = 2"""
-        holds = False
-        return locals()
-
-    monkeypatch.setattr(tour, "EXAMPLES", (broken,))
-    code, out, _ = run()
-    assert code == 1
-    assert "DOES NOT HOLD" in out
-
-
-def test_a_model_that_does_not_learn_fails_the_tour(run, monkeypatch):
-    """At a learning rate of 0 the loss does not fall."""
-    monkeypatch.setattr(command_line, "Settings", lambda: QUICK._replace(peak_rate=0.0, steps=1))
-    assert run("--json")[0] == 1
-
-
-def test_trace_shows_the_steps_or_writes_a_page(run, monkeypatch, tmp_path):
-    """In the terminal; as a file, written whole; and an unknown name, or a place that is none, in one line."""
-    monkeypatch.setattr(command_line, "make_screen", PlainScreen)
-    code, out, _ = run("trace", "softmax")
-    assert code == 0
-    assert "alpha = exps / row_sum(exps)" in out
-    code, _, err = run("trace", "sofmax")
-    assert code == 2
-    assert err.startswith("minitransformer: error: NAME: got 'sofmax', expected one of ")
-    pytest.importorskip("latex2mathml", reason="the extra `page` is not installed")
-    path = tmp_path / "softmax.html"
-    assert run("trace", "softmax", "--html", str(path)) == (0, f"9 steps in {path}\n", "")
-    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
-    nowhere = tmp_path / "no" / "softmax.html"
-    message = f"file: cannot write {str(nowhere)!r} (No such file or directory), expected a writable place"
-    assert run("trace", "softmax", "--html", str(nowhere)) == (2, "", f"minitransformer: error: {message}\n")
-
-
-def test_open_shows_the_page(run, monkeypatch, tmp_path):
-    """In the reader's browser, from the file that was written; by default beside where the command runs."""
-    pytest.importorskip("latex2mathml", reason="the extra `page` is not installed")
-    shown = []
-    monkeypatch.setattr(command_line.webbrowser, "open", shown.append)
-    monkeypatch.chdir(tmp_path)
-    assert run("trace", "softmax", "--open")[0] == 0
-    assert shown == [(tmp_path / "softmax.html").as_uri()]
-
-
-def test_without_the_library_for_formulas_one_line_says_what_to_install(run, monkeypatch, tmp_path):
-    """Only the page needs it."""
-    monkeypatch.setitem(sys.modules, "latex2mathml", None)
-    monkeypatch.setitem(sys.modules, "latex2mathml.converter", None)
-    command_line.page.mathml.cache_clear()
-    code, out, err = run("trace", "softmax", "--html", str(tmp_path / "x.html"))
-    assert (code, out) == (2, "")
-    assert err == "minitransformer: error: for the page: pip install 'minitransformer[page]'\n"
-    assert not (tmp_path / "x.html").exists()
-
-
-def test_index_maps_the_text_to_the_code(run, monkeypatch):
-    """As a table, as the README's table, as JSON."""
-    monkeypatch.setattr(command_line, "make_screen", PlainScreen)
-    code, out, _ = run("index")
-    assert code == 0
-    assert all(row.function in out for row in INDEX)
-    assert run("index", "--markdown") == (0, as_markdown() + "\n", "")
-    assert json.loads(run("index", "--json")[1]) == as_dicts()
 
 
 def test_version_and_help(run):

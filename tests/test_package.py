@@ -26,6 +26,7 @@ LAYOUT = (
     "tasks",
     "nn",
     "learn",
+    "commands",
     "__main__",
 )
 

@@ -1,6 +1,6 @@
 """Windows of a text as inputs and targets of a language model: each position's target is the word after it."""
 
-from collections.abc import Iterator, Sized
+from collections.abc import Sized
 
 import numpy as np
 
@@ -11,17 +11,8 @@ def random_windows(ids: Array, context: int, B: int, rng: np.random.Generator) -
     """B windows from random places.  ids: (n,) -> inputs, targets: (B, context), targets one position further on."""
     check_long_enough(ids, context)
     starts = rng.integers(0, len(ids) - context, B)
-    windows = ids[starts[:, None] + np.arange(context + 1)]  # (B, context + 1)
+    windows = ids[starts[:, None] + np.arange(context + 1)].astype(np.int64)  # (B, context + 1)
     return windows[:, :-1], windows[:, 1:]
-
-
-def consecutive_windows(ids: Array, context: int, B: int) -> Iterator[tuple[Array, Array]]:
-    """All windows that lie side by side, B at a time (the last batch may have fewer); the rest is dropped."""
-    check_long_enough(ids, context)
-    starts = np.arange(0, len(ids) - context, context)
-    for i in range(0, len(starts), B):
-        windows = ids[starts[i : i + B, None] + np.arange(context + 1)]
-        yield windows[:, :-1], windows[:, 1:]
 
 
 def check_long_enough(part: Sized, context: int) -> None:

@@ -1,40 +1,110 @@
-"""Text to learn from, without a download, split into a part for training and a part that the model never sees."""
+"""Text to learn from, without a download, split by document into three sides: training, validation and test."""
 
+import hashlib
+import os
 import re
 import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from minitransformer.data.text_file import read_text
+import numpy as np
 
-HELD_OUT = 10  # one part in so many is for validation
+from minitransformer.data.text_file import read_pieces
+
+Array = np.ndarray
+
+TRAINING, VALIDATION, TEST = SIDES = ("training", "validation", "test")
+PERIOD = 10  # of so many documents, one is for validation and one for the test
+STRETCH = 8192  # characters: a file is cut into documents of about this length
+LEAST_DOCUMENTS = 40  # but a short text into so many
+
+
+class Document(NamedTuple):
+    side: str
+    text: str
 
 
 class Corpus(NamedTuple):
-    source: str  # what was read
-    training: str
-    validation: str
+    """Documents that can be read again and again: nothing but the codes of paragraphs is kept in memory."""
+
+    source: str  # what is read
+    paths: tuple[str, ...]  # the reader's files; none: the Python reference
+    documents: Callable[[], Iterable[Document]]
+    elsewhere: dict[str, Array]  # for each side the paragraphs that belong to another, as sorted 64-bit codes
 
 
-def load_corpus(path: str | Path | None = None) -> Corpus:
-    """The reader's file, or, without one, the Python language reference that comes with every Python."""
-    return python_reference() if path is None else text_corpus(path)
+def load_corpus(paths: Sequence[str | Path] = ()) -> Corpus:
+    """The reader's files, or, without any, the Python language reference that comes with every Python."""
+    return text_files(paths) if paths else python_reference()
 
 
 def python_reference() -> Corpus:
-    """The topics of `pydoc_data`: some 450 KB of technical English. About a tenth of them are for validation.
+    """The topics of `pydoc_data`: some 450 KB of technical English, each topic a document.
 
-    A topic belongs to one side by a checksum of its name, so that the split is the same on every machine. Topics quote
-    one another: a paragraph that occurs on both sides is dropped from the validation text.
+    A topic belongs to one side by a checksum of its name, so that the split is the same on every machine.
     """
     from pydoc_data.topics import topics
 
-    names = sorted(topics)
-    held_out = [name for name in names if zlib.crc32(name.encode()) % HELD_OUT == 0]
-    training = [paragraph for name in names if name not in held_out for paragraph in paragraphs(topics[name])]
-    seen = set(training)
-    validation = [p for name in held_out for p in paragraphs(topics[name]) if p not in seen]
-    return Corpus("the Python language reference (pydoc_data.topics)", "\n\n".join(training), "\n\n".join(validation))
+    def documents() -> Iterator[Document]:
+        for name in sorted(topics):
+            yield Document(side_of(zlib.crc32(name.encode())), topics[name])
+
+    return with_elsewhere("the Python language reference (pydoc_data.topics)", (), documents)
+
+
+def text_files(paths: Sequence[str | Path]) -> Corpus:
+    """Files of the reader's, cut at blank lines into documents of some 8 KB; every tenth is for validation, or test.
+
+    Raises ValueError, naming the file, for one that cannot be read, is empty, or is not UTF-8.
+    """
+    size = sum(size_of(path) for path in paths)
+    length = max(1, min(STRETCH, size // LEAST_DOCUMENTS))
+
+    def documents() -> Iterator[Document]:
+        number = 0
+        for path in paths:
+            for text in stretches(read_pieces(path), length):
+                number += 1
+                yield Document(side_of(number), text)
+
+    return with_elsewhere(", ".join(map(str, paths)), tuple(map(str, paths)), documents)
+
+
+def size_of(path: str | Path) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError as error:
+        raise ValueError(f"text: cannot read {str(path)!r} ({error.strerror}), expected a UTF-8 text file") from error
+
+
+def side_of(number: int) -> str:
+    return {0: VALIDATION, 1: TEST}.get(number % PERIOD, TRAINING)
+
+
+def stretches(pieces: Iterable[str], length: int) -> Iterator[str]:
+    """The same text in runs of `length` characters or somewhat more, which end at a blank line where there is one near.
+
+    Else they end at a line's end, or, where there is none near either, anywhere.
+    """
+    rest = ""
+    for piece in pieces:
+        rest += piece
+        while len(rest) >= 2 * length:
+            cut = cut_of(rest, length)
+            yield rest[:cut]
+            rest = rest[cut:]
+    if rest:
+        yield rest
+
+
+def cut_of(text: str, length: int) -> int:
+    """Where to end a run: from `length` on, and before 2 * `length`."""
+    for end in ("\n\n", "\n"):
+        place = text.find(end, length - 1, 2 * length)
+        if place >= 0:
+            return min(place + len(end), 2 * length)
+    return length
 
 
 def paragraphs(text: str) -> list[str]:
@@ -42,10 +112,39 @@ def paragraphs(text: str) -> list[str]:
     return [paragraph for paragraph in re.split(r"\n\s*\n", text.strip("\n")) if paragraph.strip()]
 
 
-def text_corpus(path: str | Path) -> Corpus:
-    """A file of the reader's; its last tenth, from a line's start on where there is one near, is for validation."""
-    text = read_text(path)
-    cut = len(text) - len(text) // HELD_OUT
-    line_start = text.rfind("\n", 0, cut) + 1
-    split = line_start if line_start > cut // 2 else cut
-    return Corpus(str(path), text[:split], text[split:])
+def code(paragraph: str) -> int:
+    """64 bits for a paragraph; how it is indented and where its lines break makes no difference."""
+    words = " ".join(paragraph.split())
+    return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "big")
+
+
+def with_elsewhere(source: str, paths: tuple[str, ...], documents: Callable[[], Iterable[Document]]) -> Corpus:
+    """Documents quote one another. A paragraph that occurs on several sides is kept on the first of them alone.
+
+    Else a model would be tested on what it was trained on.
+    """
+    codes: dict[str, list[int]] = {side: [] for side in SIDES}
+    for side, text in documents():
+        codes[side] += map(code, paragraphs(text))
+    taken = np.zeros(0, np.uint64)
+    elsewhere = {}
+    for side in SIDES:
+        elsewhere[side] = taken
+        taken = np.union1d(taken, np.array(codes.pop(side), np.uint64))
+    return Corpus(source, paths, documents, elsewhere)
+
+
+def texts(corpus: Corpus, side: str) -> Iterator[str]:
+    """The text of one side, document by document, without what occurs on an earlier side."""
+    elsewhere = corpus.elsewhere[side]
+    for document in corpus.documents():
+        if document.side == side:
+            kept = [p for p in paragraphs(document.text) if not contains(elsewhere, code(p))]
+            if kept:
+                yield "\n\n".join(kept) + "\n\n"
+
+
+def contains(codes: Array, wanted: int) -> bool:
+    """Whether a sorted array has this number."""
+    place = np.searchsorted(codes, np.uint64(wanted))
+    return place < len(codes) and int(codes[place]) == wanted

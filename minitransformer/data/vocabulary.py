@@ -1,32 +1,99 @@
-"""Section 3.1.1, before the embedding: words as numbers. Here the words are characters."""
+"""Section 3.1.1, before the embedding: a text as numbers. A word of the text is here a character, or a word.
 
-from typing import NamedTuple
+`byte_pairs.py` has a third vocabulary, whose words are what lies between.
+"""
+
+import collections
+import functools
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
-from minitransformer.arguments import check_ids
+from minitransformer.arguments import check_ids, check_integer
 
 Array = np.ndarray
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+WORD = re.compile(r" ?\w+| ?[^\w\s]|\s")  # a word or a mark with the space before it, or white space: nothing is lost
 
 
-class Vocabulary(NamedTuple):
-    words: tuple[str, ...]  # word i has the id i; UNKNOWN has the id 0
+class Vocabulary(Protocol):
+    @property
+    def size(self) -> int:
+        """V, the number of words."""
+
+    def encode(self, text: str) -> Array:
+        """The ids of the text's words.  -> (n,) integers in [0, V)"""
+
+    def decode(self, ids: Array) -> str:
+        """The text again.  ids: (n,)"""
+
+    def as_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps; `vocabulary_from` takes it."""
 
 
-def character_vocabulary(text: str) -> Vocabulary:
-    """All characters of `text`, in the order of their code points, after one for all that it has not."""
-    return Vocabulary((UNKNOWN, *sorted(set(text) - {UNKNOWN})))
+@dataclass(frozen=True)
+class ListedVocabulary:
+    """Word i has the id i; UNKNOWN has the id 0."""
+
+    words: tuple[str, ...]
+    kind = "listed"
+
+    @property
+    def size(self) -> int:
+        return len(self.words)
+
+    @functools.cached_property
+    def id_of(self) -> dict[str, int]:
+        return {word: i for i, word in enumerate(self.words)}
+
+    def split(self, text: str) -> Iterable[str]:
+        raise NotImplementedError
+
+    def encode(self, text: str) -> Array:
+        """0 for the words that the vocabulary does not have."""
+        return np.array([self.id_of.get(word, 0) for word in self.split(text)], dtype=np.int64)
+
+    def decode(self, ids: Array) -> str:
+        check_ids("ids", ids, self.size)
+        return "".join(self.words[i] for i in ids.reshape(-1))
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"kind": self.kind, "words": list(self.words)}
 
 
-def encode(text: str, vocabulary: Vocabulary) -> Array:
-    """The ids of the characters, 0 for those that the vocabulary does not have.  -> (len(text),) integers"""
-    id_of = {word: i for i, word in enumerate(vocabulary.words)}
-    return np.array([id_of.get(character, 0) for character in text], dtype=np.int64)
+@dataclass(frozen=True)
+class Characters(ListedVocabulary):
+    kind = "characters"
+
+    def split(self, text: str) -> Iterable[str]:
+        return text
 
 
-def decode(ids: Array, vocabulary: Vocabulary) -> str:
-    """The text again."""
-    check_ids("ids", ids, len(vocabulary.words))
-    return "".join(vocabulary.words[i] for i in ids.reshape(-1))
+@dataclass(frozen=True)
+class Words(ListedVocabulary):
+    kind = "words"
+
+    def split(self, text: str) -> Iterable[str]:
+        return WORD.findall(text)
+
+
+def character_vocabulary(texts: Iterable[str]) -> Characters:
+    """All characters of the texts, in the order of their code points, after one for all that they have not."""
+    characters: set[str] = set()
+    for text in texts:
+        characters.update(text)
+    return Characters((UNKNOWN, *sorted(characters - {UNKNOWN})))
+
+
+def word_vocabulary(texts: Iterable[str], size: int) -> Words:
+    """The `size` - 1 most frequent words of the texts, after one for all others."""
+    check_integer("size", size, least=2)
+    counts: collections.Counter[str] = collections.Counter()
+    for text in texts:
+        counts.update(WORD.findall(text))
+    by_frequency = sorted(counts, key=lambda word: (-counts[word], word))
+    return Words((UNKNOWN, *by_frequency[: size - 1]))

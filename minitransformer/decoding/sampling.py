@@ -1,37 +1,78 @@
-"""Section 3.4.1, read forward: a language model writes by drawing the next word again and again."""
+"""Section 3.4.1, read forward: a language model writes by choosing the next word again and again."""
 
 from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_ids, check_integer, check_positive, check_rng
+from minitransformer.arguments import check_floats, check_ids, check_integer, check_rng
 from minitransformer.equations.softmax import softmax
 
 Array = np.ndarray
 
+Read = Callable[[Array, Any], tuple[Array, Any]]  # (next ids, what was read before) -> logits of the word after, (V,)
 
-def sample(
-    logits_of: Callable[[Array], Array],
-    prompt: Array,
-    context: int,
-    rng: np.random.Generator,
-    temperature: float = 1.0,
-) -> Iterator[int]:
-    """Draw w_{i+1} ~ softmax(logits_i / temperature), append it, and go on without end.
 
-    logits_of: from ids (L,) to the logits (L, V) of the next word at each position; prompt: (n,) ids, n >= 1; the model
-    sees the last `context` ids. A temperature below 1 prefers likely words, above 1 it levels.
+class Choice(NamedTuple):
+    """How the next word is chosen; by default it is drawn from the model's own distribution."""
+
+    temperature: float = 1.0  # below 1 likely words gain, above 1 all become alike; 0: always the likeliest (greedy)
+    top_k: int | None = None  # only the k likeliest words (Fan et al. 2018)
+    top_p: float = 1.0  # only the likeliest words that have this probability together (Holtzman et al. 2020)
+
+
+GREEDY = Choice(temperature=0.0)
+
+
+def write(read: Read, prompt: Array, rng: np.random.Generator, choice: Choice = Choice()) -> Iterator[int]:  # noqa: B008
+    """Choose w_{i+1} after w_1, ..., w_i, read it, and go on without end.
+
+    read(ids, state) reads on from `state`, None at the start; prompt: (n,) ids, n >= 1.
     """
     check_ids("prompt", prompt, size=None)
-    check_integer("context", context, least=1)
-    check_positive("temperature", temperature)
+    check_choice(choice)
     check_rng(rng)
     if prompt.ndim != 1 or len(prompt) == 0:
         raise ValueError(f"prompt: got shape {prompt.shape}, expected one axis with at least one id")
-    window = list(prompt[-context:])
+    logits, state = read(prompt, None)
     while True:
-        logits = logits_of(np.array(window))[-1]  # (V,), what comes after the last id
-        probabilities, _ = softmax(logits.astype(np.float64) / temperature)
-        word = int(rng.choice(len(probabilities), p=probabilities))
+        word = choose(logits, choice, rng)
         yield word
-        window = [*window, word][-context:]
+        logits, state = read(np.array([word]), state)
+
+
+def choose(logits: Array, choice: Choice, rng: np.random.Generator) -> int:
+    """The id of one word.  logits: (V,)"""
+    if choice.temperature == 0:
+        return int(logits.argmax())
+    probabilities = distribution(logits, choice)
+    return int(rng.choice(len(probabilities), p=probabilities))
+
+
+def distribution(logits: Array, choice: Choice) -> Array:
+    """softmax(logits / temperature), cut to the top k words and to the top p, and made to sum to 1 again.
+
+    logits: (V,) -> (V,). At least one word is left; of equally likely ones those with lower ids stay.
+    """
+    check_floats("logits", logits)
+    check_choice(choice)
+    if choice.temperature == 0:
+        return np.eye(len(logits))[logits.argmax()]
+    p, _ = softmax(logits.astype(np.float64) / choice.temperature)
+    by_likelihood = np.argsort(-p, kind="stable")
+    before = np.cumsum(p[by_likelihood]) - p[by_likelihood]  # what all likelier words have together
+    n_enough = int((before < choice.top_p).sum())
+    n_kept = max(1, min(n_enough, len(p) if choice.top_k is None else choice.top_k))
+    kept = np.zeros_like(p)
+    kept[by_likelihood[:n_kept]] = p[by_likelihood[:n_kept]]
+    return kept / kept.sum()
+
+
+def check_choice(choice: Choice) -> None:
+    temperature, top_k, top_p = choice
+    if not 0 <= temperature < np.inf:
+        raise ValueError(f"temperature: got {temperature}, expected a finite number, 0 or more")
+    if top_k is not None:
+        check_integer("top_k", top_k, least=1)
+    if not 0 < top_p <= 1:
+        raise ValueError(f"top_p: got {top_p}, expected a probability above 0")

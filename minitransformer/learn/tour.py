@@ -9,7 +9,7 @@ from minitransformer.learn import gradient_table, language_model
 from minitransformer.learn.gradient_check import TOLERANCE
 from minitransformer.learn.screen import BAD, DIM, GOOD, Screen
 from minitransformer.learn.worked_examples import EXAMPLES, Example, code_lines, section_and_formula
-from minitransformer.tasks.language_modelling import Data, Settings
+from minitransformer.tasks.language_modelling.text import Text
 
 Array = np.ndarray
 
@@ -21,11 +21,13 @@ NEXT_STEPS = (
     ("minitransformer mistakes", "wrong code that real implementations shipped: find the mistake"),
     ("minitransformer index", "where each equation of the text stands in the code"),
     ("minitransformer --text FILE", "the same model on your own text"),
+    ("minitransformer train gpt", "a larger one, in some minutes; then minitransformer generate gpt-1.run"),
+    ("minitransformer compare lm", "what each generation of language models gave: bigram, FNN, RNN, GPT"),
     ("python -m pdb -m minitransformer check attention", "step through attention and its backward, line by line"),
 )
 
 
-def tour(screen: Screen, data: Data, settings: Settings, seed: int) -> dict[str, Any]:
+def tour(screen: Screen, text: Text, seed: int) -> dict[str, Any]:
     """Show everything on `screen`; return what was checked and measured, as one dictionary for `--json`."""
     start = time.perf_counter()
     screen.heading("1. The equations of the text, in order")
@@ -33,7 +35,7 @@ def tour(screen: Screen, data: Data, settings: Settings, seed: int) -> dict[str,
     screen.heading("2. Is that really the gradient?")
     checks = show_gradients(screen, seed)
     screen.heading("3. A causal language model on real text")
-    model = language_model.show(screen, data, settings, seed)
+    model = language_model.show(screen, text, seed)
     screen.heading("4. What to do next")
     show_next_steps(screen)
     passed = all(example["holds"] for example in examples) and all(c.passed for c in checks) and model["learned"]

@@ -9,6 +9,7 @@ from minitransformer.arguments import check_ids, check_integer, check_positive
 Array = np.ndarray
 
 MOST_CODES = 2**63 - 1  # an n-gram is one 64-bit number
+PIECE = 1 << 20  # words that are counted at once
 SMOOTHINGS = ("maximum likelihood", "add-k", "Kneser-Ney")
 
 
@@ -51,13 +52,51 @@ def count_ngrams(ids: Array, V: int, n: int, smoothing: str = "Kneser-Ney", k: f
         raise ValueError(f"ids: got {len(ids)} of them, expected {n} or more, so that there is an n-gram")
     if V**n > MOST_CODES:
         raise ValueError(f"n: got {n}, too large for {V} words: V^n must stay below 2^63")
-    highest = order_counts(*np.unique(codes(windows(ids, n), V), return_counts=True), V)
+    highest = order_counts(*count_runs(ids, V, n), V)
     orders = [highest]
     for order in range(n - 1, 0, -1):
-        kinds_above = orders[0].grams % V**order  # each kind of (order+1)-gram, without its first word
-        ends = kinds_above if smoothing == "Kneser-Ney" else codes(windows(ids, order), V)
-        orders.insert(0, order_counts(*np.unique(ends, return_counts=True), V))
+        if smoothing == "Kneser-Ney":  # in how many contexts: of each kind of (order+1)-gram the end counts once
+            counted = np.unique(orders[0].grams % V**order, return_counts=True)
+        else:
+            counted = count_runs(ids, V, order)
+        orders.insert(0, order_counts(*counted, V))
     return NGram(n, V, tuple(orders), smoothing, k, tuple(map(discount, orders)))
+
+
+def ngram_arrays(model: NGram) -> dict[str, Array]:
+    """What has been counted, for a file: of each order the n-grams and how often each occurs."""
+    numbers = {}
+    for order, counts in enumerate(model.orders, start=1):
+        numbers |= {f"grams.{order}": counts.grams, f"times.{order}": counts.times}
+    return numbers
+
+
+def ngram_from(arrays: dict[str, Array], n: int, V: int, smoothing: str, k: float) -> NGram:
+    """The model again. Raises KeyError for an order that is missing, ValueError for what is no n-gram of V words."""
+    orders = []
+    for order in range(1, n + 1):
+        grams, times = arrays[f"grams.{order}"], arrays[f"times.{order}"]
+        check_ids("grams", grams, V**order, ndim=1)
+        check_ids("times", times, size=None, ndim=1)
+        if len(grams) == 0 or grams.shape != times.shape or (np.diff(grams) <= 0).any():
+            raise ValueError(f"grams: got {grams.shape} of order {order}, expected sorted ones, each with its count")
+        orders.append(order_counts(grams, times, V))
+    return NGram(n, V, tuple(orders), smoothing, k, tuple(map(discount, orders)))
+
+
+def count_runs(ids: Array, V: int, n: int) -> tuple[Array, Array]:
+    """The different runs of n words, as sorted codes, and how often each occurs.
+
+    A long text is counted piece by piece, so that what takes memory is what is found, not the text.
+    """
+    grams, times = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    for start in range(0, len(ids) - n + 1, PIECE):
+        piece = ids[start : start + PIECE + n - 1]
+        new_grams, new_times = np.unique(codes(windows(piece, n), V), return_counts=True)
+        both, places = np.unique(np.concatenate([grams, new_grams]), return_inverse=True)
+        sums = np.bincount(places, np.concatenate([times, new_times]), len(both))
+        grams, times = both, sums.astype(np.int64)
+    return grams, times
 
 
 def windows(ids: Array, n: int) -> Array:
@@ -140,11 +179,16 @@ def ngram_distribution(model: NGram, histories: Array) -> Array:
     return ngram_probability(model, histories[..., None, :], np.arange(model.V))
 
 
-def ngram_loss(ids: Array, model: NGram) -> float:
-    """-(1/m) sum_i log P(w_i | w_{i-n+1}, ..., w_{i-1}), in nats, over the m words that have a whole history."""
+def ngram_costs(ids: Array, model: NGram) -> Array:
+    """-log P(w_i | w_{i-n+1}, ..., w_{i-1}), in nats, of each word that has a whole history.  (L,) -> (L - n + 1,)"""
     check_ids("ids", ids, model.V, ndim=1)
     if len(ids) < model.n:
         raise ValueError(f"ids: got {len(ids)} of them, expected {model.n} or more, so that there is an n-gram")
     runs = windows(ids, model.n)
     with np.errstate(divide="ignore"):  # what maximum likelihood holds to be impossible costs infinitely much
-        return float(-np.log(ngram_probability(model, runs[:, :-1], runs[:, -1])).mean())
+        return -np.log(ngram_probability(model, runs[:, :-1], runs[:, -1]))
+
+
+def ngram_loss(ids: Array, model: NGram) -> float:
+    """-(1/m) sum_i log P(w_i | w_{i-n+1}, ..., w_{i-1}), in nats, over the m words that have a whole history."""
+    return float(ngram_costs(ids, model).mean())

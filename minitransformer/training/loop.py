@@ -1,14 +1,48 @@
-"""The training loop: batch, loss, backward, clip, Adam; one record a step, so that the caller decides what to show."""
+"""The training loop: batches, loss, backward, clip, Adam; one record a step, and the caller decides what to show."""
 
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.training.adam import adam, clip_by_global_norm, init_adam
+from minitransformer.arguments import check_integer, check_positive
+from minitransformer.training.adam import Adam, adam, clip_by_global_norm, init_adam
+from minitransformer.training.schedule import warmup_cosine, warmup_inverse_root
 from minitransformer.tree import Tree, concatenate
 
 Array = np.ndarray
+
+SCHEDULES = ("cosine", "inverse root")
+
+
+class Plan(NamedTuple):
+    """How to train: for so many steps, or for so many seconds, whichever is over first; at least one of them is given.
+
+    With seconds, how many steps there will be is reckoned anew at each step from how many there have been.
+    """
+
+    steps: int | None = None
+    seconds: float | None = None
+    peak: float = 1e-3  # of the learning rate
+    warmup: int = 100  # steps
+    schedule: str = "cosine"
+    floor: float = 0.1  # of the cosine, as a part of the peak
+    clip: float = 1.0
+    decay: float | Array = 0.0
+    beta2: float = 0.999
+    accumulate: int = 1  # batches a step, for a larger batch than memory has room for
+
+
+class State(NamedTuple):
+    """All that the next step depends on, and so what a checkpoint keeps."""
+
+    weights: Array  # (n,), of which the model's weights are views (`tree.flatten`); changes in place
+    optimizer: Adam
+    rng: np.random.Generator
+    carry: Any = None  # what a model that reads its text window by window remembers from the last one
+    step: int = 0
+    seconds: float = 0.0
 
 
 class Step(NamedTuple):
@@ -16,29 +50,83 @@ class Step(NamedTuple):
     loss: float
     norm: float  # of the gradient, before clipping
     rate: float
+    progress: float  # from 0 to 1
+    state: State  # after it
 
 
-def train(
-    flat_weights: Array,
-    loss_and_gradient: Callable[[Any], tuple[float, Tree]],
-    batches: Iterable[Any],
-    rate_at: Callable[[int], float],
-    clip: float = 1.0,
-) -> Iterator[Step]:
-    """One step for each batch. A caller may stop at any step: the weights are then those after that step.
+Batch = Any
+NextBatch = Callable[[int, np.random.Generator], Batch]
+LossAndGradient = Callable[[Batch, Any, np.random.Generator], tuple[float, Tree, Any]]
 
-    flat_weights: all weights of the model as one array, of which the model's weights are views (`tree.flatten`); they
-    change in place. loss_and_gradient(batch) -> the loss and a tree of gradients. rate_at(step) -> learning rate, where
-    step counts from 0.
+
+def new_state(weights: Array, rng: np.random.Generator) -> State:
+    return State(weights, init_adam(weights), rng)
+
+
+def train(state: State, plan: Plan, next_batch: NextBatch, loss_and_gradient: LossAndGradient) -> Iterator[Step]:
+    """Go on from `state` to the end of the plan. A caller may stop at any step: its state is whole.
+
+    next_batch(number, rng) -> the batch with this number, from 0 on; loss_and_gradient(batch, carry, rng) -> the loss,
+    a tree of gradients, and the new carry. Nothing else may enter into a step: then a training that was interrupted
+    and resumed from its state takes the same steps, bit for bit, as one that was not.
     """
+    check_plan(plan)
     keep_memory()
-    state = init_adam(flat_weights)
-    for step, batch in enumerate(batches):
-        loss, gradients = loss_and_gradient(batch)
-        gradient, norm = clip_by_global_norm(concatenate(gradients), clip)
-        rate = rate_at(step)
-        state = adam(flat_weights, gradient, state, rate)
-        yield Step(step + 1, float(loss), norm, rate)
+    while progress(plan, state) < 1:
+        start = time.perf_counter()
+        rate = rate_at(plan, state)
+        loss, gradient, carry = mean_of_batches(state, plan.accumulate, next_batch, loss_and_gradient)
+        clipped, norm = clip_by_global_norm(gradient, plan.clip)
+        optimizer = adam(state.weights, clipped, state.optimizer, rate, beta2=plan.beta2, decay=plan.decay)
+        seconds = state.seconds + time.perf_counter() - start
+        state = State(state.weights, optimizer, state.rng, carry, state.step + 1, seconds)
+        yield Step(state.step, loss, norm, rate, min(1.0, progress(plan, state)), state)
+
+
+def mean_of_batches(
+    state: State, accumulate: int, next_batch: NextBatch, loss_and_gradient: LossAndGradient
+) -> tuple[float, Array, Any]:
+    """Mean loss and mean gradient of the next `accumulate` batches, as one large batch has them. -> also the carry"""
+    carry = state.carry
+    total_loss, total = 0.0, None
+    for number in range(state.step * accumulate, (state.step + 1) * accumulate):
+        batch = next_batch(number, state.rng)
+        loss, gradients, carry = loss_and_gradient(batch, carry, state.rng)
+        gradient = concatenate(gradients)
+        total_loss += float(loss)
+        total = gradient if total is None else total + gradient
+    return total_loss / accumulate, total if accumulate == 1 else total / accumulate, carry
+
+
+def progress(plan: Plan, state: State) -> float:
+    """How much of the plan is done; 1 or more: all of it."""
+    by_steps = 0.0 if plan.steps is None else state.step / plan.steps
+    by_seconds = 0.0 if plan.seconds is None else state.seconds / plan.seconds
+    return max(by_steps, by_seconds)
+
+
+def rate_at(plan: Plan, state: State) -> float:
+    """The learning rate of the next step."""
+    if plan.schedule == "inverse root":
+        return warmup_inverse_root(state.step, plan.peak, plan.warmup)
+    done = progress(plan, state)
+    planned = plan.steps if done == 0 else state.step / done  # at the speed so far
+    if planned is None:
+        return plan.peak / plan.warmup  # of the first step nobody knows how long it takes
+    return warmup_cosine(state.step, planned, plan.peak, plan.warmup, plan.floor)
+
+
+def check_plan(plan: Plan) -> None:
+    if plan.steps is None and plan.seconds is None:
+        raise ValueError("plan: got neither steps nor seconds, expected one of them")
+    if plan.steps is not None:
+        check_integer("steps", plan.steps, least=1)
+    if plan.seconds is not None:
+        check_positive("seconds", plan.seconds)
+    check_integer("warmup", plan.warmup, least=1)
+    check_integer("accumulate", plan.accumulate, least=1)
+    if plan.schedule not in SCHEDULES:
+        raise ValueError(f"schedule: got {plan.schedule!r}, expected one of {', '.join(map(repr, SCHEDULES))}")
 
 
 def keep_memory() -> None:

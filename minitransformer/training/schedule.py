@@ -1,9 +1,11 @@
-"""How fast to learn, and when: a linear warm-up, then a cosine down to a fraction of the peak."""
+"""How fast to learn, and when: a linear warm-up, then down along a cosine, or with the root of the step."""
 
 import math
 
+from minitransformer.arguments import check_integer
 
-def warmup_cosine(step: int, steps: int, peak: float, warmup: int, floor: float = 0.1) -> float:
+
+def warmup_cosine(step: float, steps: float, peak: float, warmup: int, floor: float = 0.1) -> float:
     """The learning rate at `step` (from 0) of `steps`.
 
     peak * (step + 1) / warmup for the first `warmup` steps, while Adam's running means are still rough; then half a
@@ -13,3 +15,13 @@ def warmup_cosine(step: int, steps: int, peak: float, warmup: int, floor: float 
         return peak * (step + 1) / warmup
     progress = min(1.0, (step - warmup) / max(1, steps - 1 - warmup))
     return peak * (floor + (1 - floor) * (1 + math.cos(math.pi * progress)) / 2)
+
+
+def warmup_inverse_root(step: int, peak: float, warmup: int) -> float:
+    """The learning rate at `step` (from 0), of a training without a planned end (Vaswani et al. 2017).
+
+    peak * (step + 1) / warmup for the first `warmup` steps, then peak * sqrt(warmup / (step + 1)): a quarter of the
+    rate for sixteen times the steps.
+    """
+    check_integer("warmup", warmup, least=1)
+    return peak * min((step + 1) / warmup, math.sqrt(warmup / (step + 1)))

@@ -1,7 +1,5 @@
 """Windows of a text: inputs, and targets one position further on."""
 
-import itertools
-
 import numpy as np
 import pytest
 from assertions import refuses
@@ -10,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from strategies import seeds
 
-from minitransformer.data.batches import check_long_enough, consecutive_windows, random_windows
+from minitransformer.data.batches import check_long_enough, random_windows
 
 
 @given(st.integers(1, 6), st.integers(1, 5), st.integers(1, 30), seeds)
@@ -31,21 +29,10 @@ def test_every_window_is_drawn_also_the_last():
     assert np.bincount(inputs[:, 0], minlength=3) == pytest.approx([1000] * 3, rel=0.15)
 
 
-@given(st.integers(1, 6), st.integers(1, 5), st.integers(1, 60))
-def test_consecutive_windows_cover_the_text_once(context, B, extra):
-    """Side by side, B at a time; what does not fill a window is dropped."""
-    ids = np.arange(context + extra)
-    batches = list(consecutive_windows(ids, context, B))
-    n_windows = (len(ids) - 1) // context
-    assert [len(inputs) for inputs, _ in batches[:-1]] == [B] * (len(batches) - 1)
-    all_inputs = np.concatenate([inputs for inputs, _ in batches])
-    assert_array_equal(all_inputs.reshape(-1), np.arange(n_windows * context))
-    assert_array_equal(np.concatenate([targets for _, targets in batches]), all_inputs + 1)
-
-
-def test_windows_come_when_asked_for():
-    """An iterator: a long text makes no long list."""
-    assert len(list(itertools.islice(consecutive_windows(np.arange(10**6), 10, 2), 3))) == 3
+def test_small_ids_become_integers_that_do_not_overflow():
+    """As they come from disk."""
+    inputs, targets = random_windows(np.arange(9, dtype=np.uint8), 3, 2, np.random.default_rng(0))
+    assert inputs.dtype == targets.dtype == np.int64
 
 
 def test_a_text_that_is_too_short_is_refused():
@@ -55,7 +42,6 @@ def test_a_text_that_is_too_short_is_refused():
     for call in (
         lambda: check_long_enough("abcd", 4),
         lambda: random_windows(np.arange(4), 4, 1, np.random.default_rng(0)),
-        lambda: next(consecutive_windows(np.arange(4), 4, 1)),
     ):
         with refuses(ValueError, message):
             call()

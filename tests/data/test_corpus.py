@@ -1,50 +1,117 @@
-"""Corpora: what comes with every Python, or the reader's file; a fixed split, and nothing on both sides."""
+"""Corpora: what comes with every Python, or the reader's files; a fixed split, and nothing on two sides."""
 
+import itertools
+import tracemalloc
+
+import numpy as np
 import pytest
 from assertions import refuses
+from hypothesis import given
+from hypothesis import strategies as st
 
-from minitransformer.data.corpus import load_corpus, paragraphs, python_reference, text_corpus
+from minitransformer.data import corpus as corpora
+from minitransformer.data.corpus import SIDES, code, load_corpus, paragraphs, python_reference, stretches, texts
+
+
+def side(corpus, name):
+    return "".join(texts(corpus, name))
+
+
+def numbered(n, start=0):
+    """n different paragraphs."""
+    return "".join(f"Paragraph {i} of the text,\nwith two lines.\n\n" for i in range(start, start + n))
 
 
 def test_the_python_reference_is_real_text_in_a_fixed_split():
-    """Some hundred thousand characters; the same at each call; about a tenth held out."""
-    corpus = python_reference()
-    assert corpus == python_reference() == load_corpus()
-    assert len(corpus.training) > 200_000
-    assert 0.03 < len(corpus.validation) / len(corpus.training) < 0.25
-    assert "statement" in corpus.training
+    """Some hundred thousand characters, the same at each call; about a tenth for validation, and for the test."""
+    corpus = load_corpus()
+    sides = {name: side(corpus, name) for name in SIDES}
+    assert sides == {name: side(python_reference(), name) for name in SIDES}
+    assert len(sides["training"]) > 200_000
+    assert "statement" in sides["training"]
+    for name in ("validation", "test"):
+        assert 0.02 < len(sides[name]) / len(sides["training"]) < 0.25
     assert "pydoc_data.topics" in corpus.source
+    assert corpus.paths == ()
 
 
-def test_no_paragraph_stands_on_both_sides():
-    """Topics quote one another; what the model has seen does not count as unseen."""
+def test_no_paragraph_stands_on_two_sides():
+    """Topics quote one another; what a model has seen does not count as unseen, however it is indented."""
     corpus = python_reference()
-    assert not set(paragraphs(corpus.training)) & set(paragraphs(corpus.validation))
+    codes = [{code(p) for p in paragraphs(side(corpus, name))} for name in SIDES]
+    assert not codes[0] & codes[1]
+    assert not (codes[0] | codes[1]) & codes[2]
+    assert code("  a  b\n c") == code("a b c") != code("a b d")
 
 
-def test_a_file_is_split_at_a_line(tmp_path):
-    """About the last tenth is held out, and nothing is lost."""
+def test_what_several_sides_share_stays_on_the_first(tmp_path):
+    """Training before validation before test."""
+    common = "This stands in every document.\n\n"
     path = tmp_path / "text.txt"
-    lines = [f"line {i} of the text\n" for i in range(200)]
-    path.write_text("".join(lines), encoding="utf-8")
-    corpus = text_corpus(path)
-    assert corpus == load_corpus(path)
-    assert corpus.source == str(path)
-    assert corpus.training + corpus.validation == "".join(lines)
-    assert corpus.training.endswith("\n")
-    assert len(corpus.validation) == pytest.approx(len("".join(lines)) / 10, abs=20)
+    path.write_text("".join(common + numbered(5, 5 * i) for i in range(60)), encoding="utf-8")
+    corpus = load_corpus([path])
+    assert common.strip() in side(corpus, "training")
+    assert common.strip() not in side(corpus, "validation") + side(corpus, "test")
 
 
-def test_a_file_of_one_line_is_split_all_the_same(tmp_path):
-    """No line's start is near: the cut is at nine tenths."""
-    path = tmp_path / "text.txt"
-    path.write_text("title\n" + "x" * 994, encoding="utf-8")
-    corpus = text_corpus(path)
-    assert len(corpus.training) == 900
-    assert len(corpus.validation) == 100
+def test_files_are_split_by_document(tmp_path):
+    """Of every ten documents one is for validation, one for the test; nothing is lost; several files count as one."""
+    paths = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    for i, path in enumerate(paths):
+        path.write_text(numbered(300, 300 * i), encoding="utf-8")
+    corpus = load_corpus(paths)
+    assert corpus.source == f"{paths[0]}, {paths[1]}"
+    assert corpus.paths == tuple(map(str, paths))
+    sides = [paragraphs(side(corpus, name)) for name in SIDES]
+    assert sorted(itertools.chain(*sides)) == sorted(paragraphs(numbered(600)))
+    for held_out in sides[1:]:
+        assert 0.07 < len(held_out) / 600 < 0.13
+    assert [side(load_corpus(paths), name) for name in SIDES] == [side(corpus, name) for name in SIDES]
+
+
+@given(st.lists(st.text("ab \n", max_size=30), max_size=8), st.integers(1, 10))
+def test_stretches_lose_nothing(pieces, length):
+    """Each is as long as wanted or longer, but for the last, and at most twice as long."""
+    cut = list(stretches(pieces, length))
+    assert "".join(cut) == "".join(pieces)
+    assert all(length <= len(text) <= 2 * length for text in cut[:-1])
+    assert all(0 < len(text) <= 2 * length for text in cut[-1:])
+
+
+def test_stretches_end_at_a_blank_line_or_a_line_or_anywhere():
+    """The best of them that is near."""
+    assert list(stretches(["aaaa\n\nbbbbb"], 4)) == ["aaaa\n\n", "bbbbb"]
+    assert list(stretches(["aaaaa\nbbbbb"], 4)) == ["aaaaa\n", "bbbbb"]
+    assert list(stretches(["aaaaaaaaaa"], 4)) == ["aaaa", "aaaaaa"]
+
+
+def test_a_large_file_takes_little_memory(tmp_path):
+    """What is held is a few pieces of the file, and eight bytes for each paragraph."""
+    path = tmp_path / "large.txt"
+    paragraph = "word " * 200 + "\n\n"
+    with open(path, "w", encoding="utf-8") as file:
+        for i in range(6000):
+            file.write(f"{i} {paragraph}")
+    tracemalloc.start()
+    corpus = load_corpus([path])
+    n_characters = sum(len(text) for name in SIDES for text in texts(corpus, name))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert n_characters > 6_000_000
+    assert peak < 2_000_000
+
+
+def test_codes_are_found_among_sorted_codes():
+    codes = np.array([3, 7, 2**64 - 1], np.uint64)
+    assert [corpora.contains(codes, n) for n in (3, 7, 2**64 - 1, 0, 5, 8)] == [True, True, True, False, False, False]
+    assert not corpora.contains(np.zeros(0, np.uint64), 3)
 
 
 def test_a_missing_file_is_named(tmp_path):
     missing = str(tmp_path / "no.txt")
     with refuses(ValueError, f"text: cannot read {missing!r} (No such file or directory), expected a UTF-8 text file"):
-        load_corpus(missing)
+        load_corpus([missing])
+    empty = tmp_path / "empty.txt"
+    empty.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"is empty, expected a UTF-8 text file$"):
+        load_corpus([empty])

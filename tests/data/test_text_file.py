@@ -1,28 +1,37 @@
-"""Reading the reader's own file: whole, or with a reason why not."""
+"""Reading the reader's own file: all of it, piece by piece, or with a reason why not."""
 
 import pytest
 from assertions import refuses
 
-from minitransformer.data.text_file import read_text
+from minitransformer.data import text_file
+from minitransformer.data.text_file import read_pieces
+
+SIZES = pytest.mark.parametrize("size", [1, 2, 3, 5, 1 << 16])
 
 
-def test_the_text_comes_back(tmp_path):
-    """UTF-8, with or without a byte order mark; line ends as they are."""
+def read(path):
+    return "".join(read_pieces(path))
+
+
+@SIZES
+def test_the_text_comes_back(tmp_path, monkeypatch, size):
+    """UTF-8, with or without a byte order mark; line ends as they are; a character cut in two by pieces is whole."""
+    monkeypatch.setattr(text_file, "PIECE", size)
     path = tmp_path / "text.txt"
-    text = "Grüße, 世界\r\nand a line\n"
+    text = "Grüße, 世界 \N{GRINNING FACE}\r\nand a line\n"
     path.write_bytes(text.encode())
-    assert read_text(path) == read_text(str(path)) == text
+    assert read(path) == read(str(path)) == text
     path.write_bytes(b"\xef\xbb\xbf" + text.encode())
-    assert read_text(path) == text
+    assert read(path) == text
 
 
 def test_what_cannot_be_read_is_named(tmp_path):
     """A missing file, and a directory."""
     missing = str(tmp_path / "missing.txt")
     with refuses(ValueError, f"text: cannot read {missing!r} (No such file or directory), expected a UTF-8 text file"):
-        read_text(missing)
+        read(missing)
     with pytest.raises(ValueError, match=r"^text: cannot read .*, expected a UTF-8 text file$"):
-        read_text(tmp_path)
+        read(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b" \n\t\n"])
@@ -30,13 +39,19 @@ def test_an_empty_file_is_refused(tmp_path, content):
     path = tmp_path / "empty.txt"
     path.write_bytes(content)
     with refuses(ValueError, f"text: {str(path)!r} is empty, expected a UTF-8 text file"):
-        read_text(path)
+        read(path)
 
 
-def test_a_file_that_is_not_utf_8_is_refused(tmp_path):
-    """With the place of the first byte that is none."""
+@SIZES
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path, monkeypatch, size):
+    """With the place of the first byte that is none, counted from the start of the file; also at its end."""
+    monkeypatch.setattr(text_file, "PIECE", size)
     path = tmp_path / "latin1.txt"
-    path.write_bytes("Stra\xdfe".encode("latin-1"))
-    message = f"text: {str(path)!r} is not UTF-8 (at byte 4: invalid continuation byte), expected a UTF-8 text file"
+    path.write_bytes("äStra".encode() + b"\xdfe!")
+    message = f"text: {str(path)!r} is not UTF-8 (at byte 6: invalid continuation byte), expected a UTF-8 text file"
     with refuses(ValueError, message):
-        read_text(path)
+        read(path)
+    path.write_bytes(b"ab" + "世".encode()[:2])
+    message = f"text: {str(path)!r} is not UTF-8 (at byte 2: unexpected end of data), expected a UTF-8 text file"
+    with refuses(ValueError, message):
+        read(path)

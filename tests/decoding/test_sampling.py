@@ -1,4 +1,4 @@
-"""Writing by drawing one word after the other (3.4.1)."""
+"""Writing by choosing one word after the other (3.4.1)."""
 
 import itertools
 import math
@@ -6,19 +6,27 @@ import math
 import numpy as np
 import pytest
 from assertions import refuses
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from strategies import seeds
 
-from minitransformer.decoding.sampling import sample
+from minitransformer.decoding.sampling import GREEDY, Choice, choose, distribution, write
 
-LOGITS = np.log(np.array([0.5, 0.3, 0.2], np.float32))
+P = np.array([0.3, 0.5, 0.2])
+LOGITS = np.log(P).astype(np.float32)
+ONE_WORD = np.array([1])
+
+temperatures = st.floats(0.2, 5)
 
 
-def same_everywhere(ids):
+def same_everywhere(ids, state):
     """A model that always gives the same distribution."""
-    return np.tile(LOGITS, (len(ids), 1))
+    return LOGITS, None
 
 
 def draw(n, seed=0, **kwargs):
-    words = sample(same_everywhere, np.array([0]), 4, np.random.default_rng(seed), **kwargs)
+    words = write(same_everywhere, np.array([0]), np.random.default_rng(seed), Choice(**kwargs))
     return np.array(list(itertools.islice(words, n)))
 
 
@@ -26,18 +34,60 @@ def draw(n, seed=0, **kwargs):
 def test_words_are_drawn_as_often_as_the_softmax_says(temperature):
     """softmax(logits / temperature): each frequency within 5 standard deviations."""
     n = 20_000
-    p = np.array([0.5, 0.3, 0.2]) ** (1 / temperature)
+    p = P ** (1 / temperature)
     p /= p.sum()
     frequencies = np.bincount(draw(n, temperature=temperature), minlength=3) / n
     assert (np.abs(frequencies - p) < 5 * np.sqrt(p * (1 - p) / n)).all()
 
 
-def test_temperature_is_1_by_default():
-    assert draw(50).tolist() == draw(50, temperature=1.0).tolist()
+@given(seeds, st.integers(1, 9), temperatures)
+def test_a_distribution_is_the_softmax_if_nothing_is_cut(seed, V, temperature):
+    logits = np.random.default_rng(seed).standard_normal(V)
+    p = np.exp(logits / temperature)
+    assert_allclose(distribution(logits, Choice(temperature)), p / p.sum(), rtol=1e-12)
 
 
-def test_a_cold_model_takes_the_likeliest_word():
-    assert set(draw(50, temperature=1e-3).tolist()) == {0}
+@given(seeds, st.integers(1, 9), st.integers(1, 12), temperatures)
+def test_top_k_keeps_the_k_likeliest(seed, V, k, temperature):
+    """In their proportions to one another."""
+    logits = np.random.default_rng(seed).standard_normal(V)
+    whole, cut = distribution(logits, Choice(temperature)), distribution(logits, Choice(temperature, top_k=k))
+    kept = np.argsort(-logits)[:k]
+    assert set(np.flatnonzero(cut)) == set(kept)
+    assert_allclose(cut[kept], whole[kept] / whole[kept].sum(), rtol=1e-12)
+
+
+@given(seeds, st.integers(1, 9), st.floats(0.01, 1), temperatures)
+def test_top_p_keeps_the_fewest_likeliest_that_have_p_together(seed, V, top_p, temperature):
+    """Without the last of them they would have less than p."""
+    logits = np.random.default_rng(seed).standard_normal(V)
+    whole, cut = distribution(logits, Choice(temperature)), distribution(logits, Choice(temperature, top_p=top_p))
+    kept = np.flatnonzero(cut)
+    assert set(kept) == set(np.argsort(-logits)[: len(kept)])
+    assert whole[kept].sum() >= top_p - 1e-12
+    assert whole[kept].sum() - whole[kept].min() < top_p
+    assert cut.sum() == pytest.approx(1, rel=1e-12)
+
+
+def test_of_equally_likely_words_the_first_stay():
+    assert distribution(np.zeros(4), Choice(top_k=2)).tolist() == [0.5, 0.5, 0, 0]
+    assert distribution(np.zeros(4), Choice(top_p=0.5)).tolist() == [0.5, 0.5, 0, 0]
+
+
+def test_greedy_takes_the_likeliest_word():
+    """Temperature 0; and nearly so just above it."""
+    assert set(draw(50, temperature=0.0).tolist()) == {1}
+    assert set(draw(50, temperature=1e-3).tolist()) == {1}
+    assert choose(LOGITS, GREEDY, np.random.default_rng(0)) == 1
+    assert distribution(LOGITS, GREEDY).tolist() == [0, 1, 0]
+
+
+def test_a_word_that_is_impossible_is_never_written():
+    assert 0 not in {choose(np.array([-math.inf, 0.0, 0.0]), Choice(), np.random.default_rng(i)) for i in range(40)}
+
+
+def test_by_default_words_are_drawn_from_the_models_own_distribution():
+    assert draw(50).tolist() == draw(50, temperature=1.0, top_k=None, top_p=1.0).tolist()
 
 
 def test_the_seed_decides():
@@ -46,38 +96,25 @@ def test_the_seed_decides():
     assert draw(50).tolist() != draw(50, seed=1).tolist()
 
 
-def test_each_word_joins_the_context_and_the_oldest_leaves_it():
-    """The model sees the last `context` ids, the prompt's and its own."""
+def test_each_word_is_read_before_the_next_is_chosen():
+    """The prompt at once, then each word by itself, with the state that the reading before it gave."""
     seen = []
 
-    def count_up(ids):
+    def count_up(ids, state):
         """After i comes i + 1, for sure."""
-        seen.append(ids.tolist())
-        return np.where(np.arange(10) == ids[:, None] + 1, 0.0, -np.inf)
+        seen.append((ids.tolist(), state))
+        return np.where(np.arange(10) == ids[-1] + 1, 0.0, -np.inf), len(seen)
 
-    words = sample(count_up, np.array([0, 1, 2, 3]), 3, np.random.default_rng(0))
-    assert list(itertools.islice(words, 3)) == [4, 5, 6]
-    assert seen == [[1, 2, 3], [2, 3, 4], [3, 4, 5]]
-
-
-def test_only_the_last_position_speaks():
-    """The other rows of logits predict words that are already there."""
-
-    def last_row_says_2(ids):
-        logits = np.full((len(ids), 3), -math.inf)
-        logits[:, 0] = 0
-        logits[-1] = [-math.inf, -math.inf, 0]
-        return logits
-
-    words = sample(last_row_says_2, np.array([0, 0]), 5, np.random.default_rng(0))
-    assert list(itertools.islice(words, 4)) == [2, 2, 2, 2]
+    words = write(count_up, np.array([0, 1, 2]), np.random.default_rng(0))
+    assert list(itertools.islice(words, 3)) == [3, 4, 5]
+    assert seen == [([0, 1, 2], None), ([3], 1), ([4], 2)]
 
 
 def test_bad_input_is_refused():
     rng = np.random.default_rng(0)
 
-    def first(prompt, context=4, rng=rng, temperature=1.0):
-        return next(sample(same_everywhere, prompt, context, rng, temperature))
+    def first(prompt=ONE_WORD, rng=rng, **kwargs):
+        return next(write(same_everywhere, prompt, rng, Choice(**kwargs)))
 
     with refuses(ValueError, "prompt: got shape (0,), expected one axis with at least one id"):
         first(np.empty(0, int))
@@ -85,9 +122,15 @@ def test_bad_input_is_refused():
         first(np.array([[1, 2]]))
     with refuses(TypeError, "prompt: got list, expected an array of integers"):
         first([1])
-    with refuses(ValueError, "context: got 0, expected 1 or more"):
-        first(np.array([1]), context=0)
-    with refuses(ValueError, "temperature: got 0, expected a finite number above 0"):
-        first(np.array([1]), temperature=0)
+    with refuses(ValueError, "temperature: got -1, expected a finite number, 0 or more"):
+        first(temperature=-1)
+    with refuses(ValueError, "temperature: got nan, expected a finite number, 0 or more"):
+        first(temperature=math.nan)
+    with refuses(ValueError, "top_k: got 0, expected 1 or more"):
+        first(top_k=0)
+    with refuses(ValueError, "top_p: got 0, expected a probability above 0"):
+        first(top_p=0)
+    with refuses(ValueError, "top_p: got 1.5, expected a probability above 0"):
+        first(top_p=1.5)
     with refuses(TypeError, "rng: got int, expected a numpy.random.Generator, or None for evaluation"):
-        first(np.array([1]), rng=0)
+        first(rng=0)

@@ -11,7 +11,18 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from minitransformer.models.ngram import SMOOTHINGS, count_ngrams, ngram_distribution, ngram_loss, ngram_probability
+from minitransformer.models import ngram
+from minitransformer.models.ngram import (
+    SMOOTHINGS,
+    count_ngrams,
+    ngram_arrays,
+    ngram_costs,
+    ngram_distribution,
+    ngram_from,
+    ngram_loss,
+    ngram_probability,
+)
+from minitransformer.tree import leaves
 
 V = 4
 texts = st.lists(st.integers(0, V - 1), min_size=5, max_size=60)
@@ -100,6 +111,53 @@ def test_the_loss_is_the_mean_over_words_with_a_history(smoothing, text, other, 
     p = [float(ngram_probability(model, np.array(g[:-1], int), np.array(g[-1]))) for g in grams(other, n)]
     expected = math.inf if min(p) == 0 else -sum(map(math.log, p)) / len(p)
     assert ngram_loss(np.array(other), model) == pytest.approx(expected, rel=1e-12)
+
+
+@every_smoothing
+@given(text=texts, other=texts, n=orders)
+def test_the_costs_are_those_of_each_word(smoothing, text, other, n):
+    """-log P of each word that has a whole history; their mean is the loss."""
+    model = count_ngrams(np.array(text), V, n, smoothing)
+    costs = ngram_costs(np.array(other), model)
+    with np.errstate(divide="ignore"):
+        expected = [-np.log(ngram_probability(model, np.array(g[:-1], int), np.array(g[-1]))) for g in grams(other, n)]
+    assert costs.tolist() == expected
+    assert ngram_loss(np.array(other), model) == pytest.approx(costs.mean(), rel=1e-15)
+
+
+@every_smoothing
+@given(text=texts, n=orders, piece=st.integers(1, 5))
+def test_a_text_may_be_counted_piece_by_piece(smoothing, text, n, piece):
+    """The counts do not depend on how much of it is counted at once."""
+    whole = count_ngrams(np.array(text), V, n, smoothing)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ngram, "PIECE", piece)
+        again = count_ngrams(np.array(text), V, n, smoothing)
+    for ours, theirs in zip(leaves(again.orders), leaves(whole.orders), strict=True):
+        assert ours.tolist() == theirs.tolist()
+
+
+@every_smoothing
+@given(text=texts, n=orders)
+def test_a_model_comes_back_from_its_counts(smoothing, text, n):
+    """From the n-grams of each order and how often each occurs."""
+    model = count_ngrams(np.array(text), V, n, smoothing)
+    again = ngram_from(ngram_arrays(model), n, V, smoothing, model.k)
+    assert (again.n, again.V, again.smoothing, again.k, again.discounts) == (n, V, smoothing, model.k, model.discounts)
+    for ours, theirs in zip(leaves(again.orders), leaves(model.orders), strict=True):
+        assert ours.tolist() == theirs.tolist()
+
+
+def test_counts_that_are_none_are_refused():
+    """A missing order, n-grams of another vocabulary, in another order, or without their counts."""
+    arrays = ngram_arrays(count_ngrams(np.array([0, 1, 2, 0]), 3, 2))
+    with pytest.raises(KeyError):
+        ngram_from({k: v for k, v in arrays.items() if k != "times.2"}, 2, 3, "add-k", 0.1)
+    with refuses(ValueError, "grams: got values from 1 to 6, expected 0 to 3"):
+        ngram_from(arrays | {"grams.1": np.array([0, 1]), "times.1": np.array([1, 1])}, 2, 2, "add-k", 0.1)
+    for wrong in (arrays["grams.2"][::-1], arrays["grams.2"][:1], arrays["grams.2"][:0]):
+        with refuses(ValueError, f"grams: got {wrong.shape} of order 2, expected sorted ones, each with its count"):
+            ngram_from(arrays | {"grams.2": wrong}, 2, 3, "add-k", 0.1)
 
 
 @every_smoothing

@@ -30,6 +30,21 @@ def test_adam_with_clipping(seed, steps, limit):
     assert_allclose(weights, theirs.detach().numpy(), rtol=1e-5)  # PyTorch divides by norm + 1e-6
 
 
+@given(seeds, st.integers(1, 10), st.floats(0, 1))
+def test_adamw(seed, steps, decay):
+    """torch.optim.AdamW, step by step."""
+    rng = np.random.default_rng(seed)
+    weights = rng.standard_normal(7)
+    theirs = torch.nn.Parameter(torch.tensor(weights))
+    optimizer = torch.optim.AdamW([theirs], lr=0.01, weight_decay=decay)
+    state = init_adam(weights)
+    for gradient in rng.standard_normal((steps, 7)):
+        state = adam(weights, gradient, state, 0.01, decay=decay)
+        theirs.grad = torch.tensor(gradient)
+        optimizer.step()
+    assert_allclose(weights, theirs.detach().numpy(), rtol=1e-12, atol=1e-14)
+
+
 @given(sizes, seeds, st.sampled_from([0.0, 0.1, 0.5]))
 def test_cross_entropy(s, seed, label_smoothing):
     """Value and gradient, with ignored targets and label smoothing."""

@@ -10,15 +10,16 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from strategies import seeds
 
-from minitransformer.training.adam import adam, clip_by_global_norm, init_adam
+from minitransformer.training.adam import adam, clip_by_global_norm, decay_of_matrices, init_adam
 
 
-def by_the_book(w, gradients, rate, beta1, beta2, eps):
-    """One weight, step by step, as Kingma and Ba (2015) print it."""
+def by_the_book(w, gradients, rate, beta1, beta2, eps, decay=0.0):
+    """One weight, step by step, as Kingma and Ba (2015) print it; decay as in Loshchilov and Hutter (2019)."""
     m = v = 0.0
     for t, g in enumerate(gradients, start=1):
         m = beta1 * m + (1 - beta1) * g
         v = beta2 * v + (1 - beta2) * g**2
+        w -= rate * decay * w
         w -= rate * (m / (1 - beta1**t)) / (math.sqrt(v / (1 - beta2**t)) + eps)
     return w
 
@@ -34,6 +35,29 @@ def test_adam_is_the_equation(seed, steps, constants):
         state = adam(weights, gradient, state, 0.1, *constants)
     assert_allclose(weights, expected, rtol=1e-12, atol=1e-14)
     assert state.step == steps
+
+
+@given(seeds, st.integers(1, 8), st.floats(0, 1))
+def test_adamw_shrinks_each_weight_by_its_own_decay(seed, steps, decay):
+    """Whatever its gradient; as one number for all, or as one for each."""
+    rng = np.random.default_rng(seed)
+    start, gradients = rng.standard_normal(4), rng.standard_normal((steps, 4))
+    for decays in (decay, np.array([decay, 0.0, 0.5, 2 * decay])):
+        weights = start.copy()
+        each = np.broadcast_to(decays, 4)
+        expected = [by_the_book(start[i], gradients[:, i], 0.1, 0.9, 0.999, 1e-8, each[i]) for i in range(4)]
+        state = init_adam(weights)
+        for gradient in gradients:
+            state = adam(weights, gradient, state, 0.1, decay=decays)
+        assert_allclose(weights, expected, rtol=1e-12, atol=1e-14)
+
+
+def test_only_matrices_decay():
+    """Biases and gains have a right size of their own."""
+    tree = (np.ones((2, 3), np.float32), (np.ones(2, np.float32), None, np.ones((1, 2), np.float32)))
+    decay = decay_of_matrices(tree, 0.5)
+    assert decay.tolist() == [0.5] * 6 + [0.0] * 2 + [0.5] * 2
+    assert decay.dtype == np.float32
 
 
 def test_the_usual_constants_are_the_default():
@@ -72,5 +96,5 @@ def test_a_gradient_of_zeros_is_no_trouble():
 def test_float32_stays_float32():
     weights, gradient = np.ones(3, np.float32), np.full(3, 9, np.float32)
     clipped, _ = clip_by_global_norm(gradient, 1.0)
-    state = adam(weights, clipped, init_adam(weights), 1e-3)
+    state = adam(weights, clipped, init_adam(weights), 1e-3, decay=np.ones(3, np.float32))
     assert_float32(weights, clipped, state.m, state.v)

@@ -4,30 +4,40 @@ import itertools
 
 import numpy as np
 import pytest
+from assertions import refuses
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minitransformer.training.adam import adam, clip_by_global_norm, init_adam
-from minitransformer.training.loop import Step, train
+from minitransformer.training.loop import Plan, new_state, train
+from minitransformer.training.schedule import warmup_cosine, warmup_inverse_root
 from minitransformer.tree import flatten
 
 TARGET = np.array([3.0, -1.0, 0.5])
 
 
-def quadratic():
-    """Weights as a tree, and |w - TARGET|^2 / 2 with its gradient, a tree of the same shape."""
+def quadratic(noise=0.0):
+    """Weights as a tree, and |w - TARGET|^2 / 2 with its gradient, a tree of the same shape; the carry counts calls."""
     flat, weights = flatten((np.zeros(2), (np.zeros(1),)))
 
-    def loss_and_gradient(batch):
-        errors = np.concatenate([weights[0], weights[1][0]]) - TARGET
-        return (errors @ errors) / 2, (errors[:2], (errors[2:],))
+    def next_batch(number, rng):
+        return noise * rng.standard_normal(3)
 
-    return flat, weights, loss_and_gradient
+    def loss_and_gradient(batch, carry, rng):
+        errors = np.concatenate([weights[0], weights[1][0]]) - TARGET + batch
+        return (errors @ errors) / 2, (errors[:2], (errors[2:],)), (carry or 0) + 1
+
+    return flat, weights, (next_batch, loss_and_gradient)
+
+
+def state_of(flat, seed=0):
+    return new_state(flat, np.random.default_rng(seed))
 
 
 def test_it_finds_the_minimum():
     """The model's weights are views of the flat array, and change with it."""
-    flat, weights, loss_and_gradient = quadratic()
-    losses = [step.loss for step in train(flat, loss_and_gradient, range(2000), lambda step: 0.01)]
+    flat, weights, model = quadratic()
+    losses = [step.loss for step in train(state_of(flat), Plan(2000, peak=0.05, floor=0.2), *model)]
+    assert len(losses) == 2000
     assert losses[0] == pytest.approx(TARGET @ TARGET / 2)
     assert losses[-1] < 1e-6
     assert_allclose(weights[0], TARGET[:2], atol=1e-3)
@@ -35,41 +45,88 @@ def test_it_finds_the_minimum():
 
 
 def test_each_step_is_clip_then_adam_at_the_scheduled_rate():
-    """rate_at counts from 0, the records from 1; the norm is that before clipping."""
-    flat, _, loss_and_gradient = quadratic()
+    """The records count from 1; the norm is that before clipping."""
+    flat, _, model = quadratic()
     by_hand, state = np.zeros(3), init_adam(np.zeros(3))
-    rates = [0.1, 0.3, 0.2]
-    for i, step in enumerate(train(flat, loss_and_gradient, range(3), rates.__getitem__, clip=0.5)):
+    plan = Plan(steps=5, peak=0.3, warmup=2, floor=0.1, clip=0.5, decay=0.2, beta2=0.9)
+    for i, step in enumerate(train(state_of(flat), plan, *model)):
         gradient = by_hand - TARGET
-        assert step == Step(i + 1, pytest.approx(gradient @ gradient / 2), np.linalg.norm(gradient), rates[i])
+        rate = warmup_cosine(i, 5, 0.3, 2, 0.1)
+        assert step[:5] == (i + 1, pytest.approx(gradient @ gradient / 2), np.linalg.norm(gradient), rate, (i + 1) / 5)
         clipped, _ = clip_by_global_norm(gradient, 0.5)
-        state = adam(by_hand, clipped, state, rates[i])
+        state = adam(by_hand, clipped, state, rate, beta2=0.9, decay=0.2)
         assert_allclose(flat, by_hand, rtol=1e-14)
+        assert step.state.step == step.state.carry == i + 1
 
 
-def test_the_clip_is_1_by_default():
-    flat, _, loss_and_gradient = quadratic()
-    other, _, other_loss = quadratic()
-    list(train(flat, loss_and_gradient, range(3), lambda step: 0.1))
-    list(train(other, other_loss, range(3), lambda step: 0.1, clip=1.0))
-    assert_array_equal(flat, other)
+def test_the_inverse_root_schedule():
+    """Of a training without a planned end."""
+    flat, _, model = quadratic()
+    plan = Plan(seconds=60.0, peak=0.3, warmup=2, schedule="inverse root")
+    rates = [step.rate for step in itertools.islice(train(state_of(flat), plan, *model), 6)]
+    assert rates == [warmup_inverse_root(i, 0.3, 2) for i in range(6)]
 
 
-def test_stopping_early_leaves_the_weights_of_that_step():
-    """A caller that stops looking has trained as many steps as it saw."""
-    flat, _, loss_and_gradient = quadratic()
-    other, _, other_loss = quadratic()
-    list(itertools.islice(train(flat, loss_and_gradient, range(100), lambda step: 0.1), 5))
-    list(train(other, other_loss, range(5), lambda step: 0.1))
-    assert_array_equal(flat, other)
+def test_a_training_by_the_clock_ends_in_time_with_a_low_rate():
+    """The learning rate falls to its floor with the time that is left."""
+    flat, _, model = quadratic()
+    records = list(train(state_of(flat), Plan(seconds=0.05, peak=0.3, warmup=2, floor=0.01), *model))
+    assert records[-1].progress == 1
+    assert all(record.progress < 1 for record in records[:-1])
+    assert records[-1].rate < 0.1 * max(record.rate for record in records)
+    assert 0.05 <= records[-1].state.seconds < 1
 
 
-def test_each_batch_is_passed_on():
-    batches = []
+@pytest.mark.parametrize("stop", [1, 7, 19])
+def test_resuming_gives_the_same_steps_bit_for_bit(stop):
+    """From the state after any step, with the generator as it was."""
+    plan = Plan(steps=20, peak=0.1, warmup=3)
+    flat, _, model = quadratic(noise=0.5)
+    whole = [step[:5] for step in train(state_of(flat), plan, *model)]
+    other, _, other_model = quadratic(noise=0.5)
+    first = list(itertools.islice(train(state_of(other), plan, *other_model), stop))
+    rest = list(train(first[-1].state, plan, *other_model))
+    assert [step[:5] for step in first + rest] == whole
+    assert_array_equal(other, flat)
 
-    def loss_and_gradient(batch):
-        batches.append(batch)
-        return 0.0, (np.zeros(1),)
 
-    list(train(np.zeros(1), loss_and_gradient, iter("abc"), lambda step: 0.1))
-    assert batches == ["a", "b", "c"]
+def test_accumulated_batches_are_one_large_batch():
+    """Mean loss, mean gradient; the batches are numbered on, and each hands its carry to the next."""
+    numbers = []
+
+    def next_batch(number, rng):
+        numbers.append(number)
+        return number
+
+    def loss_and_gradient(batch, carry, rng):
+        return float(batch), (np.array([float(batch)]),), [*(carry or []), batch]
+
+    plan = Plan(steps=2, accumulate=3, clip=100.0)
+    records = list(train(state_of(np.zeros(1)), plan, next_batch, loss_and_gradient))
+    assert numbers == [0, 1, 2, 3, 4, 5] == records[-1].state.carry
+    assert [(r.loss, r.norm) for r in records] == [(1.0, 1.0), (4.0, 4.0)]
+
+
+def test_a_plan_that_is_done_takes_no_step():
+    flat, _, model = quadratic()
+    state = state_of(flat)._replace(step=10)
+    assert list(train(state, Plan(steps=10), *model)) == []
+
+
+def test_bad_plans_are_refused():
+    def start(plan):
+        flat, _, model = quadratic()
+        next(train(state_of(flat), plan, *model))
+
+    with refuses(ValueError, "plan: got neither steps nor seconds, expected one of them"):
+        start(Plan())
+    with refuses(ValueError, "steps: got 0, expected 1 or more"):
+        start(Plan(steps=0))
+    with refuses(ValueError, "seconds: got 0, expected a finite number above 0"):
+        start(Plan(seconds=0))
+    with refuses(ValueError, "warmup: got 0, expected 1 or more"):
+        start(Plan(steps=1, warmup=0))
+    with refuses(ValueError, "accumulate: got 0, expected 1 or more"):
+        start(Plan(steps=1, accumulate=0))
+    with refuses(ValueError, "schedule: got 'linear', expected one of 'cosine', 'inverse root'"):
+        start(Plan(steps=1, schedule="linear"))

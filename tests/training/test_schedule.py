@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minitransformer.training.schedule import warmup_cosine
+from minitransformer.training.schedule import warmup_cosine, warmup_inverse_root
 
 schedules = st.tuples(st.integers(2, 200), st.integers(0, 100), st.floats(1e-5, 1.0)).filter(lambda s: s[1] < s[0] - 1)
 
@@ -47,3 +47,21 @@ def test_beyond_the_last_step_it_stays_at_the_floor():
 def test_a_single_step_after_the_warm_up():
     """No division by zero."""
     assert warmup_cosine(1, 2, 1.0, 1) == pytest.approx(1.0)
+
+
+@given(st.integers(1, 500), st.floats(1e-5, 1.0))
+def test_the_inverse_root_rises_by_equal_steps_and_falls_with_the_root(warmup, peak):
+    """peak / warmup, 2 peak / warmup, ..., peak at step `warmup`; four times as many steps: half of it."""
+    assert warmup_inverse_root(0, peak, warmup) == pytest.approx(peak / warmup, rel=1e-12)
+    assert warmup_inverse_root(warmup - 1, peak, warmup) == pytest.approx(peak, rel=1e-12)
+    assert warmup_inverse_root(4 * warmup - 1, peak, warmup) == pytest.approx(peak / 2, rel=1e-12)
+    rates = [warmup_inverse_root(step, peak, warmup) for step in range(3 * warmup)]
+    assert max(rates) == rates[warmup - 1]
+
+
+def test_the_rate_of_vaswani_et_al():
+    """d_model^-0.5 min(t^-0.5, t warmup^-1.5), t from 1, is that of peak (d_model warmup)^-0.5."""
+    d_model, warmup = 512, 4000
+    for t in (1, 10, 4000, 4001, 100_000):
+        expected = d_model**-0.5 * min(t**-0.5, t * warmup**-1.5)
+        assert warmup_inverse_root(t - 1, (d_model * warmup) ** -0.5, warmup) == pytest.approx(expected, rel=1e-12)

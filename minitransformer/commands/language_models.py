@@ -1,0 +1,305 @@
+"""Commands for language models: train one, let it write, compare them all."""
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minitransformer.commands.common import add_common, add_seed, bad_input
+from minitransformer.data.corpus import VALIDATION, load_corpus
+from minitransformer.data.vocabularies import KINDS as VOCABULARIES
+from minitransformer.decoding.sampling import Choice, check_choice
+from minitransformer.equations.chain_rule import bits
+from minitransformer.learn.screen import DIM, Progress, Screen, SilentScreen, make_screen
+from minitransformer.tasks.language_modelling import plot
+from minitransformer.tasks.language_modelling.evaluation import CONTEXT, compressors, score
+from minitransformer.tasks.language_modelling.kind import Kind, described, with_changes
+from minitransformer.tasks.language_modelling.kinds import KINDS
+from minitransformer.tasks.language_modelling.ladder import Result, climb, rungs
+from minitransformer.tasks.language_modelling.run import Goal, Run, load_run, new_run, save_run
+from minitransformer.tasks.language_modelling.text import Text, prepare
+from minitransformer.tasks.language_modelling.training import Report, carry_on
+from minitransformer.tasks.language_modelling.writing import written
+
+WHOLE = 1000  # what a progress bar of a training counts to
+INTERRUPTED = 130
+
+
+def add_generate(commands: Any) -> None:
+    generate = commands.add_parser("generate", help="let a trained language model write")
+    generate.add_argument("checkpoint", metavar="RUN", help="what `train` wrote")
+    generate.add_argument("--prompt", default="\n", help="what it goes on from (default: a new line)")
+    generate.add_argument("--length", type=int, default=500, metavar="N", help="words to write (default 500)")
+    generate.add_argument(
+        "--temperature", type=float, default=0.8, metavar="T", help="0: the likeliest word; 1: as the model has it"
+    )
+    generate.add_argument("--top-k", type=int, metavar="K", help="only the K likeliest words")
+    generate.add_argument(
+        "--top-p", type=float, default=1.0, metavar="P", help="only the likeliest that have P together"
+    )
+    generate.set_defaults(run=run_generate)
+    add_seed(generate)
+
+
+def add_train(kinds: Any) -> None:
+    """`train ngram`, `train fnn`, `train rnn`, `train gpt`."""
+    for kind in KINDS.values():
+        train = kinds.add_parser(kind.name, help=f"section {kind.section}: {described(kind.settings)}")
+        add_text(train)
+        train.add_argument("--out", metavar="RUN", help=f"where to keep it (default: {kind.name}-1.run, -2, ...)")
+        train.add_argument(
+            "--set",
+            metavar="NAME=VALUE",
+            nargs="+",
+            action="extend",
+            default=[],
+            help=f"other settings than {described(kind.settings)}",
+        )
+        train.set_defaults(run=run_train, kind=kind)
+        add_common(train)
+        if kind.training is None:
+            train.set_defaults(steps=None, minutes=None, accumulate=1, resume=None)
+            continue
+        train.add_argument("--steps", type=int, metavar="N", help="of training (default: as the settings say)")
+        train.add_argument("--minutes", type=float, metavar="M", help="of training; the learning rate falls with them")
+        train.add_argument("--accumulate", type=int, metavar="N", help="batches a step, for a larger batch (default 1)")
+        train.add_argument(
+            "--resume", metavar="RUN", help="go on with this one, on its text, to its own end or a new one"
+        )
+
+
+def add_compare(comparisons: Any) -> None:
+    """`compare lm`."""
+    compare = comparisons.add_parser("lm", help="the ladder of language models on one text, from bigram to GPT")
+    add_text(compare)
+    compare.add_argument("--minutes", type=float, default=10.0, metavar="M", help="in all (default 10)")
+    compare.add_argument("--out", metavar="DIR", help="keep the trained models there")
+    compare.add_argument("--plot", metavar="FILE", help="draw the ladder as a PNG file (needs the extra `plots`)")
+    compare.set_defaults(run=run_compare)
+    add_common(compare)
+
+
+def add_text(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--text",
+        metavar="FILE",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="UTF-8 text to learn from (default: the Python language reference)",
+    )
+    command.add_argument("--vocabulary", choices=VOCABULARIES, default=VOCABULARIES[0], help="what a word is")
+    command.add_argument(
+        "--vocabulary-size", type=int, default=4096, metavar="V", help="of words or byte pairs (default 4096)"
+    )
+
+
+def run_train(arguments: argparse.Namespace) -> int:
+    try:
+        run, text, path = resumed(arguments) if arguments.resume else begun(arguments)
+    except ValueError as error:
+        return bad_input(error)
+    screen = SilentScreen() if arguments.json else make_screen()
+    screen.say(
+        f"{run.kind.name}: {run.n_weights:,} weights, {text.vocabulary.size:,} words in the vocabulary, on "
+        f"{text.corpus.source}: {len(text.training):,} words to learn from."
+    )
+    screen.say(described(run.settings), style=DIM)
+    stopped = False
+    if run.state is None:
+        save_run(path, run)
+    else:
+        with screen.progress(WHOLE) as progress:
+            run, stopped = carry_on(run, text, path, lambda r: show_progress(progress, r))
+    result = facts(run, text) | {"file": str(path), "stopped": stopped}
+    screen.say(
+        f"{'Stopped by Ctrl-C. ' if stopped else ''}{result['validation bits a character']:.3f} bits a character on "
+        f"the validation text, {result['test bits a character']:.3f} on the test text. Kept in {path}."
+    )
+    screen.code(f"minitransformer {'train ' + run.kind.name + ' --resume' if stopped else 'generate'} {path}")
+    if arguments.json:
+        print(json.dumps(result, indent=2))
+    return INTERRUPTED if stopped else 0
+
+
+def begun(arguments: argparse.Namespace) -> tuple[Run, Text, Path]:
+    """A new run. Raises ValueError for bad input."""
+    kind: Kind = arguments.kind
+    settings = with_changes(kind.settings, assignments(arguments.set))
+    path = free_path(kind.name) if arguments.out is None else Path(arguments.out)
+    if path.exists():
+        raise ValueError(f"out: {str(path)!r} exists already, expected a new name, or --resume {path}")
+    if not path.parent.is_dir():
+        raise ValueError(f"out: there is no directory {str(path.parent)!r}, expected one that exists")
+    text = prepare(load_corpus(arguments.text), kind=arguments.vocabulary, size=arguments.vocabulary_size)
+    run = new_run(kind, settings, text, arguments.seed)
+    return run._replace(goal=goal_of(arguments, getattr(settings, "steps", None))), text, path
+
+
+def resumed(arguments: argparse.Namespace) -> tuple[Run, Text, Path]:
+    """A run that goes on. Raises ValueError for bad input, and for a text that is not the one that it began with."""
+    run = load_run(arguments.resume)
+    if run.kind.name != arguments.kind.name:
+        raise ValueError(
+            f"resume: {arguments.resume!r} is a run of {run.kind.name}, expected one of {arguments.kind.name}"
+        )
+    if arguments.set:
+        raise ValueError("set: a run that is resumed keeps its settings, expected no --set beside --resume")
+    text = prepare(load_corpus(arguments.text or run.paths), run.vocabulary)
+    if len(text.training) != run.n_words:
+        raise ValueError(
+            f"text: got {len(text.training)} words to learn from, expected the {run.n_words} of the text that the run "
+            "began with"
+        )
+    goal = run.goal
+    if arguments.steps is not None or arguments.minutes is not None:
+        goal = goal_of(arguments, None)
+    if arguments.accumulate is not None:
+        goal = goal._replace(accumulate=arguments.accumulate)
+    return run._replace(goal=goal), text, Path(arguments.out or arguments.resume)
+
+
+def goal_of(arguments: argparse.Namespace, steps: int | None) -> Goal:
+    """As long as the arguments say, or else `steps`."""
+    if arguments.minutes is not None and not 0 < arguments.minutes < math.inf:
+        raise ValueError(f"minutes: got {arguments.minutes}, expected a number above 0")
+    for name in ("steps", "accumulate"):
+        value = getattr(arguments, name)
+        if value is not None and value < 1:
+            raise ValueError(f"{name}: got {value}, expected 1 or more")
+    seconds = None if arguments.minutes is None else 60 * arguments.minutes
+    if arguments.steps is None and seconds is not None:
+        return Goal(None, seconds, arguments.accumulate or 1)
+    return Goal(arguments.steps or steps, seconds, arguments.accumulate or 1)
+
+
+def assignments(texts: list[str]) -> dict[str, str]:
+    """NAME=VALUE, each."""
+    for text in texts:
+        if "=" not in text:
+            raise ValueError(f"set: got {text!r}, expected NAME=VALUE")
+    return dict(text.split("=", 1) for text in texts)
+
+
+def free_path(name: str) -> Path:
+    """The first of name-1.run, name-2.run, ... that there is not."""
+    number = 1
+    while (path := Path(f"{name}-{number}.run")).exists():
+        number += 1
+    return path
+
+
+def show_progress(progress: Progress, report: Report) -> None:
+    step = report.step
+    held_out = f", held out {bits(report.run.looks[-1].validation):.3f}" if report.run.looks else ""
+    progress.update(
+        int(WHOLE * step.progress),
+        f"step {step.step}  {bits(report.training):.3f} bits a word{held_out}  rate {step.rate:.1e}",
+    )
+
+
+def facts(run: Run, text: Text) -> dict[str, Any]:
+    """What was trained and what came of it, for `--json`."""
+    on_test = score(run, text)
+    return {
+        "kind": run.kind.name,
+        "settings": run.settings._asdict(),
+        "source": text.corpus.source,
+        "vocabulary": text.vocabulary.size,
+        "words": {"training": len(text.training), "validation": len(text.validation), "test": len(text.test)},
+        "weights": run.n_weights,
+        "steps": run.state.step if run.state else 0,
+        "seconds": run.state.seconds if run.state else 0.0,
+        "validation bits a character": score(run, text, VALIDATION).per_character,
+        "test bits a character": on_test.per_character,
+        "test bits a word": on_test.per_word,
+        "test perplexity": on_test.perplexity,
+        "test bits a word, unseen contexts": none_if_nan(on_test.unseen),
+        "looks": [entry._asdict() for entry in run.looks],
+    }
+
+
+def none_if_nan(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def run_generate(arguments: argparse.Namespace) -> int:
+    try:
+        run = load_run(arguments.checkpoint)
+        choice = Choice(arguments.temperature, arguments.top_k, arguments.top_p)
+        check_choice(choice)
+        if arguments.length < 0:
+            raise ValueError(f"length: got {arguments.length}, expected 0 or more")
+        pieces = written(run, arguments.prompt, arguments.length, choice, np.random.default_rng(arguments.seed))
+    except (TypeError, ValueError) as error:
+        return bad_input(error)
+    print(arguments.prompt, end="", flush=True)
+    for piece in pieces:
+        print(piece, end="", flush=True)
+    print()
+    return 0
+
+
+def run_compare(arguments: argparse.Namespace) -> int:
+    try:
+        if not 0 < arguments.minutes < math.inf:
+            raise ValueError(f"minutes: got {arguments.minutes}, expected a number above 0")
+        if arguments.plot:
+            plot.check_library()
+        if arguments.out and not Path(arguments.out).is_dir():
+            raise ValueError(f"out: there is no directory {arguments.out!r}, expected one that exists")
+        text = prepare(load_corpus(arguments.text), kind=arguments.vocabulary, size=arguments.vocabulary_size)
+        screen = SilentScreen() if arguments.json else make_screen()
+        results = show_climb(screen, text, arguments)
+        packed = compressors(text)
+        show_ladder(screen, text, results, packed)
+        if arguments.plot:
+            plot.plot_ladder(arguments.plot, results, packed)
+            screen.say(f"Drawn in {arguments.plot}.")
+    except ValueError as error:
+        return bad_input(error)
+    if arguments.json:
+        rows = [facts(result.run, text) | {"name": result.rung.name} for result in results]
+        print(json.dumps({"models": rows, "compressors, bits a character": packed}, indent=2))
+    return 0 if len(results) == len(rungs(arguments.minutes)) else INTERRUPTED
+
+
+def show_climb(screen: Screen, text: Text, arguments: argparse.Namespace) -> list[Result]:
+    """Climb with one progress bar for all rungs, and keep the models where they are wanted."""
+    total = sum(rung.seconds for rung in rungs(arguments.minutes))
+    results: list[Result] = []
+    with screen.progress(WHOLE) as progress:
+
+        def report(rung: Any, r: Report) -> None:
+            before = sum(result.rung.seconds for result in results)
+            done = int(WHOLE * (before + rung.seconds * r.step.progress) / total)
+            progress.update(done, f"{rung.name}: {bits(r.training):.3f} bits a word")
+
+        for result in climb(text, arguments.minutes, arguments.seed, report):
+            results.append(result)
+            if arguments.out:
+                save_run(Path(arguments.out) / f"{len(results)}-{result.rung.kind.name}.run", result.run)
+    return results
+
+
+def show_ladder(screen: Screen, text: Text, results: list[Result], packed: dict[str, float]) -> None:
+    screen.say(
+        f"{text.corpus.source}: {len(text.training):,} words to learn from, {len(text.test):,} to be tested on. "
+        f"Unseen: bits a word where the {CONTEXT} words before never occur together in training."
+    )
+    rows = [
+        (
+            result.rung.name,
+            result.rung.kind.section,
+            f"{result.run.n_weights:,}",
+            f"{result.seconds:.0f} s",
+            f"{result.score.per_character:.3f}",
+            f"{result.score.unseen:.3f}",
+        )
+        for result in results
+    ]
+    rows += [(name, "", "", "", f"{value:.3f}", "") for name, value in packed.items()]
+    screen.table(("model", "text", "weights", "training", "bits a character", "unseen"), rows)

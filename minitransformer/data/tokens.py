@@ -1,0 +1,26 @@
+"""A text as one long array of ids, on disk, so that a text of any length takes the same memory."""
+
+import tempfile
+from collections.abc import Iterable
+
+import numpy as np
+
+from minitransformer.data.vocabulary import Vocabulary
+
+Array = np.ndarray
+
+
+def tokens_on_disk(texts: Iterable[str], vocabulary: Vocabulary) -> Array:
+    """The ids of the texts, one after the other.  -> (n,), unsigned, read-only, as small as the ids allow
+
+    The file has no name and is gone with the array. What is read of it stays in memory only while there is room.
+    """
+    dtype = np.min_scalar_type(vocabulary.size - 1)
+    with tempfile.TemporaryFile() as file:
+        n = 0
+        for text in texts:
+            ids = vocabulary.encode(text).astype(dtype)
+            file.write(ids.tobytes())
+            n += len(ids)
+        file.flush()
+        return np.memmap(file, dtype, mode="r", shape=(n,)) if n else np.zeros(0, dtype)

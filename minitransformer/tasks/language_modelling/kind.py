@@ -1,0 +1,74 @@
+"""What every language model of the ladder must offer, to be trained, compared, kept, and asked to write."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minitransformer.training.loop import LossAndGradient, NextBatch, Plan
+
+Array = np.ndarray
+Rng = np.random.Generator
+
+FIRST = 32  # characters at the start of a text that no model is judged by, so that all have read something
+
+
+class Kind(NamedTuple):
+    """A kind of model. Its `settings` are a NamedTuple of numbers and names, such as a checkpoint can hold.
+
+    costs(ids, weights, settings): (n,) -> (n - FIRST,), what each word from the one with number FIRST on costs, in
+    nats, -log P(w_i | w_1, ..., w_{i-1}), as far back as the model can see.
+
+    read(ids, state, weights, settings): reads on from `state` (None: from nothing) -> the logits (V,) of the word that
+    comes next, and the state then.
+    """
+
+    name: str
+    section: str  # of the text
+    settings: Any  # what is used if nothing else is said
+    init: Callable[[Array, int, Any, Rng], Any]  # (training ids, V, settings, rng) -> weights
+    costs: Callable[[Array, Any, Any], Array]
+    read: Callable[[Array, Any, Any, Any], tuple[Array, Any]]
+    training: "Training | None" = None  # None: counting was all
+
+
+class Training(NamedTuple):
+    """How a model learns by gradient descent."""
+
+    plan: Callable[[Any, Any], Plan]  # (settings, weights) -> all but how long
+    carry: Callable[[Any, Any], Any]  # (weights, settings) -> what it remembers before the first window
+    next_batch: Callable[[Array, Any], NextBatch]  # (training ids, settings)
+    loss_and_gradient: Callable[[Any, Any], LossAndGradient]  # (weights, settings)
+
+
+def described(settings: Any) -> str:
+    """`n_layers=4, d_model=128, ...`"""
+    return ", ".join(f"{name}={value}" for name, value in settings._asdict().items())
+
+
+def with_changes(settings: Any, changes: dict[str, str]) -> Any:
+    """The settings with some of them replaced, each given as text.
+
+    Raises ValueError for a name that there is not, and for a value that is not of its kind.
+    """
+    for name, text in changes.items():
+        if name not in settings._fields:
+            raise ValueError(f"set: got {name!r}, expected one of {', '.join(settings._fields)}")
+        old = getattr(settings, name)
+        try:
+            new = as_truth(text) if isinstance(old, bool) else type(old)(text)
+        except ValueError:
+            raise ValueError(f"set: got {name}={text}, expected a value like {old!r}") from None
+        settings = settings._replace(**{name: new})
+    return settings
+
+
+def as_truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError
+    return text.lower() == "true"
+
+
+def nats_of_targets(log_p: Array, targets: Array) -> Array:
+    """-log P of each target.  log_p: (..., V), targets: (...) -> (...)"""
+    return -np.take_along_axis(log_p, targets[..., None], axis=-1)[..., 0]

@@ -1,0 +1,139 @@
+"""A training run: a model with all that is needed to go on training it, kept as one checkpoint."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minitransformer.data.vocabularies import vocabulary_from
+from minitransformer.data.vocabulary import Vocabulary
+from minitransformer.models.ngram import ngram_arrays, ngram_from
+from minitransformer.tasks.language_modelling.kind import FIRST, Kind
+from minitransformer.tasks.language_modelling.kinds import kind_named
+from minitransformer.tasks.language_modelling.text import Text, check_long_enough
+from minitransformer.training.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    put_state,
+    put_tree,
+    save_checkpoint,
+    take_state,
+    take_tree,
+)
+from minitransformer.training.loop import State, Step, new_state, train
+from minitransformer.tree import flatten
+
+Array = np.ndarray
+
+LOOK_AT = 10_000  # words of the validation side that are looked at while training
+
+
+class Look(NamedTuple):
+    """What a training had come to when the held-out text was looked at."""
+
+    step: int
+    seconds: float  # of training
+    training: float  # nats a word, a mean over the last steps
+    validation: float  # nats a word
+
+
+class Goal(NamedTuple):
+    """How long to train: so many steps or so many seconds, whichever are over first; how many batches a step has."""
+
+    steps: int | None = None
+    seconds: float | None = None
+    accumulate: int = 1
+
+
+class Run(NamedTuple):
+    kind: Kind
+    settings: Any
+    vocabulary: Vocabulary
+    paths: tuple[str, ...]  # of the text; none: the Python reference
+    n_words: int  # of its training side
+    weights: Any
+    state: State | None  # None: a model that is counted, not trained
+    goal: Goal = Goal()
+    looks: tuple[Look, ...] = ()
+
+    @property
+    def n_weights(self) -> int:
+        """How many numbers the model has learned, or counted."""
+        return sum(len(c.grams) for c in self.weights.orders) if self.state is None else len(self.state.weights)
+
+
+def new_run(kind: Kind, settings: Any, text: Text, seed: int = 0) -> Run:
+    """A model as it is before training; an n-gram model as it will stay."""
+    check_long_enough(text, max(FIRST, getattr(settings, "context", 1), getattr(settings, "n", 1)))
+    rng = np.random.default_rng(seed)
+    fresh = kind.init(text.training, text.vocabulary.size, settings, rng)
+    if kind.training is None:
+        return Run(kind, settings, text.vocabulary, text.corpus.paths, len(text.training), fresh, None)
+    flat, weights = flatten(fresh)
+    state = new_state(flat, rng)._replace(carry=kind.training.carry(weights, settings))
+    return Run(kind, settings, text.vocabulary, text.corpus.paths, len(text.training), weights, state)
+
+
+def steps(run: Run, text: Text) -> Iterator[Step]:
+    """Go on to the run's goal; one record a step, with the state after it. The run's own arrays change in place."""
+    training, settings = run.kind.training, run.settings
+    plan = training.plan(settings, run.weights)._replace(**run.goal._asdict())
+    next_batch = training.next_batch(text.training, settings)
+    return train(run.state, plan, next_batch, training.loss_and_gradient(run.weights, settings))
+
+
+def look(run: Run, text: Text, training_loss: float) -> Run:
+    """Evaluate on the first words of the validation side, and note it."""
+    validation = float(costs(run, text.validation[:LOOK_AT]).mean())
+    entry = Look(run.state.step, run.state.seconds, training_loss, validation)
+    return run._replace(looks=(*run.looks, entry))
+
+
+def costs(run: Run, ids: Array) -> Array:
+    """What each word of a text costs, from the one with number FIRST on, in nats."""
+    return run.kind.costs(ids, run.weights, run.settings)
+
+
+def save_run(path: str | Path, run: Run) -> None:
+    description = {
+        "kind": run.kind.name,
+        "settings": run.settings._asdict(),
+        "vocabulary": run.vocabulary.as_dict(),
+        "paths": run.paths,
+        "n_words": run.n_words,
+        "goal": run.goal._asdict(),
+        "looks": [entry._asdict() for entry in run.looks],
+    }
+    if run.state is None:
+        save_checkpoint(path, description, ngram_arrays(run.weights))
+        return
+    description["state"], arrays = put_state(run.state)
+    save_checkpoint(path, description, put_tree(run.weights, "weights") | arrays)
+
+
+def load_run(path: str | Path) -> Run:
+    """Raises ValueError, naming the file, for what is not a run that `save_run` wrote."""
+    checkpoint = load_checkpoint(path)
+    try:
+        return restore(checkpoint)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"checkpoint: {str(path)!r} does not hold a language model ({error})") from error
+
+
+def restore(checkpoint: Checkpoint) -> Run:
+    description = checkpoint.description
+    kind = kind_named(description["kind"])
+    settings = type(kind.settings)(**description["settings"])
+    vocabulary = vocabulary_from(description["vocabulary"])
+    paths, n_words = tuple(description["paths"]), description["n_words"]
+    looks = tuple(Look(**entry) for entry in description["looks"])
+    if kind.training is None:
+        weights = ngram_from(checkpoint.arrays, settings.n, vocabulary.size, settings.smoothing, settings.k)
+        return Run(kind, settings, vocabulary, paths, n_words, weights, None)
+    template = kind.init(np.zeros(0, np.int64), vocabulary.size, settings, np.random.default_rng(0))
+    flat, weights = flatten(take_tree(checkpoint.arrays, template, "weights"))
+    carry = kind.training.carry(weights, settings)
+    state = take_state(checkpoint, description["state"], flat, carry)
+    goal = Goal(**description["goal"])
+    return Run(kind, settings, vocabulary, paths, n_words, weights, state, goal, looks)

@@ -1,0 +1,49 @@
+"""A corpus as ids: what language models are trained on, chosen by, and tested on."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minitransformer.data.corpus import SIDES, TEST, TRAINING, VALIDATION, Corpus, texts
+from minitransformer.data.tokens import tokens_on_disk
+from minitransformer.data.vocabularies import make_vocabulary
+from minitransformer.data.vocabulary import Vocabulary
+
+Array = np.ndarray
+
+
+class Text(NamedTuple):
+    """The three sides of a corpus: ids that lie on disk, of each side (n,), unsigned."""
+
+    corpus: Corpus
+    vocabulary: Vocabulary
+    training: Array
+    validation: Array
+    test: Array
+
+
+def prepare(corpus: Corpus, vocabulary: Vocabulary | None = None, kind: str = "characters", size: int = 4096) -> Text:
+    """With a vocabulary made from the training side (its kind and size as in `make_vocabulary`), or with a given one.
+
+    Raises ValueError for a corpus of which a side is empty.
+    """
+    if vocabulary is None:
+        vocabulary = make_vocabulary(kind, texts(corpus, TRAINING), size)
+    ids = {side: tokens_on_disk(texts(corpus, side), vocabulary) for side in SIDES}
+    for side in SIDES:
+        if len(ids[side]) == 0:
+            raise ValueError(f"text: got nothing for {side} that does not also occur before, expected a longer text")
+    return Text(corpus, vocabulary, ids[TRAINING], ids[VALIDATION], ids[TEST])
+
+
+def check_long_enough(text: Text, needed: int) -> None:
+    """Every side must have more than `needed` words, for one window's inputs or so that something can be judged."""
+    for side in SIDES:
+        n = len(getattr(text, side))
+        if n <= needed:
+            raise ValueError(f"text: got {n} words for {side}, expected more than {needed}: a longer text")
+
+
+def held_out(text: Text, side: str) -> str:
+    """The validation or test side, as it is read."""
+    return "".join(texts(text.corpus, side))

@@ -1,0 +1,43 @@
+"""What a language model writes after a prompt, piece by piece."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from minitransformer.data.vocabulary import UNKNOWN, Vocabulary
+from minitransformer.decoding.sampling import Choice, write
+from minitransformer.tasks.language_modelling.run import Run
+
+Array = np.ndarray
+
+LONGEST = 4  # bytes of a character, and so the most words of a byte-pair vocabulary that make one
+
+
+def written(run: Run, prompt: str, length: int, choice: Choice, rng: np.random.Generator) -> Iterator[str]:
+    """`length` words after the prompt, each as soon as it is chosen.
+
+    Raises ValueError for a prompt without a word.
+    """
+    ids = run.vocabulary.encode(prompt)
+    if len(ids) == 0:
+        raise ValueError(f"prompt: got {prompt!r}, expected at least one word")
+
+    def read(ids: Array, state: Any) -> tuple[Array, Any]:
+        return run.kind.read(ids, state, run.weights, run.settings)
+
+    return whole_characters(itertools.islice(write(read, ids, rng, choice), length), run.vocabulary)
+
+
+def whole_characters(words: Iterable[int], vocabulary: Vocabulary) -> Iterator[str]:
+    """The text of the words, each as soon as it is whole: a byte pair may be a part of a character."""
+    waiting: list[int] = []
+    for word in words:
+        waiting.append(word)
+        text = vocabulary.decode(np.array(waiting))
+        if not text.endswith(UNKNOWN) or len(waiting) >= LONGEST:
+            waiting = []
+            yield text
+    if waiting:
+        yield vocabulary.decode(np.array(waiting))

@@ -1,0 +1,115 @@
+"""Checkpoints: one file with all that a training needs to go on, and that a model needs to be used.
+
+The file is NumPy's own `.npz`, arrays in a zip archive, whose checksums tell a damaged file from a whole one. Nothing
+in it is ever executed (no pickle). What is not an array stands in one of them as JSON.
+"""
+
+import io
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minitransformer.files import write_whole
+from minitransformer.training.adam import Adam
+from minitransformer.training.loop import State
+from minitransformer.tree import Tree, named_leaves, tree_map
+
+Array = np.ndarray
+
+FORMAT = "minitransformer checkpoint"
+VERSION = 1
+HEADER = "header.json"
+
+
+class Checkpoint(NamedTuple):
+    description: dict[str, Any]  # of the model: its kind, configuration and vocabulary, the history of its training
+    arrays: dict[str, Array]
+
+
+def save_checkpoint(path: str | Path, description: dict[str, Any], arrays: dict[str, Array]) -> None:
+    """Write the file whole, or leave what stood there before. `description` must be what JSON can hold."""
+    header = json.dumps({"format": FORMAT, "version": VERSION, "description": description})
+    file = io.BytesIO()
+    np.savez(file, **{HEADER: np.frombuffer(header.encode(), np.uint8)}, **arrays)
+    write_whole(path, file.getvalue())
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Raises ValueError, naming the file, for one that is missing, damaged, foreign, or of another version."""
+    try:
+        arrays = read_arrays(path)
+        header = json.loads(arrays.pop(HEADER).tobytes())
+        version, description = header["version"], header["description"]
+    except OSError as error:
+        raise ValueError(f"checkpoint: cannot read {str(path)!r} ({error.strerror}), expected a checkpoint") from error
+    except (zipfile.BadZipFile, EOFError, KeyError, TypeError, ValueError, zlib.error) as error:
+        raise ValueError(
+            f"checkpoint: {str(path)!r} is damaged, or another kind of file, expected a checkpoint of minitransformer"
+        ) from error
+    if header.get("format") != FORMAT or version != VERSION:
+        raise ValueError(
+            f"checkpoint: {str(path)!r} has the format {header.get('format')!r}, version {version!r}, expected "
+            f"{FORMAT!r}, version {VERSION}"
+        )
+    return Checkpoint(description, arrays)
+
+
+def read_arrays(path: str | Path) -> dict[str, Array]:
+    """Every array of the archive; reading it to its end is what checks it."""
+    with open(path, "rb") as file:
+        with zipfile.ZipFile(file):  # np.load would take what is no archive for something else
+            file.seek(0)
+        with np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+
+
+def put_tree(tree: Tree, name: str) -> dict[str, Array]:
+    """The leaves of a tree under their paths, such as `weights.embedding.E`."""
+    return dict(named_leaves(tree, name))
+
+
+def take_tree(arrays: dict[str, Array], template: Tree, name: str) -> Tree:
+    """A tree like `template`, with the arrays that `put_tree` named.
+
+    Raises ValueError for one that is missing, or has another shape or dtype.
+    """
+    paths = iter([path for path, _ in named_leaves(template, name)])
+
+    def take(leaf: Array) -> Array:
+        path = next(paths)
+        given = arrays.get(path)
+        if given is None or given.shape != leaf.shape or given.dtype != leaf.dtype:
+            what = "nothing" if given is None else f"{given.shape} {given.dtype}"
+            raise ValueError(f"checkpoint: got {what} for {path}, expected {leaf.shape} {leaf.dtype}")
+        return given
+
+    return tree_map(take, template)
+
+
+def put_state(state: State) -> tuple[dict[str, Any], dict[str, Array]]:
+    """What a training needs to go on, but for the weights: numbers for the description, and arrays."""
+    numbers = {"step": state.step, "seconds": state.seconds, "rng": state.rng.bit_generator.state}
+    moments = {"optimizer.m": state.optimizer.m, "optimizer.v": state.optimizer.v}
+    return numbers, moments | put_tree(state.carry, "carry")
+
+
+def take_state(checkpoint: Checkpoint, numbers: dict[str, Any], weights: Array, carry: Tree) -> State:
+    """The state again; `weights` is the flat array, `carry` a template for it.
+
+    Raises ValueError for what does not fit.
+    """
+    moments = take_tree(checkpoint.arrays, Adam(weights, weights, 0)._replace(step=None), "optimizer")
+    rng = np.random.default_rng()
+    try:
+        rng.bit_generator.state = numbers["rng"]
+        step, seconds = int(numbers["step"]), float(numbers["seconds"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"checkpoint: its training state is damaged ({error!r}), expected that of a training"
+        ) from error
+    optimizer = Adam(moments.m, moments.v, step)
+    return State(weights, optimizer, rng, take_tree(checkpoint.arrays, carry, "carry"), step, seconds)

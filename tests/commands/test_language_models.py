@@ -1,0 +1,214 @@
+"""Commands for language models: train, stop, resume, generate, compare; and what they refuse."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from minitransformer.commands import language_models
+from minitransformer.learn.screen import PlainScreen
+from minitransformer.tasks.language_modelling import ladder
+from minitransformer.tasks.language_modelling.kind import with_changes
+from minitransformer.tasks.language_modelling.run import load_run
+
+SMALL = {
+    "ngram": ["--set", "n=3"],
+    "fnn": ["--steps", "5", "--set", "d=4", "d_hidden=8", "B=16"],
+    "rnn": ["--steps", "5", "--set", "d=4", "d_h=8", "B=4", "context=8"],
+    "gpt": ["--steps", "5", "--set", "n_layers=1", "d_model=8", "h=2", "d_ff=16", "context=8"],
+}
+every_kind = pytest.mark.parametrize("kind", SMALL)
+
+
+@pytest.fixture
+def text(tmp_path, monkeypatch):
+    """A small file, and a directory to work in."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(language_models, "make_screen", PlainScreen)
+    path = tmp_path / "text.txt"
+    path.write_text("".join(f"Sentence number {i} says {i * i}.\n\n" for i in range(400)), encoding="utf-8")
+    return str(path)
+
+
+@every_kind
+def test_train_then_generate(run, text, kind):
+    """A file, by default a new one each time; the facts; and text that goes on from the prompt."""
+    code, out, err = run("train", kind, "--text", text, *SMALL[kind])
+    assert (code, err) == (0, "")
+    assert f"Kept in {kind}-1.run." in out
+    assert "bits a character on the validation text" in out
+    code, out, err = run("train", kind, "--text", text, *SMALL[kind], "--json")
+    facts = json.loads(out)
+    assert (code, err, facts["file"]) == (0, "", f"{kind}-2.run")
+    assert facts["test bits a character"] > 0
+    assert facts["steps"] == (0 if kind == "ngram" else 5)
+    code, out, err = run("generate", f"{kind}-1.run", "--prompt", "Sentence", "--length", "7")
+    assert (code, err) == (0, "")
+    assert out.startswith("Sentence")
+    assert len(out) == len("Sentence") + 7 + 1
+
+
+def test_generate_takes_a_seed_and_ways_to_choose(run, text):
+    run("train", "ngram", "--text", text, "--out", "x.run")
+    texts = {run("generate", "x.run", "--seed", seed)[1] for seed in "012"}
+    assert len(texts) > 1
+    greedy = {run("generate", "x.run", "--seed", seed, "--temperature", "0")[1] for seed in "012"}
+    only_one = {run("generate", "x.run", "--seed", seed, "--top-k", "1", "--temperature", "3")[1] for seed in "012"}
+    assert greedy == only_one and len(greedy) == 1
+
+
+def test_resuming_continues_to_the_same_weights(run, text):
+    """To the goal that it had, or to a new one, on the text that it had."""
+    small = SMALL["gpt"][2:]
+    run("train", "gpt", "--text", text, "--steps", "8", *small, "--out", "whole.run")
+    run("train", "gpt", "--text", text, "--steps", "3", *small, "--out", "part.run")
+    code, out, _ = run("train", "gpt", "--resume", "part.run", "--steps", "8", "--json")
+    assert (code, json.loads(out)["steps"]) == (0, 8)
+    assert load_run("part.run").paths == (text,)
+    assert load_run("part.run").state.step == load_run("whole.run").state.step == 8
+
+
+@pytest.mark.parametrize("vocabulary", ["words", "byte-pairs"])
+def test_other_vocabularies(run, text, vocabulary):
+    """Their bits a character compare with those of characters."""
+    if vocabulary == "byte-pairs":
+        pytest.importorskip("tokenizers", reason="the extra `tokenizers` is not installed")
+    arguments = ["train", "ngram", "--text", text, "--set", "n=3", "--json", "--vocabulary", vocabulary]
+    code, out, _ = run(*arguments, "--vocabulary-size", "300", "--out", "x.run")
+    facts = json.loads(out)
+    assert code == 0
+    assert facts["vocabulary"] <= 300
+    assert facts["test bits a character"] < facts["test bits a word"]
+    code, out, _ = run("generate", "x.run", "--prompt", "Sentence number", "--length", "5")
+    assert code == 0
+
+
+def test_ctrl_c_keeps_what_was_learned(text, tmp_path):
+    """One line, exit code 130, and a file that goes on."""
+    command = [sys.executable, "-m", "minitransformer", "train", "fnn", "--text", text, "--steps", "1000000"]
+    process = subprocess.Popen(
+        [*command, "--out", "x.run"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert b"Stopped by Ctrl-C." in out
+    assert b"minitransformer train fnn --resume x.run" in out
+    assert load_run(tmp_path / "x.run").state.step > 0
+
+
+def test_compare_lm_shows_the_ladder(run, text, monkeypatch, tmp_path):
+    """As a table, as JSON, as a picture; and keeps the models."""
+    changes = {name: dict(a.split("=") for a in arguments if "=" in a) for name, arguments in SMALL.items()}
+    kinds = {
+        name: kind._replace(settings=with_changes(kind.settings, changes[name])) for name, kind in ladder.KINDS.items()
+    }
+    monkeypatch.setattr(ladder, "KINDS", kinds)
+    code, out, _ = run("compare", "lm", "--text", text, "--minutes", "0.01")
+    assert code == 0
+    for name in ("bigram", "Kneser-Ney", "FNNLM", "RNNLM", "GPT", "zlib", "xz after the training text"):
+        assert name in out
+    (tmp_path / "kept").mkdir()
+    plot = ["--plot", "ladder.png"] if importlib.util.find_spec("matplotlib") else []
+    code, out, _ = run("compare", "lm", "--text", text, "--minutes", "0.01", "--json", "--out", "kept", *plot)
+    facts = json.loads(out)
+    assert code == 0
+    assert [model["kind"] for model in facts["models"]] == ["ngram", "ngram", "fnn", "rnn", "gpt"]
+    assert facts["compressors, bits a character"]["xz"] > 0
+    assert [load_run(path).kind.name for path in sorted((tmp_path / "kept").iterdir())] == [
+        model["kind"] for model in facts["models"]
+    ]
+    assert (tmp_path / "ladder.png").exists() == bool(plot)
+
+
+def refused(run, *argv):
+    """The one line that says why, without its beginning."""
+    code, out, err = run(*argv)
+    assert (code, out) == (2, "")
+    assert err.startswith("minitransformer: error: ") and err.count("\n") == 1
+    return err.removeprefix("minitransformer: error: ").rstrip("\n")
+
+
+def test_what_train_refuses(run, text, tmp_path):
+    """Before anything is trained or written."""
+    (tmp_path / "there.run").write_bytes(b"")
+    train = ("train", "gpt", "--text", text)
+    message = "out: 'there.run' exists already, expected a new name, or --resume there.run"
+    assert refused(run, *train, "--out", "there.run") == message
+    assert refused(run, *train, "--out", "no/x.run") == "out: there is no directory 'no', expected one that exists"
+    assert refused(run, *train, "--steps", "0") == "steps: got 0, expected 1 or more"
+    assert refused(run, *train, "--accumulate", "0") == "accumulate: got 0, expected 1 or more"
+    assert refused(run, *train, "--minutes", "nan") == "minutes: got nan, expected a number above 0"
+    assert refused(run, *train, "--set", "h") == "set: got 'h', expected NAME=VALUE"
+    assert refused(run, *train, "--set", "depth=3").startswith("set: got 'depth', expected one of n_layers, ")
+    assert refused(run, "train", "gpt", "--text", "no.txt").startswith("text: cannot read 'no.txt'")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["text.txt", "there.run"]
+
+
+def test_what_resume_refuses(run, text, tmp_path):
+    """A file that is no run, a run of another kind, other settings, another text."""
+    run("train", "fnn", "--text", text, *SMALL["fnn"], "--out", "x.run")
+    assert refused(run, "train", "gpt", "--resume", "x.run") == "resume: 'x.run' is a run of fnn, expected one of gpt"
+    assert refused(run, "train", "fnn", "--resume", text).startswith(f"checkpoint: '{text}' is damaged")
+    message = "set: a run that is resumed keeps its settings, expected no --set beside --resume"
+    assert refused(run, "train", "fnn", "--resume", "x.run", "--set", "d=5") == message
+    other = tmp_path / "other.txt"
+    other.write_text("".join(f"Another sentence, {i}.\n\n" for i in range(300)), encoding="utf-8")
+    assert "of the text that the run began with" in refused(
+        run, "train", "fnn", "--resume", "x.run", "--text", str(other)
+    )
+
+
+def test_what_generate_refuses(run, text):
+    run("train", "ngram", "--text", text, "--out", "x.run")
+    assert refused(run, "generate", "no.run").startswith("checkpoint: cannot read 'no.run'")
+    assert refused(run, "generate", "x.run", "--prompt", "") == "prompt: got '', expected at least one word"
+    assert refused(run, "generate", "x.run", "--length", "-1") == "length: got -1, expected 0 or more"
+    message = "temperature: got -1.0, expected a finite number, 0 or more"
+    assert refused(run, "generate", "x.run", "--temperature", "-1") == message
+    assert refused(run, "generate", "x.run", "--top-k", "0") == "top_k: got 0, expected 1 or more"
+    assert refused(run, "generate", "x.run", "--top-p", "2") == "top_p: got 2.0, expected a probability above 0"
+
+
+def test_what_compare_refuses(run, text, monkeypatch):
+    """Before the first model is trained."""
+    compare = ("compare", "lm", "--text", text)
+    assert refused(run, *compare, "--minutes", "0") == "minutes: got 0.0, expected a number above 0"
+    assert refused(run, *compare, "--out", "no") == "out: there is no directory 'no', expected one that exists"
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert "pip install 'minitransformer[plots]'" in refused(run, *compare, "--plot", "x.png")
+
+
+def test_a_training_that_is_killed_leaves_a_checkpoint_that_goes_on(text, tmp_path):
+    """SIGKILL at random moments while it saves without a pause; each time the file is whole, and is resumed."""
+    kills = int(os.environ.get("KILLS", "5"))
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import sys\n"
+        "from minitransformer.__main__ import main\n"
+        "from minitransformer.tasks.language_modelling import training\n"
+        "training.SAVE_SECONDS = 0.0\n"
+        "sys.exit(main(sys.argv[1:]))\n",
+        encoding="utf-8",
+    )
+    begin = ["train", "rnn", "--text", text, "--steps", "1000000", *SMALL["rnn"][2:], "--out", "x.run"]
+    path = tmp_path / "x.run"
+    reached = 0
+    for kill in range(kills):
+        arguments = begin if kill == 0 else ["train", "rnn", "--resume", "x.run"]
+        process = subprocess.Popen([sys.executable, script, *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while (not path.exists() or load_run(path).state.step == reached) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.037 * (kill % 7))
+        process.kill()
+        process.wait()
+        step = load_run(path).state.step
+        assert step > reached
+        reached = step

@@ -1,0 +1,44 @@
+"""Byte pairs, through the library `tokenizers`."""
+
+import sys
+
+import numpy as np
+import pytest
+from assertions import refuses
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minitransformer.data.byte_pairs import INSTALL_HINT, byte_pair_vocabulary
+
+
+@pytest.fixture(scope="module")
+def vocabulary():
+    pytest.importorskip("tokenizers", reason="the extra `tokenizers` is not installed")
+    return byte_pair_vocabulary(["the cat and the hat and the bat " * 20], 265)
+
+
+@given(text=st.text())
+def test_no_text_is_unknown(vocabulary, text):
+    """Any text comes back, also in letters that the training text does not have."""
+    assert vocabulary.decode(vocabulary.encode(text)) == text
+
+
+def test_frequent_sequences_are_one_word(vocabulary):
+    """Up to the size that was asked for."""
+    assert vocabulary.size == 265
+    assert len(vocabulary.encode(" the")) == 1
+    assert len(vocabulary.encode("qqqq")) == 4
+
+
+def test_bad_ids_are_refused(vocabulary):
+    with refuses(ValueError, "ids: got values from 265 to 265, expected 0 to 264"):
+        vocabulary.decode(np.array([265]))
+
+
+def test_bad_sizes_and_a_missing_library_are_named(monkeypatch):
+    """What to install, in one line."""
+    with refuses(ValueError, "size: got 256, expected 257 or more"):
+        byte_pair_vocabulary(["text"], 256)
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with refuses(ValueError, INSTALL_HINT):
+        byte_pair_vocabulary(["text"], 300)

@@ -1,0 +1,25 @@
+"""A text as ids on disk."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minitransformer.data.tokens import tokens_on_disk
+from minitransformer.data.vocabulary import Characters, character_vocabulary
+
+
+@given(st.lists(st.text(max_size=20), max_size=5))
+def test_the_ids_are_those_of_all_texts_one_after_the_other(texts):
+    vocabulary = character_vocabulary(texts)
+    ids = tokens_on_disk(texts, vocabulary)
+    assert ids.tolist() == vocabulary.encode("".join(texts)).tolist()
+
+
+def test_ids_are_as_small_as_the_vocabulary_allows():
+    """8 bits for 256 words, 16 for one more; and they cannot be changed."""
+    for size, dtype in ((256, np.uint8), (257, np.uint16), (65537, np.uint32)):
+        vocabulary = Characters(tuple(chr(i) for i in range(size)))
+        ids = tokens_on_disk([chr(size - 1)], vocabulary)
+        assert ids.dtype == dtype
+        assert ids.tolist() == [size - 1]
+        assert not ids.flags.writeable

@@ -1,0 +1,70 @@
+"""Reading on with the keys and values of what was read (3.4.1)."""
+
+import itertools
+
+import numpy as np
+from assertions import assert_float32, refuses
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from strategies import seeds, sizes
+
+from minitransformer.decoding.key_value_cache import read_on, start_reading
+from minitransformer.equations.activations import GELU_TANH
+from minitransformer.layers.encoder_layer import Config
+from minitransformer.learn.cases.points import loud
+from minitransformer.models.gpt import gpt, init_gpt
+
+
+def draw(s, seed, norm_first=True, learned=True, tied=True):
+    rng = np.random.default_rng(seed)
+    context = s.L_q if learned else None
+    weights = loud(init_gpt(s.d_v, 2, s.d_model, s.h, s.d_ff, rng, context, tied, norm_first), rng)
+    return rng.integers(0, s.d_v, (s.B, s.L_q)), weights, Config(s.h, 0.0, GELU_TANH, norm_first), rng
+
+
+@given(sizes, seeds, st.booleans(), st.booleans(), st.booleans())
+def test_reading_on_equals_reading_all_at_once(s, seed, norm_first, learned, tied):
+    """Cut anywhere, into pieces of any length, to 1e-12; in a batch too, and in every form of GPT."""
+    ids, weights, config, rng = draw(s, seed, norm_first, learned, tied)
+    whole, _ = gpt(ids, weights, config)
+    cuts = np.unique(np.append(rng.integers(1, s.L_q + 1, 2), [0, s.L_q]))
+    reading = start_reading((s.B,), s.L_q, weights, config)
+    pieces = []
+    for start, end in itertools.pairwise(cuts):
+        logits, reading = read_on(ids[:, start:end], reading, weights, config)
+        pieces.append(logits)
+    assert_allclose(np.concatenate(pieces, axis=1), whole, rtol=1e-12, atol=1e-12 * np.abs(whole).max())
+    assert reading.n == s.L_q
+
+
+@given(sizes, seeds)
+def test_word_by_word_without_a_batch(s, seed):
+    """What writing does."""
+    ids, weights, config, _ = draw(s, seed)
+    whole, _ = gpt(ids[0], weights, config)
+    reading = start_reading((), s.L_q, weights, config)
+    for i in range(s.L_q):
+        logits, reading = read_on(ids[0, i : i + 1], reading, weights, config)
+        assert_allclose(logits[0], whole[i], rtol=1e-12, atol=1e-12 * np.abs(whole).max())
+
+
+def test_float32_stays_float32():
+    rng = np.random.default_rng(0)
+    weights, config = init_gpt(7, 1, 6, 3, 10, rng, 5), Config(3)
+    logits, reading = read_on(np.array([1, 2]), start_reading((), 5, weights, config), weights, config)
+    assert_float32(logits, reading)
+
+
+def test_bad_input_is_refused():
+    """More words than there is room for, more room than there are positions, ids outside the vocabulary."""
+    rng = np.random.default_rng(0)
+    weights, config = init_gpt(7, 1, 6, 3, 10, rng, 4), Config(3)
+    reading = start_reading((), 4, weights, config)
+    _, reading = read_on(np.array([1, 2, 3]), reading, weights, config)
+    with refuses(ValueError, "ids: got 2 more after 3, expected 4 in all, the context, at most"):
+        read_on(np.array([1, 2]), reading, weights, config)
+    with refuses(ValueError, "context: got 5, expected at most 4, as many as are learned"):
+        start_reading((), 5, weights, config)
+    with refuses(ValueError, "ids: got values from 7 to 7, expected 0 to 6"):
+        read_on(np.array([7]), reading, weights, config)

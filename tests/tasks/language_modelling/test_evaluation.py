@@ -1,0 +1,67 @@
+"""What a text costs, in units that can be compared."""
+
+import lzma
+import math
+import zlib
+
+import numpy as np
+import pytest
+from small_language import SMALL, small_text
+
+from minitransformer.data.corpus import Document, with_elsewhere
+from minitransformer.tasks.language_modelling.evaluation import compressors, score, unseen_contexts
+from minitransformer.tasks.language_modelling.kind import FIRST
+from minitransformer.tasks.language_modelling.kinds import KINDS
+from minitransformer.tasks.language_modelling.run import costs, new_run
+from minitransformer.tasks.language_modelling.text import prepare
+
+
+@pytest.fixture(scope="module")
+def text():
+    return small_text()
+
+
+def test_a_score_is_one_loss_in_several_units(text):
+    """Of characters, bits a word are bits a character; the perplexity is 2 to their power."""
+    run = new_run(KINDS["ngram"], SMALL["ngram"], text)
+    found = score(run, text)
+    assert found.per_word == pytest.approx(costs(run, text.test).mean() / math.log(2), rel=1e-12)
+    assert found.per_character == pytest.approx(found.per_word, rel=1e-12)
+    assert found.perplexity == pytest.approx(2**found.per_word, rel=1e-12)
+
+
+def test_words_are_counted_by_their_characters():
+    """All the text costs is spread over the characters of the words that are judged."""
+    rng = np.random.default_rng(0)
+    documents = [
+        Document(side, "".join(rng.choice(["one ", "three ", "of\n"], 200)))
+        for side in ("training", "validation", "test")
+    ]
+    text = prepare(with_elsewhere("", (), lambda: documents), kind="words")
+    run = new_run(KINDS["ngram"], SMALL["ngram"]._replace(n=2), text)
+    nats = costs(run, text.test)
+    whole = text.vocabulary.decode(text.test.astype(int))
+    judged = text.vocabulary.decode(text.test[FIRST:].astype(int))
+    assert whole.endswith(judged) and len(judged) > 2 * len(nats)
+    assert score(run, text).per_character == pytest.approx(nats.sum() / math.log(2) / len(judged), rel=1e-12)
+
+
+def test_unseen_contexts_are_those_that_never_occur_in_training(text):
+    """Of the eight words before each word."""
+    ids = text.vocabulary.encode("ababcb" * 10 + "cc" + "ababcb" * 5)
+    seen = "".join(text.vocabulary.words[i] for i in text.training)
+    whole = "".join(text.vocabulary.words[i] for i in ids)
+    expected = [whole[i - 8 : i] not in seen for i in range(FIRST, len(whole))]
+    assert any(expected) and not all(expected)
+    assert unseen_contexts(text, ids).tolist() == expected
+    run = new_run(KINDS["ngram"], SMALL["ngram"], text)
+    assert math.isnan(score(run, text).unseen)
+
+
+def test_compressors_pack_the_test_text(text):
+    """Bits a character; with the training text before it, a text that is like it costs next to nothing."""
+    raw = b"ababcb" * 60 + b"\n\n"
+    packed = compressors(text)
+    assert packed["zlib"] == 8 * len(zlib.compress(raw, 9)) / len(raw)
+    assert packed["xz"] == 8 * len(lzma.compress(raw, preset=9 | lzma.PRESET_EXTREME)) / len(raw)
+    assert packed["xz after the training text"] < packed["xz"] / 3

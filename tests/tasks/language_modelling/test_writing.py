@@ -1,0 +1,59 @@
+"""What language models write."""
+
+import numpy as np
+import pytest
+from assertions import refuses
+from small_language import SMALL, small_text
+
+from minitransformer.data.vocabulary import UNKNOWN
+from minitransformer.decoding.sampling import GREEDY, Choice
+from minitransformer.tasks.language_modelling.kinds import KINDS
+from minitransformer.tasks.language_modelling.run import Goal, new_run
+from minitransformer.tasks.language_modelling.training import carry_on
+from minitransformer.tasks.language_modelling.writing import whole_characters, written
+
+
+@pytest.fixture(scope="module")
+def text():
+    return small_text()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_it_writes_the_language(name, text):
+    """After "abab" come "cb", again and again, also past the window of a GPT; characters come one at a time."""
+    run = new_run(KINDS[name], SMALL[name], text)
+    if run.kind.training:
+        run, _ = carry_on(run._replace(goal=Goal(300)), text)
+    characters = list(written(run, "ababcbababcbabab", 36, GREEDY, np.random.default_rng(0)))
+    assert all(len(character) == 1 for character in characters)
+    assert "".join(characters) == "cbabab" * 6
+
+
+def test_the_seed_decides(text):
+    run = new_run(KINDS["gpt"], SMALL["gpt"], text)
+
+    def sample(seed):
+        return "".join(written(run, "ab", 30, Choice(), np.random.default_rng(seed)))
+
+    assert sample(0) == sample(0) != sample(1)
+    assert len(sample(0)) == 30
+
+
+def test_a_prompt_without_a_word_is_refused(text):
+    run = new_run(KINDS["ngram"], SMALL["ngram"], text)
+    with refuses(ValueError, "prompt: got '', expected at least one word"):
+        written(run, "", 3, Choice(), np.random.default_rng(0))
+
+
+class Bytes:
+    """A vocabulary of bytes, as byte pairs have them where nothing was joined."""
+
+    def decode(self, ids):
+        return bytes(ids.tolist()).decode("utf-8", errors="replace")
+
+
+def test_a_character_in_pieces_comes_whole():
+    """Its bytes wait for one another; what never becomes a character is shown as such."""
+    text = "aä世\N{GRINNING FACE}b"
+    assert list(whole_characters(text.encode(), Bytes())) == list(text)
+    assert "".join(whole_characters(b"a\xff\xff\xff\xffb\xe4", Bytes())) == "a" + 4 * UNKNOWN + "b" + UNKNOWN
