@@ -15,7 +15,11 @@ Tree = Any
 
 def leaves(tree: Tree) -> list[Any]:
     """The leaves from left to right."""
-    return [leaf for _, leaf in named_leaves(tree)]
+    if tree is None:
+        return []
+    if not isinstance(tree, tuple):
+        return [tree]
+    return [leaf for branch in tree for leaf in leaves(branch)]
 
 
 def named_leaves(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Any]]:

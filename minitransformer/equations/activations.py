@@ -69,26 +69,23 @@ def gelu_backward(dy: Array, cache: GeluCache) -> Array:
     return dy * (cache.Phi + cache.x * phi)
 
 
-class GeluTanhCache(NamedTuple):
-    x: Array
-    t: Array  # like x
-
-
-def gelu_tanh(x: Array) -> tuple[Array, GeluTanhCache]:
-    """y = x (1 + tanh(u)) / 2 with u = sqrt(2/pi) (x + 0.044715 x^3): the approximation that GPT-2 uses."""
+def gelu_tanh(x: Array) -> tuple[Array, GeluCache]:
+    """y = x Phi(x) with Phi(x) = (1 + tanh(u))/2, u = sqrt(2/pi) (x + 0.044715 x^3): the approximation of GPT-2."""
     check_floats("x", x, ndim=0)
-    cubed = x * x * x  # x**3 would go through pow(), many times slower in float32
-    u = SQRT_2_OVER_PI * (x + CUBIC * cubed)
-    t = np.tanh(u)
-    return x * (1 + t) / 2, GeluTanhCache(x, t)
+    u = x * (SQRT_2_OVER_PI + SQRT_2_OVER_PI * CUBIC * (x * x))  # x**3 would go through pow(), many times slower
+    Phi = 0.5 * (1 + np.tanh(u))
+    return x * Phi, GeluCache(x, Phi)
 
 
-def gelu_tanh_backward(dy: Array, cache: GeluTanhCache) -> Array:
-    """dx = dy ((1 + t)/2 + x/2 (1 - t^2) u'), with t = tanh(u) and u' = sqrt(2/pi) (1 + 3 * 0.044715 x^2)."""
-    x, t = cache
-    du_dx = SQRT_2_OVER_PI * (1 + 3 * CUBIC * x * x)
-    dy_dx = (1 + t) / 2 + x / 2 * (1 - t * t) * du_dx
-    return dy * dy_dx
+def gelu_tanh_backward(dy: Array, cache: GeluCache) -> Array:
+    """dx = dy (Phi + x Phi'), where Phi' = (1 - tanh(u)^2)/2 u' = Phi (1 - Phi) 2u', from tanh(u) = 2 Phi - 1,
+
+    and 2u' = 2 sqrt(2/pi) (1 + 3 * 0.044715 x^2).
+    """
+    x, Phi = cache
+    two_du_dx = 2 * SQRT_2_OVER_PI + 6 * SQRT_2_OVER_PI * CUBIC * (x * x)
+    dPhi_dx = Phi * (1 - Phi) * two_du_dx
+    return dy * (Phi + x * dPhi_dx)
 
 
 RELU = Pair(relu, relu_backward)

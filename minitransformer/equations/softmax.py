@@ -42,9 +42,10 @@ def masked_softmax(a: Array, mask: Array) -> tuple[Array, Array]:
     """
     check_scores(a)
     check_mask(mask, a.shape)
-    masked = np.where(mask, a, -np.inf)
+    barrier = np.where(mask, 0, -np.inf).astype(a.dtype)  # mostly smaller than a, so that adding it costs little
+    masked = a + barrier
     top = masked.max(axis=-1, keepdims=True)
-    finite_top = np.where(top == -np.inf, 0, top)  # -inf minus -inf would be NaN where nothing may be attended to
+    finite_top = np.where(top.real == -np.inf, 0, top)  # -inf minus -inf would be NaN where nothing may be attended to
     exps = np.exp(masked - finite_top)  # exp(-inf) = 0: no weight for a masked key
     total = row_sum(exps)
     alpha = exps / np.where(total == 0, 1, total)

@@ -6,7 +6,12 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minitransformer.arguments import check_heads
-from minitransformer.equations.attention import AttentionCache, attention, attention_backward
+from minitransformer.equations.attention import AttentionCache
+from minitransformer.equations.blockwise_attention import (
+    BlockwiseCache,
+    attention_of_any_length,
+    attention_of_any_length_backward,
+)
 from minitransformer.equations.heads import merge_heads, split_heads
 from minitransformer.layers.linear import Linear, LinearCache, init_linear, linear, linear_backward
 
@@ -29,7 +34,8 @@ class MultiHeadCache(NamedTuple):
     query: LinearCache
     key: LinearCache
     value: LinearCache
-    attention: AttentionCache
+    h: int
+    attention: AttentionCache | BlockwiseCache
     output: LinearCache
 
 
@@ -66,12 +72,12 @@ def multi_head(
     V_heads = split_heads(V, h)  # (..., h, L_k, d_v)
     mask_heads = over_heads(mask, x_q.ndim)
     bias_heads = over_heads(bias, x_q.ndim)
-    heads, attention_cache = attention(
+    heads, attention_cache = attention_of_any_length(
         Q_heads, K_heads, V_heads, mask_heads, bias_heads, rate, rng
     )  # (..., h, L_q, d_v)
     concat = merge_heads(heads)  # (..., L_q, h*d_v)
     y, output_cache = linear(concat, weights.output)  # (..., L_q, d_model)
-    return y, MultiHeadCache(query_cache, key_cache, value_cache, attention_cache, output_cache)
+    return y, MultiHeadCache(query_cache, key_cache, value_cache, h, attention_cache, output_cache)
 
 
 def multi_head_backward(dy: Array, cache: MultiHeadCache) -> tuple[Array, Array, Array, MultiHead]:
@@ -81,9 +87,8 @@ def multi_head_backward(dy: Array, cache: MultiHeadCache) -> tuple[Array, Array,
     value, its gradient is the sum dx_q + dx_k + dx_v, which the caller takes.
     """
     dconcat, doutput = linear_backward(dy, cache.output)  # (..., L_q, h*d_v)
-    h = cache.attention.scores.Q.shape[-3]
-    dheads = split_heads(dconcat, h)  # (..., h, L_q, d_v)
-    dQ_heads, dK_heads, dV_heads = attention_backward(dheads, cache.attention)
+    dheads = split_heads(dconcat, cache.h)  # (..., h, L_q, d_v)
+    dQ_heads, dK_heads, dV_heads = attention_of_any_length_backward(dheads, cache.attention)
     dQ = merge_heads(dQ_heads)  # (..., L_q, h*d_k)
     dK = merge_heads(dK_heads)  # (..., L_k, h*d_k)
     dV = merge_heads(dV_heads)  # (..., L_k, h*d_v)

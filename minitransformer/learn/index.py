@@ -59,6 +59,7 @@ INDEX: tuple[Row, ...] = (
     pair("2.1.3", "c_t = f c_{t-1} + i g, h_t = o tanh(c_t)", "layers.lstm.lstm"),
     pair("2.1.3", "1 / (1 + exp(-x))", "equations.activations.sigmoid"),
     pair("2.2.1", "Attention(Q, K, V) = softmax(Q K^T / sqrt(d_k)) V", "equations.attention.attention"),
+    pair("2.2.1", "the same, some queries at a time", "equations.blockwise_attention.blockwise_attention"),
     pair("3.1", "x_n = EncoderLayer_n(x_{n-1})", "layers.encoder.encoder"),
     pair("3.1.1", "x_i = E[w_i]", "layers.embedding.embedding"),
     pair("3.1.3", "FFN(x) = max(0, x W_1 + b_1) W_2 + b_2", "layers.feed_forward.feed_forward"),

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minitransformer.arguments import check_heads, check_integer, check_rate, check_rng
+from minitransformer.equations.blockwise_attention import attention_weights
 from minitransformer.layers.linear import Linear as LinearWeights
 from minitransformer.layers.multi_head import MultiHead, MultiHeadCache, multi_head, multi_head_backward
 from minitransformer.nn.boundary import batch_first, check_dout, check_fellows, check_sequence, own_order, torch_masks
@@ -60,7 +61,7 @@ class MultiheadAttention(Module):
         out, cache = self.forward(query, key, value, key_padding_mask, attn_mask)
         if not need_weights:
             return out, None
-        alpha = cache.attention.attend.alpha  # ([B,] h, L_q, L_k)
+        alpha = attention_weights(cache.attention)  # ([B,] h, L_q, L_k)
         return out, alpha.mean(axis=-3) if average_attn_weights else alpha
 
     def forward(

@@ -47,10 +47,10 @@ def adam(
     v *= beta2
     v += (1 - beta2) * gradient * gradient
     if isinstance(decay, np.ndarray) or decay:
-        weights -= rate * decay * weights
-    m_hat = m / (1 - beta1**step)
-    v_hat = v / (1 - beta2**step)
-    weights -= rate * m_hat / (np.sqrt(v_hat) + eps)
+        weights *= 1 - rate * decay
+    root = math.sqrt(1 - beta2**step)
+    # m_hat / (sqrt(v_hat) + eps) = root / (1 - beta1^t) m / (sqrt(v) + eps root): numbers first, and no array more
+    weights -= rate * root / (1 - beta1**step) * m / (np.sqrt(v) + eps * root)
     return Adam(m, v, step)
 
 

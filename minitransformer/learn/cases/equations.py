@@ -24,6 +24,7 @@ from minitransformer.equations.attention import (
     attention_one_query,
     attention_one_query_backward,
 )
+from minitransformer.equations.blockwise_attention import blockwise_attention, blockwise_attention_backward
 from minitransformer.equations.compatibility import (
     ADDITIVE,
     Additive,
@@ -121,6 +122,20 @@ def attention_case(rng: Rng) -> Case:
     return Case(lambda Q, K, V: attention(Q, K, V, mask, bias), attention_backward, (Q, K, V))
 
 
+def blockwise_attention_case(rng: Rng) -> Case:
+    mask = holey_mask(rng)
+    mask[..., L_k - 1] = False  # a key that is left out
+    bias = rng.standard_normal((L_q, L_k))
+    seed = int(rng.integers(2**32))
+    Q, K = queries_and_keys(rng)
+    V = rng.standard_normal((B, L_k, d_v))
+
+    def forward(Q: Array, K: Array, V: Array) -> tuple:
+        return blockwise_attention(Q, K, V, mask, bias, RATE, np.random.default_rng(seed), rows=2)
+
+    return Case(forward, blockwise_attention_backward, (Q, K, V))
+
+
 def split_heads_case(rng: Rng) -> Case:
     def forward(X: Array) -> tuple[Array, None]:
         return split_heads(X, h), None
@@ -164,6 +179,7 @@ CASES: dict[str, Callable[[Rng], Case]] = {
     "attention_one_query": attention_one_query_case,
     "attend": attend_case,
     "attention": attention_case,
+    "blockwise_attention": blockwise_attention_case,
     "split_heads": split_heads_case,
     "merge_heads": merge_heads_case,
     "add_positions": add_positions_case,

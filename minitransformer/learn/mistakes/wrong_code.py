@@ -65,7 +65,7 @@ def multi_head_6(
     concat = merge_heads(heads)
     y, output_cache = linear(concat, weights.output)
     attention_cache = AttentionCache(DotProductCache(Q_heads, K_heads), attend_cache)
-    return y, MultiHeadCache(query_cache, key_cache, value_cache, attention_cache, output_cache)
+    return y, MultiHeadCache(query_cache, key_cache, value_cache, h, attention_cache, output_cache)
 
 
 def scaled_dot_product_backward_7(dA: Array, cache: DotProductCache) -> tuple[Array, Array]:
@@ -193,9 +193,9 @@ def cross_entropy_19(
 
 
 def gelu_tanh_backward_20(dy: Array, cache: tuple) -> Array:
-    x, t = cache
+    x, Phi = cache
     u_slope = math.sqrt(2 / math.pi) * (1 + 0.044715 * x * x)
-    return dy * ((1 + t) / 2 + x / 2 * (1 - t * t) * u_slope)
+    return dy * (Phi + x * Phi * (1 - Phi) * 2 * u_slope)
 
 
 def residual_21(

@@ -23,7 +23,8 @@ FORMULAS: dict[str, Formulas] = {
         "return": "da[j] = alpha[j] * (dalpha[j] - inner)",
     },
     "masked_softmax": {
-        "masked": "masked[i, j] = a[i, j] if mask[i, j] else -inf",
+        "barrier": "barrier[i, j] = 0 if mask[i, j] else -inf",
+        "masked": "masked[i, j] = a[i, j] + barrier[i, j]",
         "top": "top = max_over(k, masked[k])",
         "finite_top": "finite_top = 0 if top == -inf else top",
         "exps": "exps[j] = exp(masked[j] - finite_top)",
@@ -142,15 +143,14 @@ FORMULAS: dict[str, Formulas] = {
         "return": "dx[i] = dy[i] * (cache.Phi[i] + cache.x[i] * phi[i])",
     },
     "gelu_tanh": {
-        "cubed": "cubed[i] = x[i] ** 3",
-        "u": "u[i] = sqrt(2 / pi) * (x[i] + 0.044715 * cubed[i])",
-        "t": "t[i] = tanh(u[i])",
-        "return[0]": "y[i] = x[i] * (1 + t[i]) / 2",
+        "u": "u[i] = sqrt(2 / pi) * (x[i] + 0.044715 * x[i] ** 3)",
+        "Phi": "Phi[i] = (1 + tanh(u[i])) / 2",
+        "return[0]": "y[i] = x[i] * Phi[i]",
     },
     "gelu_tanh_backward": {
-        "du_dx": "du_dx[i] = sqrt(2 / pi) * (1 + 3 * 0.044715 * x[i] ** 2)",
-        "dy_dx": "dy_dx[i] = (1 + t[i]) / 2 + x[i] / 2 * (1 - t[i] ** 2) * du_dx[i]",
-        "return": "dx[i] = dy[i] * dy_dx[i]",
+        "two_du_dx": "two_du_dx[i] = 2 * sqrt(2 / pi) * (1 + 3 * 0.044715 * x[i] ** 2)",
+        "dPhi_dx": "dPhi_dx[i] = Phi[i] * (1 - Phi[i]) * two_du_dx[i]",
+        "return": "dx[i] = dy[i] * (Phi[i] + x[i] * dPhi_dx[i])",
     },
     # equations/dropout.py
     "dropout": {"return[0]": ("y[i] = x[i]", "y[i] = x[i] * m[i]")},

@@ -26,7 +26,7 @@ class GptSettings(NamedTuple):
     d_model: int = 128
     h: int = 4
     d_ff: int = 512
-    rate: float = 0.0  # of dropout
+    rate: float = 0.1  # of dropout
     activation: str = "gelu_tanh"
     norm_first: bool = True
     learned_positions: bool = True

@@ -80,7 +80,7 @@ def test_a_call_shows_the_expression_that_called(attention):
     assert None in callers
     assert "scaled_dot_product(Q, K)" in callers
     multi_head = data_of(page.build(record_example("multi_head")))
-    assert "attention( Q_heads, K_heads, V_heads, mask_heads, bias_heads, rate, rng )" in {
+    assert "attention_of_any_length( Q_heads, K_heads, V_heads, mask_heads, bias_heads, rate, rng )" in {
         s["caller"] for s in multi_head["steps"]
     }
 

@@ -1,0 +1,192 @@
+"""Section 2.2.1 for long sequences: the same attention, a block of queries at a time, in memory that grows with L.
+
+The matrix form holds (L_q, L_k) scores, weights and their gradients at once: for L = 4096 and 8 heads, over a gigabyte.
+A row of them depends on one query only. So a few rows at a time are made, used and forgotten, and the backward makes
+them again from two numbers a row (Rabe, Staats 2021; Dao et al. 2022).
+"""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from minitransformer.arguments import check_bias, check_floats, check_integer, check_keys, check_mask, check_values
+from minitransformer.equations.attention import AttentionCache, attention, attention_backward
+from minitransformer.equations.dropout import dropout, dropout_backward
+from minitransformer.equations.rows import row_sum
+
+Array = np.ndarray
+
+ROWS = 128  # queries in a block: enough for fast products, few enough for the processor's cache
+LONG = 1024 * 1024  # from so many scores a head on, blocks are faster than all at once
+
+
+class BlockwiseCache(NamedTuple):
+    Q: Array  # (..., L_q, d_k)
+    K: Array  # (..., L_k, d_k)
+    V: Array  # (..., L_k, d_v)
+    O: Array  # (..., L_q, d_v)
+    log_total: Array  # (..., L_q, 1), log sum_j exp(a_j) of each query; infinite where it may attend to nothing
+    mask: Array | None
+    bias: Array | None
+    rate: float
+    seed: int | None  # of the dropout; None: nothing is dropped
+    rows: int
+
+
+class Block(NamedTuple):
+    """Some queries of one head, and the keys that matter to them: the first ones, up to the last that any may see."""
+
+    head: tuple[int, ...]  # its place on the batch axes
+    queries: slice
+    n_keys: int
+    n_open: int  # before this one, all keys are open to all queries, and no mask is looked at
+    rng: np.random.Generator | None
+
+
+def blockwise_attention(
+    Q: Array,
+    K: Array,
+    V: Array,
+    mask: Array | None = None,
+    bias: Array | None = None,
+    rate: float = 0.0,
+    rng: np.random.Generator | None = None,
+    rows: int = ROWS,
+) -> tuple[Array, BlockwiseCache]:
+    """Attention(Q, K, V) = softmax(Q K^T / sqrt(d_k)) V  (2.2.1), `rows` queries at a time.
+
+    Arguments and result as `attention` has them; with dropout, other weights are dropped than there, but as many.
+    For one query, with a_j its scores, t = max_j a_j and Z = sum_j exp(a_j - t): o = (1/Z) sum_j exp(a_j - t) v_j.
+    What the backward needs of a_j is log_total = t + log Z, since alpha_j = exp(a_j - log_total).
+    """
+    check_floats("Q", Q, ndim=2)
+    check_keys(K, Q.shape[-1], Q)
+    scores_shape = (*Q.shape[:-1], K.shape[-2])
+    check_values(V, np.broadcast_to(Q[..., :1], scores_shape))
+    check_mask(mask, scores_shape)
+    check_bias(bias, scores_shape)
+    check_integer("rows", rows, least=1)
+    seed = None if rng is None or rate == 0 else int(rng.integers(2**63))
+    O = np.zeros((*Q.shape[:-1], V.shape[-1]), Q.dtype)
+    log_total = np.full((*Q.shape[:-1], 1), np.inf, Q.dtype)
+    cache = BlockwiseCache(Q, K, V, O, log_total, mask, bias, rate, seed, rows)
+    for block in blocks(cache):
+        head, queries, n_keys, _, block_rng = block
+        a = block_scores(cache, block)  # a row for each query
+        top = a.max(axis=-1, keepdims=True)
+        finite_top = np.where(top.real == -np.inf, 0, top)
+        a -= finite_top  # in place, here and below: what stays in the processor's cache is what makes blocks fast
+        exps = np.exp(a, out=a)
+        Z = row_sum(exps)  # 0 where a query may attend to nothing
+        kept, _ = dropout(exps, rate, block_rng)
+        seen = Z != 0
+        O[head][queries] = kept @ V[head][:n_keys] / np.where(seen, Z, 1)
+        log_total[head][queries] = np.where(seen, finite_top + np.log(np.where(seen, Z, 1)), np.inf)
+    return O, cache
+
+
+def blockwise_attention_backward(dO: Array, cache: BlockwiseCache) -> tuple[Array, Array, Array]:
+    """dQ, dK, dV as in `attention_backward`, block by block, the weights made again as exp(a - log_total).
+
+    A block's queries get their whole gradient from it; a key's and a value's is the sum over all blocks that see it.
+    softmax_backward subtracts sum_j dalpha_j alpha_j from each dalpha_j. With dalpha_j = m_j (do . v_j), m dropout's
+    factors, that sum is do . (sum_j m_j alpha_j v_j) = do . o: the scores need not be summed over again.
+    """
+    Q, K, V, O, log_total, *_ = cache
+    scale = 1 / math.sqrt(K.shape[-1])
+    dQ, dK, dV = np.zeros_like(Q), np.zeros_like(K), np.zeros_like(V)
+    for block in blocks(cache):
+        head, queries, n_keys, _, block_rng = block
+        a = block_scores(cache, block)
+        a -= log_total[head][queries]
+        alpha = np.exp(a, out=a)
+        weights, m = dropout(alpha, cache.rate, block_rng)
+        dO_block = dO[head][queries]
+        dV[head][:n_keys] += weights.T @ dO_block
+        dweights = (V[head][:n_keys] @ dO_block.T).T
+        dalpha = dropout_backward(dweights, m)
+        inner = row_sum(dO_block * O[head][queries])
+        dalpha -= inner
+        dA = np.multiply(alpha, dalpha, out=dalpha)
+        dQ[head][queries] = dA @ K[head][:n_keys] * scale
+        dK[head][:n_keys] += dA.T @ (Q[head][queries] * scale)
+    return dQ, dK, dV
+
+
+def block_scores(cache: BlockwiseCache, block: Block) -> Array:
+    """Scaled dot products, with the bias, and -infinity where a query may not attend: a row for each query."""
+    head, queries, n_keys, n_open, _ = block
+    scores_shape = (*cache.Q.shape[:-1], cache.K.shape[-2])
+    scaled = cache.Q[head][queries] / math.sqrt(cache.K.shape[-1])
+    products = (cache.K[head][:n_keys] @ scaled.T).T  # q K^T as (K q^T)^T: with many rows first, it is a quarter faster
+    a = products if cache.bias is None else products + np.broadcast_to(cache.bias, scores_shape)[head][queries, :n_keys]
+    if n_open < n_keys:
+        allowed = np.broadcast_to(cache.mask, scores_shape)[head][queries, n_open:n_keys]
+        a[:, n_open:] = np.where(allowed, a[:, n_open:], -np.inf)
+    return a
+
+
+def blocks(cache: BlockwiseCache) -> Iterator[Block]:
+    """All blocks of all heads but those that may attend to nothing.
+
+    Each has a generator for dropout, which draws the same numbers whenever the block comes up.
+    """
+    *batch, L_q, _ = cache.Q.shape
+    L_k = cache.K.shape[-2]
+    starts = range(0, L_q, cache.rows)
+    spans = [keys_that_matter(cache.mask, slice(start, start + cache.rows), tuple(batch), L_q, L_k) for start in starts]
+    for number, head in enumerate(np.ndindex(*batch)):
+        for start, (n_keys, n_open) in zip(starts, spans, strict=True):
+            rng = None if cache.seed is None else np.random.default_rng((cache.seed, number, start))
+            if n_keys[head] > 0:
+                yield Block(head, slice(start, start + cache.rows), int(n_keys[head]), int(n_open[head]), rng)
+
+
+def keys_that_matter(
+    mask: Array | None, queries: slice, batch: tuple[int, ...], L_q: int, L_k: int
+) -> tuple[Array, Array]:
+    """For each head how many keys the queries may see at most, and how many from the first on are open to all of them.
+
+    Under a causal mask the later keys need not be computed at all, which halves the work. -> both of shape `batch`
+    """
+    if mask is None:
+        return np.full(batch, L_k), np.full(batch, L_k)
+    rows = np.broadcast_to(mask, (*mask.shape[:-2], L_q, L_k))[..., queries, :]
+    some, every = rows.any(axis=-2), rows.all(axis=-2)  # (..., L_k)
+    n_keys = np.where(some, np.arange(1, L_k + 1), 0).max(axis=-1, initial=0)
+    n_open = np.where(every, L_k, np.arange(L_k)).min(axis=-1, initial=L_k)
+    return np.broadcast_to(n_keys, batch), np.broadcast_to(n_open, batch)
+
+
+def attention_of_any_length(
+    Q: Array,
+    K: Array,
+    V: Array,
+    mask: Array | None = None,
+    bias: Array | None = None,
+    rate: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> tuple[Array, AttentionCache | BlockwiseCache]:
+    """`attention`, or `blockwise_attention` where there are many scores."""
+    form = attention if Q.shape[-2] * K.shape[-2] < LONG else blockwise_attention
+    return form(Q, K, V, mask, bias, rate, rng)
+
+
+def attention_of_any_length_backward(dO: Array, cache: AttentionCache | BlockwiseCache) -> tuple[Array, Array, Array]:
+    """The backward of the form that made this cache. -> dQ, dK, dV"""
+    if isinstance(cache, BlockwiseCache):
+        return blockwise_attention_backward(dO, cache)
+    return attention_backward(dO, cache)
+
+
+def attention_weights(cache: AttentionCache | BlockwiseCache) -> Array:
+    """alpha, before dropout, for whoever wants to see it: blocks do not keep it, so it is made again, all at once.
+
+    -> (..., L_q, L_k)
+    """
+    if isinstance(cache, BlockwiseCache):
+        _, whole = attention(cache.Q, cache.K, cache.V, cache.mask, cache.bias)
+        return whole.attend.alpha
+    return cache.attend.alpha

@@ -1,0 +1,172 @@
+"""Attention for long sequences (2.2.1): a few queries at a time, the same result."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from assertions import assert_float32, assert_gradients, refuses
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from strategies import random_mask, rates, seeds, sizes
+
+from minitransformer.equations import blockwise_attention as module
+from minitransformer.equations.attention import attention, attention_backward
+from minitransformer.equations.blockwise_attention import (
+    attention_of_any_length,
+    attention_of_any_length_backward,
+    attention_weights,
+    blockwise_attention,
+    blockwise_attention_backward,
+)
+from minitransformer.equations.masks import causal_mask, padding_mask
+
+rows = st.integers(1, 9)
+
+
+def draw(s, seed):
+    """Q (B, h, L_q, d_k), K (B, h, L_k, d_k), V (B, h, L_k, d_v), dO, and a generator for the rest."""
+    rng = np.random.default_rng(seed)
+    widths = (s.L_q, s.d_k), (s.L_k, s.d_k), (s.L_k, s.d_v), (s.L_q, s.d_v)
+    return *(rng.standard_normal((s.B, s.h, *width)) for width in widths), rng
+
+
+def assert_same(Q, K, V, dO, rows, **arguments):
+    """Outputs and all gradients, to 1e-12."""
+    O, cache = blockwise_attention(Q, K, V, rows=rows, **arguments)
+    expected, plain_cache = attention(Q, K, V, **arguments)
+    assert_allclose(O, expected, rtol=1e-12, atol=1e-13, strict=True)
+    for ours, theirs in zip(blockwise_attention_backward(dO, cache), attention_backward(dO, plain_cache), strict=True):
+        assert_allclose(ours, theirs, rtol=1e-11, atol=1e-12, strict=True)
+
+
+@given(sizes, seeds, rows)
+def test_blocks_of_any_size_give_the_same_as_all_at_once(s, seed, rows):
+    """Whether the last block is full or not, and with more rows than there are queries."""
+    Q, K, V, dO, _ = draw(s, seed)
+    assert_same(Q, K, V, dO, rows)
+    assert_same(Q[0, 0], K[0, 0], V[0, 0], dO[0, 0], rows)
+
+
+@given(sizes, seeds, rows)
+def test_with_a_mask_and_a_bias(s, seed, rows):
+    """A mask of each head's own, one for all, one that leaves a query nothing; a bias."""
+    Q, K, V, dO, rng = draw(s, seed)
+    bias = rng.standard_normal((s.L_q, s.L_k))
+    assert_same(Q, K, V, dO, rows, mask=random_mask(rng, s.B, s.h, s.L_q, s.L_k), bias=bias)
+    assert_same(Q, K, V, dO, rows, mask=random_mask(rng, s.L_q, s.L_k))
+    assert_same(Q, K, V, dO, rows, mask=np.zeros((s.L_q, s.L_k), bool))
+
+
+@given(sizes, seeds, rows)
+def test_under_causal_and_padding_masks(s, seed, rows):
+    """Where the keys after the last that a block may see are left out."""
+    Q, K, V, dO, rng = draw(s, seed)
+    lengths = rng.integers(0, s.L_k + 1, (s.B, 1))
+    assert_same(Q, K, V, dO, rows, mask=padding_mask(lengths, s.L_k))
+    L = min(s.L_q, s.L_k)
+    assert_same(Q[..., :L, :], K[..., :L, :], V[..., :L, :], dO[..., :L, :], rows, mask=causal_mask(L))
+
+
+@given(sizes, seeds, rates, rows)
+def test_blockwise_attention_gradients(s, seed, rate, rows):
+    """Against the complex step, through dropout, which is drawn again in the backward, the same."""
+    Q, K, V, _, rng = draw(s, seed)
+    mask, bias = random_mask(rng, s.B, s.h, s.L_q, s.L_k), rng.standard_normal((s.L_q, s.L_k))
+    assert_gradients(
+        lambda *QKV: blockwise_attention(*QKV, mask, bias, rate, np.random.default_rng(seed), rows),
+        blockwise_attention_backward,
+        (Q, K, V),
+        rng,
+    )
+
+
+def test_dropout_drops_the_weights_after_the_softmax():
+    """With one key, an output is its value times 0 or 1 / (1 - rate); as many are dropped as the rate says; and each
+    head, each block and each call draws anew."""
+    rng = np.random.default_rng(0)
+    Q, K, V = np.ones((4, 5000, 2)), np.ones((4, 1, 2)), np.ones((4, 1, 1))
+    O, _ = blockwise_attention(Q, K, V, rate=0.3, rng=rng, rows=100)
+    kept = O[..., 0] > 0
+    assert_allclose(O[..., 0][kept], 1 / 0.7, rtol=1e-4)
+    assert abs(kept.mean() - 0.7) < 5 * (0.3 * 0.7 / kept.size) ** 0.5
+    assert len({block.tobytes() for block in kept.reshape(-1, 100)}) == 200
+    again, _ = blockwise_attention(Q, K, V, rate=0.3, rng=rng, rows=100)
+    assert (again != O).any()
+    assert_array_equal(blockwise_attention(Q, K, V, rate=0.3)[0], 1)
+
+
+def test_keys_that_nobody_may_see_are_not_computed():
+    """Under a causal mask, the first block looks at its own keys alone: what later ones hold, even NaN, is not met."""
+    Q, K, V = np.ones((3, 8, 2)), np.ones((3, 8, 2)), np.ones((3, 8, 2))
+    K[:, 4:], V[:, 4:] = np.nan, np.nan
+    O, _ = blockwise_attention(Q, K, V, causal_mask(8), rows=2)
+    assert_array_equal(O[:, :4], 1)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+def test_extreme_scores(scale):
+    """As the softmax of all at once has them: no overflow."""
+    rng = np.random.default_rng(0)
+    Q, K, V = rng.standard_normal((5, 3)) * scale, rng.standard_normal((7, 3)), rng.standard_normal((7, 2))
+    assert_allclose(blockwise_attention(Q, K, V, rows=2)[0], attention(Q, K, V)[0], rtol=1e-12)
+
+
+def test_float32_stays_float32():
+    rng = np.random.default_rng(0)
+    Q, K, V, bias = (rng.standard_normal(n).astype(np.float32) for n in ((2, 3, 4), (2, 5, 4), (2, 5, 6), (3, 5)))
+    mask = random_mask(rng, 2, 3, 5)
+    for args in ((), (mask,), (mask, bias), (mask, bias, 0.4, rng)):
+        O, cache = blockwise_attention(Q, K, V, *args, rows=2)
+        assert_float32(O, cache, blockwise_attention_backward(O, cache))
+
+
+def test_long_sequences_go_in_blocks(monkeypatch):
+    """By the number of scores; the results are the same on both sides of the border, and so are the weights shown."""
+    rng = np.random.default_rng(0)
+    Q, K, V, dO = (rng.standard_normal(n) for n in ((3, 6, 4), (3, 7, 4), (3, 7, 2), (3, 6, 2)))
+    mask = random_mask(rng, 6, 7)
+    caches, results = [], []
+    for long in (6 * 7, 6 * 7 + 1):
+        monkeypatch.setattr(module, "LONG", long)
+        O, cache = attention_of_any_length(Q, K, V, mask)
+        caches.append(type(cache).__name__)
+        results.append((O, *attention_of_any_length_backward(dO, cache), attention_weights(cache)))
+    assert caches == ["BlockwiseCache", "AttentionCache"]
+    for blocks, plain in zip(*results, strict=True):
+        assert_allclose(blocks, plain, rtol=1e-11, atol=1e-12)
+
+
+def test_memory_grows_with_the_length_and_not_with_its_square():
+    """Twice the length takes twice the memory, the square root of what all scores at once would add."""
+
+    def peak(L):
+        Q = np.zeros((2, L, 8), np.float32)
+        tracemalloc.start()
+        O, cache = blockwise_attention(Q, Q, Q, causal_mask(L))
+        blockwise_attention_backward(O, cache)
+        size = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return size
+
+    assert peak(4096) < 2.2 * peak(2048)
+    assert peak(4096) < 2 * 4096 * 4096 * 4 / 10  # a tenth of one array of scores
+
+
+Q, K, V = np.ones((2, 3, 4)), np.ones((2, 5, 4)), np.ones((2, 5, 6))
+
+
+def test_bad_input_is_refused():
+    """As `attention` refuses it."""
+    with refuses(ValueError, "K: got shape (2, 5, 3), expected 4 features on the last axis"):
+        blockwise_attention(Q, K[..., :3], V)
+    with refuses(ValueError, "V: got shape (2, 4, 6), expected (2, 5) before the last axis, one value for each key"):
+        blockwise_attention(Q, K, V[:, :4])
+    with refuses(ValueError, "mask: got shape (5, 3), which does not broadcast to the scores' shape (2, 3, 5)"):
+        blockwise_attention(Q, K, V, np.ones((5, 3), bool))
+    with refuses(ValueError, "bias: got shape (4, 5), which does not broadcast to the scores' shape (2, 3, 5)"):
+        blockwise_attention(Q, K, V, bias=np.ones((4, 5)))
+    with refuses(ValueError, "rows: got 0, expected 1 or more"):
+        blockwise_attention(Q, K, V, rows=0)
+    with refuses(ValueError, "rate: got 1.5, expected a probability in [0, 1)"):
+        blockwise_attention(Q, K, V, rate=1.5)
