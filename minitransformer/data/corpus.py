@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import zlib
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -123,9 +124,9 @@ def with_elsewhere(source: str, paths: tuple[str, ...], documents: Callable[[], 
 
     Else a model would be tested on what it was trained on.
     """
-    codes: dict[str, list[int]] = {side: [] for side in SIDES}
+    codes = {side: array("Q") for side in SIDES}
     for side, text in documents():
-        codes[side] += map(code, paragraphs(text))
+        codes[side].extend(map(code, paragraphs(text)))
     taken = np.zeros(0, np.uint64)
     elsewhere = {}
     for side in SIDES:

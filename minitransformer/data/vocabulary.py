@@ -46,17 +46,6 @@ class ListedVocabulary:
     def size(self) -> int:
         return len(self.words)
 
-    @functools.cached_property
-    def id_of(self) -> dict[str, int]:
-        return {word: i for i, word in enumerate(self.words)}
-
-    def split(self, text: str) -> Iterable[str]:
-        raise NotImplementedError
-
-    def encode(self, text: str) -> Array:
-        """0 for the words that the vocabulary does not have."""
-        return np.array([self.id_of.get(word, 0) for word in self.split(text)], dtype=np.int64)
-
     def decode(self, ids: Array) -> str:
         check_ids("ids", ids, self.size)
         return "".join(self.words[i] for i in ids.reshape(-1))
@@ -69,16 +58,32 @@ class ListedVocabulary:
 class Characters(ListedVocabulary):
     kind = "characters"
 
-    def split(self, text: str) -> Iterable[str]:
-        return text
+    def encode(self, text: str) -> Array:
+        """0 for the characters that the vocabulary does not have. By a table of code points, for speed."""
+        code_points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        inside = code_points < len(self.id_of_code_point)
+        return self.id_of_code_point[np.where(inside, code_points, 0)] * inside
+
+    @functools.cached_property
+    def id_of_code_point(self) -> Array:
+        """0 for what is no word.  (largest code point + 1,)"""
+        code_points = [ord(word) for word in self.words]
+        table = np.zeros(max(code_points) + 1, np.int64)
+        table[code_points] = np.arange(self.size)
+        return table
 
 
 @dataclass(frozen=True)
 class Words(ListedVocabulary):
     kind = "words"
 
-    def split(self, text: str) -> Iterable[str]:
-        return WORD.findall(text)
+    def encode(self, text: str) -> Array:
+        """0 for the words that the vocabulary does not have."""
+        return np.array([self.id_of.get(word, 0) for word in WORD.findall(text)], dtype=np.int64)
+
+    @functools.cached_property
+    def id_of(self) -> dict[str, int]:
+        return {word: i for i, word in enumerate(self.words)}
 
 
 def character_vocabulary(texts: Iterable[str]) -> Characters:

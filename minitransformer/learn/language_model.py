@@ -12,7 +12,7 @@ from minitransformer.learn.screen import DIM, Screen
 from minitransformer.models.ngram import count_ngrams, ngram_loss
 from minitransformer.tasks.language_modelling.gpt import GPT_KIND, GptSettings
 from minitransformer.tasks.language_modelling.run import Goal, costs, new_run, steps
-from minitransformer.tasks.language_modelling.text import Text, held_out
+from minitransformer.tasks.language_modelling.text import Text, judged
 from minitransformer.tasks.language_modelling.writing import written
 
 # Found by measuring: what learns much in some seven seconds on one core. As the text has it: post-norm, ReLU, sines.
@@ -65,7 +65,7 @@ def show(screen: Screen, text: Text, seed: int) -> dict[str, Any]:
         screen.say(f"Stopped after {MOST_SECONDS:.0f} s, at step {len(losses)} of {SETTINGS.steps}.")
     loss = float(costs(run, text.validation[:LOOK_AT]).mean())
     show_losses(screen, beside | {"Transformer": loss})
-    prompt = held_out(text, VALIDATION)[: SETTINGS.context // 2]
+    prompt = judged(text, VALIDATION).text[: SETTINGS.context // 2]
     sample = "".join(written(run, prompt, SAMPLE_LENGTH, Choice(TEMPERATURE), np.random.default_rng(seed)))
     screen.say(f"After {prompt!r} it writes:\n")
     screen.say(sample, style=DIM)

@@ -1,5 +1,6 @@
 """Section 2.1.2: the n-gram model, which predicts each word from the n - 1 words before it; the bigram has n = 2."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -90,13 +91,18 @@ def count_runs(ids: Array, V: int, n: int) -> tuple[Array, Array]:
     A long text is counted piece by piece, so that what takes memory is what is found, not the text.
     """
     grams, times = np.zeros(0, np.int64), np.zeros(0, np.int64)
-    for start in range(0, len(ids) - n + 1, PIECE):
-        piece = ids[start : start + PIECE + n - 1]
+    for piece in pieces(ids, n):
         new_grams, new_times = np.unique(codes(windows(piece, n), V), return_counts=True)
         both, places = np.unique(np.concatenate([grams, new_grams]), return_inverse=True)
         sums = np.bincount(places, np.concatenate([times, new_times]), len(both))
         grams, times = both, sums.astype(np.int64)
     return grams, times
+
+
+def pieces(ids: Array, n: int) -> Iterator[Array]:
+    """A long text in pieces that overlap, so that each run of n words stands in just one of them."""
+    for start in range(0, len(ids) - n + 1, PIECE):
+        yield ids[start : start + PIECE + n - 1]
 
 
 def windows(ids: Array, n: int) -> Array:

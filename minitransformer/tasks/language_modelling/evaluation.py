@@ -8,10 +8,10 @@ import numpy as np
 
 from minitransformer.data.corpus import TEST, TRAINING, texts
 from minitransformer.equations.chain_rule import bits, bits_per_character, perplexity
-from minitransformer.models.ngram import MOST_CODES, codes, count_runs, look_up, windows
+from minitransformer.models.ngram import MOST_CODES, codes, pieces, windows
 from minitransformer.tasks.language_modelling.kind import FIRST
 from minitransformer.tasks.language_modelling.run import Run, costs
-from minitransformer.tasks.language_modelling.text import Text, held_out
+from minitransformer.tasks.language_modelling.text import Text, judged
 
 Array = np.ndarray
 
@@ -27,12 +27,12 @@ class Score(NamedTuple):
 
 
 def score(run: Run, text: Text, side: str = TEST) -> Score:
-    """On all words of one side but the first few, by which no model is judged."""
-    ids = getattr(text, side)
-    nats = costs(run, ids)
+    """On the judged part of one side, but for its first few words."""
+    part = judged(text, side)
+    nats = costs(run, part.ids)
     mean = float(nats.mean())
-    n_characters = len(held_out(text, side)) - len(text.vocabulary.decode(ids[:FIRST].astype(np.int64)))
-    new = unseen_contexts(text, ids)
+    n_characters = len(part.text) - len(text.vocabulary.decode(part.ids[:FIRST]))
+    new = unseen_contexts(text, part.ids)
     of_unseen = bits(float(nats[new].mean())) if new.any() else float("nan")
     return Score(bits_per_character(mean, len(nats), n_characters), bits(mean), perplexity(mean), of_unseen)
 
@@ -40,15 +40,18 @@ def score(run: Run, text: Text, side: str = TEST) -> Score:
 def unseen_contexts(text: Text, ids: Array) -> Array:
     """For each word of `ids` from number FIRST on, whether the CONTEXT words before it never occur in training.
 
-    -> (n - FIRST,), boolean. With a large vocabulary fewer words are looked at.
+    -> (n - FIRST,), boolean. With a large vocabulary fewer words are looked at. The training text is read piece by
+    piece, so that a long one takes no more memory.
     """
     V = text.vocabulary.size
     n = CONTEXT
     while V**n > MOST_CODES:
         n -= 1
-    seen, times = count_runs(text.training, V, n)
-    contexts = windows(ids[FIRST - n : -1], n)
-    return look_up(seen, times, codes(contexts, V)) == 0
+    contexts, places = np.unique(codes(windows(ids[FIRST - n : -1], n), V), return_inverse=True)
+    seen = np.zeros(len(contexts), bool)
+    for piece in pieces(text.training, n):
+        seen |= np.isin(contexts, codes(windows(piece, n), V))
+    return ~seen[places]
 
 
 def compressors(text: Text) -> dict[str, float]:
@@ -56,7 +59,7 @@ def compressors(text: Text) -> dict[str, float]:
 
     The last one has the training text before it, as the models have: what packing the test text adds.
     """
-    test = held_out(text, TEST)
+    test = judged(text, TEST).text
     n, raw = len(test), test.encode()
     packed = {"zlib": len(zlib.compress(raw, 9)), "xz": len(xz(raw))}
     training = "".join(texts(text.corpus, TRAINING)).encode() if len(text.training) < PRIMED else b""

@@ -10,7 +10,7 @@ from minitransformer.tasks.language_modelling.evaluation import Score, score
 from minitransformer.tasks.language_modelling.kind import Kind
 from minitransformer.tasks.language_modelling.kinds import KINDS
 from minitransformer.tasks.language_modelling.run import Goal, Run, costs, new_run
-from minitransformer.tasks.language_modelling.text import Text
+from minitransformer.tasks.language_modelling.text import Text, judged
 from minitransformer.tasks.language_modelling.training import Report, carry_on
 
 ORDERS = range(3, 11)  # of n-gram models; the best on the validation side is shown
@@ -59,6 +59,7 @@ def climb(
 def best_ngram(rung: Rung, text: Text) -> Rung:
     """Of all orders the one that costs least on the validation side."""
     candidates = [rung.kind.settings._replace(n=n) for n in ORDERS if text.vocabulary.size**n < 2**63]
-    losses = [costs(new_run(rung.kind, settings, text), getattr(text, VALIDATION)).mean() for settings in candidates]
+    part = judged(text, VALIDATION)
+    losses = [costs(new_run(rung.kind, settings, text), part.ids).mean() for settings in candidates]
     best = candidates[int(np.argmin(losses))]
     return rung._replace(name=f"{best.n}-gram, Kneser-Ney", settings=best)

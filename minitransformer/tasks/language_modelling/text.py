@@ -12,6 +12,9 @@ from minitransformer.data.vocabulary import Vocabulary
 Array = np.ndarray
 
 
+MOST = 200_000  # characters of a side that models are judged by: enough to tell them apart, and soon read
+
+
 class Text(NamedTuple):
     """The three sides of a corpus: ids that lie on disk, of each side (n,), unsigned."""
 
@@ -44,6 +47,17 @@ def check_long_enough(text: Text, needed: int) -> None:
             raise ValueError(f"text: got {n} words for {side}, expected more than {needed}: a longer text")
 
 
-def held_out(text: Text, side: str) -> str:
-    """The validation or test side, as it is read."""
-    return "".join(texts(text.corpus, side))
+class Part(NamedTuple):
+    text: str
+    ids: Array  # (n,)
+
+
+def judged(text: Text, side: str) -> Part:
+    """The validation or test side, as it is read; of a long one the first documents, some 200,000 characters."""
+    documents, n = [], 0
+    for document in texts(text.corpus, side):
+        documents.append(document)
+        n += len(document)
+        if n >= MOST:
+            break
+    return Part("".join(documents), np.concatenate([text.vocabulary.encode(document) for document in documents]))

@@ -12,7 +12,7 @@ SMALL = {
     "fnn": KINDS["fnn"].settings._replace(n=6, d=8, d_hidden=16, B=32, peak=2e-2, decay=0.0, warmup=10, steps=150),
     "rnn": KINDS["rnn"].settings._replace(d=8, d_h=16, context=16, B=8, peak=2e-2, decay=0.0, warmup=10, steps=150),
     "gpt": KINDS["gpt"].settings._replace(
-        n_layers=1, d_model=16, h=2, d_ff=32, context=12, peak=1e-2, decay=0.0, warmup=10, steps=150
+        n_layers=1, d_model=16, h=2, d_ff=32, rate=0.0, context=12, peak=1e-2, decay=0.0, warmup=10, steps=150
     ),
 }
 
