@@ -41,6 +41,7 @@ def test_a_side_is_judged_whole_or_by_its_first_documents(monkeypatch):
 def test_memory_does_not_grow_with_the_text(tmp_path, monkeypatch, kind):
     """Four times the text takes about the same memory: what is kept is 8 bytes for each paragraph, and the words."""
     monkeypatch.setattr(ngram, "PIECE", 1 << 16)
+    monkeypatch.setattr(module, "MOST", 20_000)
 
     def peak(n):
         path = tmp_path / f"{n}.txt"
