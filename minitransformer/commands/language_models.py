@@ -9,23 +9,33 @@ from typing import Any
 import numpy as np
 
 from minitransformer.commands.common import add_common, add_seed, bad_input
+from minitransformer.commands.training import (
+    INTERRUPTED,
+    WHOLE,
+    add_keeping,
+    add_training,
+    changed_settings,
+    check_resumed,
+    goal_of,
+    new_path,
+    show_progress,
+)
 from minitransformer.data.corpus import VALIDATION, load_corpus
 from minitransformer.data.vocabularies import KINDS as VOCABULARIES
 from minitransformer.decoding.sampling import Choice, check_choice
 from minitransformer.equations.chain_rule import bits
-from minitransformer.learn.screen import DIM, Progress, Screen, SilentScreen, make_screen
+from minitransformer.learn.screen import DIM, Screen, SilentScreen, make_screen
 from minitransformer.tasks.language_modelling import plot
 from minitransformer.tasks.language_modelling.evaluation import CONTEXT, compressors, score
-from minitransformer.tasks.language_modelling.kind import Kind, described, with_changes
+from minitransformer.tasks.language_modelling.kind import Kind
 from minitransformer.tasks.language_modelling.kinds import KINDS
 from minitransformer.tasks.language_modelling.ladder import Result, climb, rungs
-from minitransformer.tasks.language_modelling.run import Goal, Run, load_run, new_run, save_run
+from minitransformer.tasks.language_modelling.run import Run, load_run, new_run, save_run
 from minitransformer.tasks.language_modelling.text import Text, prepare
-from minitransformer.tasks.language_modelling.training import Report, carry_on
+from minitransformer.tasks.language_modelling.training import carry_on
 from minitransformer.tasks.language_modelling.writing import written
-
-WHOLE = 1000  # what a progress bar of a training counts to
-INTERRUPTED = 130
+from minitransformer.training.session import Goal, Report
+from minitransformer.training.settings import described
 
 
 def add_generate(commands: Any) -> None:
@@ -49,26 +59,13 @@ def add_train(kinds: Any) -> None:
     for kind in KINDS.values():
         train = kinds.add_parser(kind.name, help=f"section {kind.section}: {described(kind.settings)}")
         add_text(train)
-        train.add_argument("--out", metavar="RUN", help=f"where to keep it (default: {kind.name}-1.run, -2, ...)")
-        train.add_argument(
-            "--set",
-            metavar="NAME=VALUE",
-            nargs="+",
-            action="extend",
-            default=[],
-            help=f"other settings than {described(kind.settings)}",
-        )
+        add_keeping(train, kind.name, kind.settings)
         train.set_defaults(run=run_train, kind=kind)
         add_common(train)
         if kind.training is None:
             train.set_defaults(steps=None, minutes=None, accumulate=1, resume=None)
-            continue
-        train.add_argument("--steps", type=int, metavar="N", help="of training (default: as the settings say)")
-        train.add_argument("--minutes", type=float, metavar="M", help="of training; the learning rate falls with them")
-        train.add_argument("--accumulate", type=int, metavar="N", help="batches a step, for a larger batch (default 1)")
-        train.add_argument(
-            "--resume", metavar="RUN", help="go on with this one, on its text, to its own end or a new one"
-        )
+        else:
+            add_training(train)
 
 
 def add_compare(comparisons: Any) -> None:
@@ -113,7 +110,7 @@ def run_train(arguments: argparse.Namespace) -> int:
         save_run(path, run)
     else:
         with screen.progress(WHOLE) as progress:
-            run, stopped = carry_on(run, text, path, lambda r: show_progress(progress, r))
+            run, stopped = carry_on(run, text, path, lambda r: show_progress(progress, r, last_look(r.run)))
     result = facts(run, text) | {"file": str(path), "stopped": stopped}
     screen.say(
         f"{'Stopped by Ctrl-C. ' if stopped else ''}{result['validation bits a character']:.3f} bits a character on "
@@ -128,77 +125,29 @@ def run_train(arguments: argparse.Namespace) -> int:
 def begun(arguments: argparse.Namespace) -> tuple[Run, Text, Path]:
     """A new run. Raises ValueError for bad input."""
     kind: Kind = arguments.kind
-    settings = with_changes(kind.settings, assignments(arguments.set))
-    path = free_path(kind.name) if arguments.out is None else Path(arguments.out)
-    if path.exists():
-        raise ValueError(f"out: {str(path)!r} exists already, expected a new name, or --resume {path}")
-    if not path.parent.is_dir():
-        raise ValueError(f"out: there is no directory {str(path.parent)!r}, expected one that exists")
+    settings = changed_settings(kind.settings, arguments)
+    path = new_path(kind.name, arguments)
+    goal = goal_of(arguments, Goal(steps=getattr(settings, "steps", None)))
     text = prepare(load_corpus(arguments.text), kind=arguments.vocabulary, size=arguments.vocabulary_size)
-    run = new_run(kind, settings, text, arguments.seed)
-    return run._replace(goal=goal_of(arguments, getattr(settings, "steps", None))), text, path
+    return new_run(kind, settings, text, arguments.seed)._replace(goal=goal), text, path
 
 
 def resumed(arguments: argparse.Namespace) -> tuple[Run, Text, Path]:
     """A run that goes on. Raises ValueError for bad input, and for a text that is not the one that it began with."""
     run = load_run(arguments.resume)
-    if run.kind.name != arguments.kind.name:
-        raise ValueError(
-            f"resume: {arguments.resume!r} is a run of {run.kind.name}, expected one of {arguments.kind.name}"
-        )
-    if arguments.set:
-        raise ValueError("set: a run that is resumed keeps its settings, expected no --set beside --resume")
+    check_resumed(arguments, run.kind.name, arguments.kind.name)
+    goal = goal_of(arguments, run.goal)
     text = prepare(load_corpus(arguments.text or run.paths), run.vocabulary)
     if len(text.training) != run.n_words:
         raise ValueError(
             f"text: got {len(text.training)} words to learn from, expected the {run.n_words} of the text that the run "
             "began with"
         )
-    goal = run.goal
-    if arguments.steps is not None or arguments.minutes is not None:
-        goal = goal_of(arguments, None)
-    if arguments.accumulate is not None:
-        goal = goal._replace(accumulate=arguments.accumulate)
     return run._replace(goal=goal), text, Path(arguments.out or arguments.resume)
 
 
-def goal_of(arguments: argparse.Namespace, steps: int | None) -> Goal:
-    """As long as the arguments say, or else `steps`."""
-    if arguments.minutes is not None and not 0 < arguments.minutes < math.inf:
-        raise ValueError(f"minutes: got {arguments.minutes}, expected a number above 0")
-    for name in ("steps", "accumulate"):
-        value = getattr(arguments, name)
-        if value is not None and value < 1:
-            raise ValueError(f"{name}: got {value}, expected 1 or more")
-    seconds = None if arguments.minutes is None else 60 * arguments.minutes
-    if arguments.steps is None and seconds is not None:
-        return Goal(None, seconds, arguments.accumulate or 1)
-    return Goal(arguments.steps or steps, seconds, arguments.accumulate or 1)
-
-
-def assignments(texts: list[str]) -> dict[str, str]:
-    """NAME=VALUE, each."""
-    for text in texts:
-        if "=" not in text:
-            raise ValueError(f"set: got {text!r}, expected NAME=VALUE")
-    return dict(text.split("=", 1) for text in texts)
-
-
-def free_path(name: str) -> Path:
-    """The first of name-1.run, name-2.run, ... that there is not."""
-    number = 1
-    while (path := Path(f"{name}-{number}.run")).exists():
-        number += 1
-    return path
-
-
-def show_progress(progress: Progress, report: Report) -> None:
-    step = report.step
-    held_out = f", held out {bits(report.run.looks[-1].validation):.3f}" if report.run.looks else ""
-    progress.update(
-        int(WHOLE * step.progress),
-        f"step {step.step}  {bits(report.training):.3f} bits a word{held_out}  rate {step.rate:.1e}",
-    )
+def last_look(run: Run) -> str:
+    return f", held out {bits(run.looks[-1].validation):.3f}" if run.looks else ""
 
 
 def facts(run: Run, text: Text) -> dict[str, Any]:

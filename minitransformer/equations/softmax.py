@@ -42,7 +42,7 @@ def masked_softmax(a: Array, mask: Array) -> tuple[Array, Array]:
     """
     check_scores(a)
     check_mask(mask, a.shape)
-    barrier = np.where(mask, 0, -np.inf).astype(a.dtype)  # mostly smaller than a, so that adding it costs little
+    barrier = np.where(mask, a.dtype.type(0), a.dtype.type(-np.inf))  # mostly smaller than a: adding it costs little
     masked = a + barrier
     top = masked.max(axis=-1, keepdims=True)
     finite_top = np.where(top.real == -np.inf, 0, top)  # -inf minus -inf would be NaN where nothing may be attended to

@@ -11,9 +11,10 @@ from minitransformer.decoding.sampling import Choice
 from minitransformer.learn.screen import DIM, Screen
 from minitransformer.models.ngram import count_ngrams, ngram_loss
 from minitransformer.tasks.language_modelling.gpt import GPT_KIND, GptSettings
-from minitransformer.tasks.language_modelling.run import Goal, costs, new_run, steps
+from minitransformer.tasks.language_modelling.run import costs, new_run, steps
 from minitransformer.tasks.language_modelling.text import Text, judged
 from minitransformer.tasks.language_modelling.writing import written
+from minitransformer.training.session import Goal
 
 # Found by measuring: what learns much in some seven seconds on one core. As the text has it: post-norm, ReLU, sines.
 SETTINGS = GptSettings(

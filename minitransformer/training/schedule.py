@@ -25,3 +25,13 @@ def warmup_inverse_root(step: int, peak: float, warmup: int) -> float:
     """
     check_integer("warmup", warmup, least=1)
     return peak * min((step + 1) / warmup, math.sqrt(warmup / (step + 1)))
+
+
+def vaswani_peak(d_model: int, warmup: int) -> float:
+    """The peak that makes `warmup_inverse_root` the schedule of Vaswani et al. (2017, 5.3), which is
+
+    rate = d_model^(-1/2) min(t^(-1/2), t warmup^(-3/2)) with t = step + 1. -> (d_model warmup)^(-1/2)
+    """
+    check_integer("d_model", d_model, least=1)
+    check_integer("warmup", warmup, least=1)
+    return (d_model * warmup) ** -0.5

@@ -13,8 +13,8 @@ import pytest
 from minitransformer.commands import language_models
 from minitransformer.learn.screen import PlainScreen
 from minitransformer.tasks.language_modelling import ladder
-from minitransformer.tasks.language_modelling.kind import with_changes
 from minitransformer.tasks.language_modelling.run import load_run
+from minitransformer.training.settings import with_changes
 
 SMALL = {
     "ngram": ["--set", "n=3"],
@@ -192,8 +192,8 @@ def test_a_training_that_is_killed_leaves_a_checkpoint_that_goes_on(text, tmp_pa
     script.write_text(
         "import sys\n"
         "from minitransformer.__main__ import main\n"
-        "from minitransformer.tasks.language_modelling import training\n"
-        "training.SAVE_SECONDS = 0.0\n"
+        "from minitransformer.training import session\n"
+        "session.SAVE_SECONDS = 0.0\n"
         "sys.exit(main(sys.argv[1:]))\n",
         encoding="utf-8",
     )

@@ -9,9 +9,10 @@ from minitransformer.data.corpus import VALIDATION
 from minitransformer.tasks.language_modelling.evaluation import Score, score
 from minitransformer.tasks.language_modelling.kind import Kind
 from minitransformer.tasks.language_modelling.kinds import KINDS
-from minitransformer.tasks.language_modelling.run import Goal, Run, costs, new_run
+from minitransformer.tasks.language_modelling.run import Run, costs, new_run
 from minitransformer.tasks.language_modelling.text import Text, judged
-from minitransformer.tasks.language_modelling.training import Report, carry_on
+from minitransformer.tasks.language_modelling.training import carry_on
+from minitransformer.training.session import Goal, Report
 
 ORDERS = range(3, 11)  # of n-gram models; the best on the validation side is shown
 SHARES = {"fnn": 0.08, "rnn": 0.2, "gpt": 0.64}  # of the minutes; the rest is for counting and for evaluation

@@ -22,6 +22,7 @@ from minitransformer.training.checkpoint import (
     take_tree,
 )
 from minitransformer.training.loop import State, Step, new_state, train
+from minitransformer.training.session import Goal
 from minitransformer.tree import flatten
 
 Array = np.ndarray
@@ -36,14 +37,6 @@ class Look(NamedTuple):
     seconds: float  # of training
     training: float  # nats a word, a mean over the last steps
     validation: float  # nats a word
-
-
-class Goal(NamedTuple):
-    """How long to train: so many steps or so many seconds, whichever are over first; how many batches a step has."""
-
-    steps: int | None = None
-    seconds: float | None = None
-    accumulate: int = 1
 
 
 class Run(NamedTuple):

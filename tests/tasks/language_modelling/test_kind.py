@@ -9,9 +9,10 @@ from numpy.testing import assert_allclose
 from small_language import SMALL, small_text
 
 from minitransformer.equations.softmax import log_softmax
-from minitransformer.tasks.language_modelling.kind import FIRST, with_changes
+from minitransformer.tasks.language_modelling.kind import FIRST
 from minitransformer.tasks.language_modelling.kinds import KINDS, kind_named
 from minitransformer.tasks.language_modelling.run import costs, new_run
+from minitransformer.training.settings import with_changes
 
 every_kind = pytest.mark.parametrize("name", KINDS)
 

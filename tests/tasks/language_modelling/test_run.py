@@ -12,9 +12,10 @@ from small_language import SMALL, small_text
 from minitransformer.data.corpus import Document, with_elsewhere
 from minitransformer.models.ngram import count_ngrams, ngram_loss
 from minitransformer.tasks.language_modelling.kinds import KINDS
-from minitransformer.tasks.language_modelling.run import Goal, costs, load_run, new_run, save_run, steps
+from minitransformer.tasks.language_modelling.run import costs, load_run, new_run, save_run, steps
 from minitransformer.tasks.language_modelling.text import prepare
 from minitransformer.training.checkpoint import load_checkpoint, save_checkpoint
+from minitransformer.training.session import Goal
 from minitransformer.tree import leaves
 
 every_kind = pytest.mark.parametrize("name", KINDS)

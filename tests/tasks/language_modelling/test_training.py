@@ -7,10 +7,11 @@ import pytest
 from numpy.testing import assert_array_equal
 from small_language import SMALL, small_text
 
-from minitransformer.tasks.language_modelling import training
 from minitransformer.tasks.language_modelling.kinds import KINDS
-from minitransformer.tasks.language_modelling.run import Goal, load_run, new_run, steps
+from minitransformer.tasks.language_modelling.run import load_run, new_run, steps
 from minitransformer.tasks.language_modelling.training import carry_on
+from minitransformer.training import session
+from minitransformer.training.session import Goal
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def test_it_trains_to_the_goal_and_keeps_the_run(text, tmp_path):
 
 def test_looking_and_saving_change_nothing(text, tmp_path, monkeypatch):
     """The weights are those of the steps alone."""
-    monkeypatch.setattr(training, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(session, "SAVE_SECONDS", 0.0)
     run, _ = carry_on(run_for(text, 20), text, tmp_path / "x.run")
     alone = run_for(text, 20)
     list(steps(alone, text))
@@ -41,7 +42,7 @@ def test_looking_and_saving_change_nothing(text, tmp_path, monkeypatch):
 
 def test_the_held_out_text_is_looked_at_as_often_as_it_says(text, monkeypatch):
     """At equal distances, and at the end; each look knows step, time and both losses."""
-    monkeypatch.setattr(training, "LOOKS", 4)
+    monkeypatch.setattr(session, "LOOKS", 4)
     run, _ = carry_on(run_for(text, 40), text)
     assert [entry.step for entry in run.looks] == [10, 20, 30, 40]
     assert all(entry.validation > 0 and entry.training > 0 for entry in run.looks)

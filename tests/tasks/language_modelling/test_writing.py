@@ -8,9 +8,10 @@ from small_language import SMALL, small_text
 from minitransformer.data.vocabulary import UNKNOWN
 from minitransformer.decoding.sampling import GREEDY, Choice
 from minitransformer.tasks.language_modelling.kinds import KINDS
-from minitransformer.tasks.language_modelling.run import Goal, new_run
+from minitransformer.tasks.language_modelling.run import new_run
 from minitransformer.tasks.language_modelling.training import carry_on
 from minitransformer.tasks.language_modelling.writing import whole_characters, written
+from minitransformer.training.session import Goal
 
 
 @pytest.fixture(scope="module")

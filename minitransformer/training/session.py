@@ -1,0 +1,66 @@
+"""A training that a person can trust: looked at on held-out data, kept on disk, stopped by Ctrl-C without a loss."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from minitransformer.training.interrupt import stop_on_interrupt
+from minitransformer.training.loop import Step
+
+LOOKS = 10  # at the held-out data, over the whole training
+SAVE_SECONDS = 15.0
+SMOOTHING = 0.98  # of the training loss that is shown
+
+
+class Goal(NamedTuple):
+    """How long to train: so many steps or so many seconds, whichever are over first; how many batches a step has."""
+
+    steps: int | None = None
+    seconds: float | None = None
+    accumulate: int = 1
+
+
+class Report(NamedTuple):
+    step: Step
+    training: float  # nats a word, a running mean
+    run: Any
+
+
+def carry_on(
+    run: Any,
+    steps: Iterator[Step],
+    look: Callable[[Any, float], Any],
+    save: Callable[[Any], None] | None = None,
+    report: Callable[[Report], None] = lambda r: None,
+) -> tuple[Any, bool]:
+    """Train to the end of `steps`. -> the run as it then is, and whether it was stopped before.
+
+    run: a NamedTuple with `state`, which each step replaces, and `looks`, a tuple whose entries have a `step`;
+    look(run, training loss) -> the run with one more of them. With `save`, the run is saved every 15 seconds and at the
+    end. Ctrl-C lets the step that runs finish, saves, and returns. What is looked at and saved in between has no effect
+    on what is learned.
+    """
+    mean = None
+    saved_at = time.perf_counter()
+    looked_at = run.looks[-1].step if run.looks else 0
+    next_look = 1 / LOOKS
+    stopped_early = False
+    with stop_on_interrupt() as stopped:
+        for step in steps:
+            run = run._replace(state=step.state)
+            mean = step.loss if mean is None else SMOOTHING * mean + (1 - SMOOTHING) * step.loss
+            if step.progress >= next_look:
+                next_look = step.progress + 1 / LOOKS
+                run, looked_at = look(run, mean), step.step
+            if save is not None and time.perf_counter() - saved_at > SAVE_SECONDS:
+                save(run)
+                saved_at = time.perf_counter()
+            report(Report(step, mean, run))
+            if stopped():
+                stopped_early = step.progress < 1
+                break
+        if mean is not None and looked_at != run.state.step:
+            run = look(run, mean)
+        if save is not None:
+            save(run)
+    return run, stopped_early
