@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from minitransformer import __version__
-from minitransformer.commands import language_models, learning
+from minitransformer.commands import language_models, learning, translation
 from minitransformer.commands.common import Parser
 
 INTERRUPTED = 130
@@ -28,8 +28,12 @@ def parser() -> argparse.ArgumentParser:
     commands = main_parser.add_subparsers(title="commands", metavar="")
     learning.add_commands(commands)
     train = commands.add_parser("train", help="train a model on real text, with checkpoints")
-    language_models.add_train(train.add_subparsers(title="models", metavar="MODEL", required=True))
+    models = train.add_subparsers(title="models", metavar="MODEL", required=True)
+    language_models.add_train(models)
+    translation.add_train(models)
     language_models.add_generate(commands)
+    translation.add_translate(commands)
+    translation.add_attention(commands)
     compare = commands.add_parser("compare", help="what each generation of models gave, measured")
     language_models.add_compare(compare.add_subparsers(title="comparisons", metavar="WHAT", required=True))
     return main_parser

@@ -179,3 +179,30 @@ def pre_norm_encoder_layer(x, weights, h, allowed=None, bias=None, activation=re
     n = layer_norm(x, *norm1, eps)
     u = x + multi_head(n, n, n, self_attention, h, allowed, bias)
     return u + feed_forward(layer_norm(u, *norm2, eps), ffn, activation)
+
+
+NO_MASKS = (None, None, None, None)
+
+
+def post_norm_decoder_layer(x, memory, weights, h, masks=NO_MASKS, activation=relu, eps=1e-5):
+    """u = LayerNorm(x + MultiHead(x, x, x)),  v = LayerNorm(u + MultiHead(u, memory, memory)),
+    y = LayerNorm(v + FFN(v))  (3.2)
+
+    masks: the allowed keys among the targets and in the memory, then the biases of both."""
+    self_attention, norm1, cross_attention, norm2, ffn, norm3 = weights
+    among_targets, of_memory, target_bias, memory_bias = masks
+    u = layer_norm(x + multi_head(x, x, x, self_attention, h, among_targets, target_bias), *norm1, eps)
+    v = layer_norm(u + multi_head(u, memory, memory, cross_attention, h, of_memory, memory_bias), *norm2, eps)
+    return layer_norm(v + feed_forward(v, ffn, activation), *norm3, eps)
+
+
+def pre_norm_decoder_layer(x, memory, weights, h, masks=NO_MASKS, activation=relu, eps=1e-5):
+    """u = x + MultiHead(n, n, n) with n = LayerNorm(x),  v = u + MultiHead(LayerNorm(u), memory, memory),
+    y = v + FFN(LayerNorm(v))"""
+    self_attention, norm1, cross_attention, norm2, ffn, norm3 = weights
+    among_targets, of_memory, target_bias, memory_bias = masks
+    n = layer_norm(x, *norm1, eps)
+    u = x + multi_head(n, n, n, self_attention, h, among_targets, target_bias)
+    q = layer_norm(u, *norm2, eps)
+    v = u + multi_head(q, memory, memory, cross_attention, h, of_memory, memory_bias)
+    return v + feed_forward(layer_norm(v, *norm3, eps), ffn, activation)

@@ -83,8 +83,10 @@ def lstm(x: Array, start: State, weights: LSTM) -> tuple[Array, LSTMCache]:
     return h, LSTMCache(x, start, gates, c, h, weights)
 
 
-def lstm_backward(dh: Array, cache: LSTMCache) -> tuple[Array, State, LSTM]:
+def lstm_backward(dh: Array, cache: LSTMCache, dlast: State | None = None) -> tuple[Array, State, LSTM]:
     """Backpropagation through time, along h and along c. -> dx, dstart, dweights
+
+    dlast: the gradient of `cache.last`, where another network goes on from it.
 
     From the last word to the first, with dh_t all that reaches h_t (by itself and by way of step t + 1):
         do = dh_t tanh(c_t),       dc_t += dh_t o (1 - tanh(c_t)^2),
@@ -97,7 +99,8 @@ def lstm_backward(dh: Array, cache: LSTMCache) -> tuple[Array, State, LSTM]:
     c_before = np.concatenate([start.c[..., None, :], c[..., :-1, :]], axis=-2)  # (..., L, d_h)
     h_before = np.concatenate([start.h[..., None, :], h[..., :-1, :]], axis=-2)  # (..., L, d_h)
     dz = np.zeros_like(gates)
-    dh_later, dc_later = np.zeros_like(start.h), np.zeros_like(start.c)  # by way of the step after
+    nothing = State(np.zeros_like(start.h), np.zeros_like(start.c))
+    dh_later, dc_later = nothing if dlast is None else dlast  # by way of the step after
     for t in reversed(range(x.shape[-2])):
         i, f, g, o = (gates[..., t, columns] for columns in gate_columns(d_h, "ifgo"))
         dh_t = dh[..., t, :] + dh_later

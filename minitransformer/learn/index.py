@@ -33,6 +33,9 @@ class Row(NamedTuple):
 
 
 NOTEBOOKS = {
+    "2.1.1": "2.1_language_models",
+    "2.1.2": "2.1_language_models",
+    "2.1.3": "2.1_language_models",
     "2.2.1": "4.1_attention",
     "3.2.1": "4.1_attention",
     "4.1": "4.1_attention",
@@ -60,8 +63,11 @@ INDEX: tuple[Row, ...] = (
     pair("2.1.3", "1 / (1 + exp(-x))", "equations.activations.sigmoid"),
     pair("2.2.1", "Attention(Q, K, V) = softmax(Q K^T / sqrt(d_k)) V", "equations.attention.attention"),
     pair("2.2.1", "the same, some queries at a time", "equations.blockwise_attention.blockwise_attention"),
+    pair("2.2.2", "softmax(Decoder(y, Encoder(x)) W)", "models.transformer.transformer"),
+    pair("2.2.2", "the same by two recurrent networks", "models.rnn_encoder_decoder.rnn_encoder_decoder"),
     pair("3.1", "x_n = EncoderLayer_n(x_{n-1})", "layers.encoder.encoder"),
     pair("3.1.1", "x_i = E[w_i]", "layers.embedding.embedding"),
+    pair("3.1.1", "x = sqrt(d) E[w] + P", "models.transformer.embed_words"),
     pair("3.1.3", "FFN(x) = max(0, x W_1 + b_1) W_2 + b_2", "layers.feed_forward.feed_forward"),
     pair("3.1.3", "max(0, x)", "equations.activations.relu"),
     pair("3.1.3", "x Phi(x)", "equations.activations.gelu"),
@@ -70,9 +76,20 @@ INDEX: tuple[Row, ...] = (
     pair("3.1.4", "x + f(x)", "layers.add_norm.residual"),
     pair("3.1.4", "LayerNorm(x + f(x))", "layers.add_norm.add_norm"),
     pair("3.1.4", "gamma (x - mean) / sqrt(variance + eps) + beta", "layers.layer_norm.layer_norm"),
+    pair("3.2", "x_n = DecoderLayer_n(x_{n-1}, memory)", "layers.decoder.decoder"),
     Row("3.2.1", "j <= i", "equations.masks.causal_mask"),
     Row("3.2.1", "j < length", "equations.masks.padding_mask"),
     pair("3.2.1", "alpha_j = 0 where masked", "equations.softmax.masked_softmax", "softmax_backward"),
+    pair(
+        "3.2.2",
+        "u = LayerNorm(x + MultiHead(x)), v = LayerNorm(u + MultiHead(u, memory, memory)), y = LayerNorm(v + FFN(v))",
+        "layers.decoder_layer.post_norm_decoder_layer",
+    ),
+    pair(
+        "3.2.2",
+        "u = x + MultiHead(LayerNorm(x)), v = u + MultiHead(LayerNorm(u), memory, memory), y = v + FFN(LayerNorm(v))",
+        "layers.decoder_layer.pre_norm_decoder_layer",
+    ),
     pair("3.4", "logits = y E^T", "layers.tied_output.tied_output"),
     pair("3.4.1", "P(w_i | w_1, ..., w_{i-1})", "models.gpt.gpt"),
     pair(

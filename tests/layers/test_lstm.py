@@ -45,6 +45,23 @@ def test_lstm_gradients(s, seed):
 
 
 @given(sizes, seeds)
+def test_lstm_gradients_by_way_of_the_last_state(s, seed):
+    """Where another network goes on from it: the outputs' gradients and the last state's add."""
+    x, start, weights, rng = draw(s, seed)
+
+    def forward(x, start, weights):
+        h, cache = lstm(x, start, weights)
+        return np.concatenate([h.reshape(s.B, -1), cache.last.h, cache.last.c], axis=-1), cache
+
+    def backward(dy, cache):
+        d_h = cache.h.shape[-1]
+        dh = dy[:, : -2 * d_h].reshape(cache.h.shape)
+        return lstm_backward(dh, cache, State(dy[:, -2 * d_h : -d_h], dy[:, -d_h:]))
+
+    assert_gradients(forward, backward, (x, start, weights), rng)
+
+
+@given(sizes, seeds)
 def test_a_text_in_two_windows_is_the_text_in_one(s, seed):
     """The state, both parts of it, carries over."""
     x, start, weights, rng = draw(s, seed)

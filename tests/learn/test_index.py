@@ -28,6 +28,7 @@ def test_every_pair_of_the_package_has_a_row():
     # each calls one of two pairs that have rows
     wrappers = {
         "layers.encoder_layer.encoder_layer",
+        "layers.decoder_layer.decoder_layer",
         "equations.blockwise_attention.attention_of_any_length",
     }
     for package in ("equations", "layers", "models"):

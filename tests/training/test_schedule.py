@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minitransformer.training.schedule import warmup_cosine, warmup_inverse_root
+from minitransformer.training.schedule import vaswani_peak, warmup_cosine, warmup_inverse_root
 
 schedules = st.tuples(st.integers(2, 200), st.integers(0, 100), st.floats(1e-5, 1.0)).filter(lambda s: s[1] < s[0] - 1)
 
@@ -65,3 +65,11 @@ def test_the_rate_of_vaswani_et_al():
     for t in (1, 10, 4000, 4001, 100_000):
         expected = d_model**-0.5 * min(t**-0.5, t * warmup**-1.5)
         assert warmup_inverse_root(t - 1, (d_model * warmup) ** -0.5, warmup) == pytest.approx(expected, rel=1e-12)
+
+
+@given(st.integers(0, 10**5), st.integers(1, 1024), st.integers(1, 8000))
+def test_the_schedule_of_vaswani(step, d_model, warmup):
+    """d_model^(-1/2) min(t^(-1/2), t warmup^(-3/2)), with t from 1."""
+    t = step + 1
+    expected = d_model**-0.5 * min(t**-0.5, t * warmup**-1.5)
+    assert warmup_inverse_root(step, vaswani_peak(d_model, warmup), warmup) == pytest.approx(expected, rel=1e-12)

@@ -5,8 +5,17 @@ from collections.abc import Callable
 import numpy as np
 
 from minitransformer.equations.activations import GELU, RELU
-from minitransformer.equations.masks import causal_mask, causal_padding_mask
+from minitransformer.equations.masks import causal_mask, causal_padding_mask, padding_mask
 from minitransformer.layers.add_norm import add_norm, add_norm_backward, residual, residual_backward
+from minitransformer.layers.decoder import Decoder, decoder, decoder_backward, init_decoder
+from minitransformer.layers.decoder_layer import (
+    Masks,
+    init_decoder_layer,
+    post_norm_decoder_layer,
+    post_norm_decoder_layer_backward,
+    pre_norm_decoder_layer,
+    pre_norm_decoder_layer_backward,
+)
 from minitransformer.layers.elman import elman, elman_backward, init_elman
 from minitransformer.layers.embedding import Embedding, embedding, embedding_backward
 from minitransformer.layers.encoder import Encoder, encoder, encoder_backward, init_encoder
@@ -142,6 +151,47 @@ def encoder_case(rng: Rng) -> Case:
     return Case(forward, encoder_backward, (rng.standard_normal((B, L_k, d_model)), loud(Encoder(layers, norm), rng)))
 
 
+def post_norm_decoder_layer_case(rng: Rng) -> Case:
+    """The first target position may attend to nothing in the memory."""
+    seed = int(rng.integers(2**32))
+    config = Config(h, RATE, RELU)
+    masks = Masks(causal_mask(L_q), holey_mask(rng), rng.standard_normal((L_q, L_q)), rng.standard_normal((L_q, L_k)))
+
+    def forward(x: Array, memory: Array, weights: tuple) -> tuple:
+        return post_norm_decoder_layer(x, memory, weights, config, masks, np.random.default_rng(seed))
+
+    x, memory = numbers(rng, (B, L_q, d_model), (B, L_k, d_model))
+    weights = loud(init_decoder_layer(d_model, h, d_ff, rng), rng)
+    return Case(forward, post_norm_decoder_layer_backward, (x, memory, weights))
+
+
+def pre_norm_decoder_layer_case(rng: Rng) -> Case:
+    seed = int(rng.integers(2**32))
+    config = Config(h, RATE, GELU, norm_first=True)
+    masks = Masks(causal_mask(L_q), padding_mask(np.array([L_k, 4]), L_k))
+
+    def forward(x: Array, memory: Array, weights: tuple) -> tuple:
+        return pre_norm_decoder_layer(x, memory, weights, config, masks, np.random.default_rng(seed))
+
+    x, memory = numbers(rng, (B, L_q, d_model), (B, L_k, d_model))
+    weights = loud(init_decoder_layer(d_model, h, d_ff, rng), rng)
+    return Case(forward, pre_norm_decoder_layer_backward, (x, memory, weights))
+
+
+def decoder_case(rng: Rng) -> Case:
+    seed = int(rng.integers(2**32))
+    config = Config(h, RATE, norm_first=True)
+    masks = Masks(causal_mask(L_q), padding_mask(np.array([4, L_k]), L_k))
+    layers = init_decoder(2, d_model, h, d_ff, rng).layers
+    norm = LayerNorm(np.ones(d_model), np.zeros(d_model))
+
+    def forward(x: Array, memory: Array, weights: Decoder) -> tuple:
+        return decoder(x, memory, weights, config, masks, np.random.default_rng(seed))
+
+    x, memory = numbers(rng, (B, L_q, d_model), (B, L_k, d_model))
+    return Case(forward, decoder_backward, (x, memory, loud(Decoder(layers, norm), rng)))
+
+
 def elman_case(rng: Rng) -> Case:
     weights = loud(init_elman(d_k, d_v, rng), rng)
     return Case(elman, elman_backward, (*numbers(rng, (B, L_q, d_k), (B, d_v)), weights))
@@ -172,4 +222,7 @@ CASES: dict[str, Callable[[Rng], Case]] = {
     "post_norm_encoder_layer": post_norm_encoder_layer_case,
     "pre_norm_encoder_layer": pre_norm_encoder_layer_case,
     "encoder": encoder_case,
+    "post_norm_decoder_layer": post_norm_decoder_layer_case,
+    "pre_norm_decoder_layer": pre_norm_decoder_layer_case,
+    "decoder": decoder_case,
 }

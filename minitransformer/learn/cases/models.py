@@ -5,12 +5,27 @@ from collections.abc import Callable
 import numpy as np
 
 from minitransformer.equations.activations import GELU
+from minitransformer.layers.embedding import Embedding
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.learn.cases.points import RATE, B, L_k, L_q, Rng, d_ff, d_k, d_model, d_v, h, loud, one
 from minitransformer.learn.gradient_check import Case
 from minitransformer.models.fnn_lm import fnn_lm, fnn_lm_backward, init_fnn_lm
 from minitransformer.models.gpt import gpt, gpt_backward, init_gpt
+from minitransformer.models.rnn_encoder_decoder import (
+    RnnEncoderDecoder,
+    init_rnn_encoder_decoder,
+    rnn_encoder_decoder,
+    rnn_encoder_decoder_backward,
+)
 from minitransformer.models.rnn_lm import init_rnn_lm, rnn_lm, rnn_lm_backward, rnn_lm_start
+from minitransformer.models.transformer import (
+    Transformer,
+    embed_words,
+    embed_words_backward,
+    init_transformer,
+    transformer,
+    transformer_backward,
+)
 
 
 def gpt_case(rng: Rng) -> Case:
@@ -37,8 +52,48 @@ def rnn_lm_case(rng: Rng) -> Case:
     return Case(lambda weights: rnn_lm(ids, start, weights), one(rnn_lm_backward), (weights,))
 
 
+def embed_words_case(rng: Rng) -> Case:
+    V = 4  # fewer words than positions: some must repeat
+    ids = rng.integers(0, V, (B, L_q))
+    seed = int(rng.integers(2**32))
+    weights = Embedding(rng.standard_normal((V, d_model)))
+
+    def forward(weights: Embedding) -> tuple:
+        return embed_words(ids, weights, RATE, np.random.default_rng(seed))
+
+    return Case(forward, one(embed_words_backward), (weights,))
+
+
+def transformer_case(rng: Rng) -> Case:
+    """One table for both languages, which so gets three gradients; a source with padding."""
+    V = 6
+    source, target = rng.integers(0, V, (B, L_k)), rng.integers(0, V, (B, L_q))
+    config = Config(h, RATE, GELU, norm_first=True)
+    seed = int(rng.integers(2**32))
+    weights = loud(init_transformer(V, None, 2, d_model, h, d_ff, rng, final_norms=True), rng)
+
+    def forward(weights: Transformer) -> tuple:
+        return transformer(source, target, weights, config, np.array([L_k, 4]), np.random.default_rng(seed))
+
+    return Case(forward, one(transformer_backward), (weights,))
+
+
+def rnn_encoder_decoder_case(rng: Rng) -> Case:
+    V_s, V_t = 6, 8
+    source, target = rng.integers(0, V_s, (B, L_k)), rng.integers(0, V_t, (B, L_q))
+    weights = loud(init_rnn_encoder_decoder(V_s, V_t, d_k, d_v, rng), rng)
+
+    def forward(weights: RnnEncoderDecoder) -> tuple:
+        return rnn_encoder_decoder(source, target, weights)
+
+    return Case(forward, one(rnn_encoder_decoder_backward), (weights,))
+
+
 CASES: dict[str, Callable[[Rng], Case]] = {
     "gpt": gpt_case,
     "fnn_lm": fnn_lm_case,
     "rnn_lm": rnn_lm_case,
+    "embed_words": embed_words_case,
+    "transformer": transformer_case,
+    "rnn_encoder_decoder": rnn_encoder_decoder_case,
 }

@@ -1,0 +1,189 @@
+"""Commands for translation: train a model, translate with it, look at what it attended to."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from minitransformer.commands.common import add_common, bad_input
+from minitransformer.commands.training import (
+    INTERRUPTED,
+    WHOLE,
+    add_keeping,
+    add_training,
+    changed_settings,
+    check_resumed,
+    goal_of,
+    new_path,
+    show_progress,
+)
+from minitransformer.data.text_file import read_pieces
+from minitransformer.learn.screen import DIM, SilentScreen, make_screen
+from minitransformer.tasks.translation.alignment import align, as_text, chosen, plot_alignment
+from minitransformer.tasks.translation.evaluation import exact_matches, translate
+from minitransformer.tasks.translation.pairs import DIRECTIONS, Pairs
+from minitransformer.tasks.translation.run import KINDS, Run, carry_on, load_pairs, load_run, new_run
+from minitransformer.training.session import Goal
+from minitransformer.training.settings import described
+
+
+def add_train(kinds: Any) -> None:
+    """`train translation`."""
+    train = kinds.add_parser("translation", help="section 6.1: numbers and dates, or your own pairs of sentences")
+    train.add_argument("--direction", choices=DIRECTIONS, help=f"of the number phrases (default {DIRECTIONS[0]})")
+    train.add_argument("--pairs", metavar="FILE", help="your own: on each line a sentence, a tab, its translation")
+    train.add_argument("--model", choices=KINDS, help="with attention, or recurrent without (default transformer)")
+    add_keeping(train, "translation", KINDS["transformer"].settings)
+    add_training(train)
+    train.set_defaults(run=run_train)
+    add_common(train)
+
+
+def add_translate(commands: Any) -> None:
+    command = commands.add_parser("translate", help="translate with a trained model")
+    command.add_argument("checkpoint", metavar="RUN", help="what `train translation` wrote")
+    command.add_argument("sentences", nargs="*", metavar="SENTENCE", help="by default, each line of standard input")
+    command.add_argument("--file", metavar="FILE", help="translate each line of a UTF-8 file")
+    command.add_argument("--beam", type=int, default=4, metavar="W", help="hypotheses that are followed (default 4)")
+    command.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
+    command.set_defaults(run=run_translate)
+
+
+def add_attention(commands: Any) -> None:
+    command = commands.add_parser("attention", help="what each word of a translation attended to")
+    command.add_argument("checkpoint", metavar="RUN", help="what `train translation` wrote")
+    command.add_argument("sentence", metavar="SENTENCE")
+    command.add_argument("--layer", type=int, metavar="N", help="from 1 (default: the last)")
+    command.add_argument("--head", type=int, metavar="N", help="from 1 (default: the mean of all)")
+    command.add_argument("--png", metavar="FILE", help="draw all layers and heads (needs the extra `plots`)")
+    command.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
+    command.set_defaults(run=run_attention)
+
+
+def run_train(arguments: argparse.Namespace) -> int:
+    try:
+        run, pairs, path = resumed(arguments) if arguments.resume else begun(arguments)
+    except ValueError as error:
+        return bad_input(error)
+    screen = SilentScreen() if arguments.json else make_screen()
+    screen.say(f"{run.kind.name}: {run.n_weights:,} weights, on {pairs.name}.")
+    screen.say(described(run.settings), style=DIM)
+    with screen.progress(WHOLE) as progress:
+        run, stopped = carry_on(run, pairs, path, lambda r: show_progress(progress, r, last_look(r.run)))
+    result = facts(run, pairs) | {"file": str(path), "stopped": stopped}
+    screen.say(
+        f"{'Stopped by Ctrl-C. ' if stopped else ''}{result['test, exactly right']:.2%} of {len(pairs.test):,} test "
+        f"sentences exactly right. Kept in {path}."
+    )
+    if pairs.longer:
+        screen.say(f"Of numbers longer than any to learn from: {result['longer, exactly right']:.2%}.")
+    screen.code(f"minitransformer {'train translation --resume' if stopped else 'translate'} {path}")
+    if arguments.json:
+        print(json.dumps(result, indent=2, ensure_ascii=False))
+    return INTERRUPTED if stopped else 0
+
+
+def begun(arguments: argparse.Namespace) -> tuple[Run, Pairs, Path]:
+    """A new run. Raises ValueError for bad input."""
+    kind = KINDS[arguments.model or "transformer"]
+    settings = changed_settings(kind.settings, arguments)
+    if arguments.pairs and arguments.direction:
+        raise ValueError("direction: your own pairs have one already, expected no --direction beside --pairs")
+    origin = arguments.pairs or arguments.direction or DIRECTIONS[0]
+    path = new_path("translation", arguments)
+    goal = goal_of(arguments, Goal(steps=settings.steps))
+    pairs = load_pairs(origin, bool(arguments.pairs))
+    return (
+        new_run(kind, settings, pairs, origin, bool(arguments.pairs), arguments.seed)._replace(goal=goal),
+        pairs,
+        path,
+    )
+
+
+def resumed(arguments: argparse.Namespace) -> tuple[Run, Pairs, Path]:
+    """A run that goes on, with its own pairs. Raises ValueError for bad input, and where the pairs are others now."""
+    run = load_run(arguments.resume)
+    check_resumed(arguments, run.kind.name, arguments.model or run.kind.name)
+    if arguments.pairs or arguments.direction:
+        raise ValueError("pairs: a run that is resumed keeps its own, expected no --pairs and no --direction")
+    pairs = load_pairs(run.origin, run.from_file)
+    if (pairs.source, pairs.target) != (run.source, run.target):
+        raise ValueError(f"pairs: {run.origin!r} has other words than when the run began, expected the same file")
+    return run._replace(goal=goal_of(arguments, run.goal)), pairs, Path(arguments.out or arguments.resume)
+
+
+def last_look(run: Run) -> str:
+    return f", {run.looks[-1].validation:.0%} right" if run.looks else ""
+
+
+def facts(run: Run, pairs: Pairs) -> dict[str, Any]:
+    """What was trained and what came of it, for `--json`."""
+    return {
+        "kind": run.kind.name,
+        "settings": run.settings._asdict(),
+        "pairs": pairs.name,
+        "words": {"source": pairs.source.size, "target": pairs.target.size},
+        "weights": run.n_weights,
+        "steps": run.state.step,
+        "seconds": run.state.seconds,
+        "test, exactly right": exact_matches(run, pairs.test),
+        "longer, exactly right": exact_matches(run, pairs.longer) if pairs.longer else None,
+        "looks": [entry._asdict() for entry in run.looks],
+    }
+
+
+def run_translate(arguments: argparse.Namespace) -> int:
+    try:
+        run = load_run(arguments.checkpoint)
+        if arguments.beam < 1:
+            raise ValueError(f"beam: got {arguments.beam}, expected 1 or more")
+        sentences = list(arguments.sentences)
+        if arguments.file:
+            sentences += "".join(read_pieces(arguments.file)).splitlines()
+        if not sentences:
+            return translate_lines(run, arguments)
+    except ValueError as error:
+        return bad_input(error)
+    translations = translate(run, sentences, arguments.beam)
+    if arguments.json:
+        rows = [{"source": a, "target": b} for a, b in zip(sentences, translations, strict=True)]
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(translations))
+    return 0
+
+
+def translate_lines(run: Run, arguments: argparse.Namespace) -> int:
+    """Standard input, each line as soon as it comes."""
+    rows = []
+    for line in sys.stdin:
+        translation = translate(run, [line.strip()], arguments.beam)[0] if line.strip() else ""
+        rows.append({"source": line.strip(), "target": translation})
+        if not arguments.json:
+            print(translation, flush=True)
+    if arguments.json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+    return 0
+
+
+def run_attention(arguments: argparse.Namespace) -> int:
+    try:
+        run = load_run(arguments.checkpoint)
+        if not arguments.sentence.strip():
+            raise ValueError(f"sentence: got {arguments.sentence!r}, expected at least one word")
+        alignment = align(run, arguments.sentence.strip())
+        title, weights = chosen(alignment, arguments.layer, arguments.head)
+        if arguments.png:
+            plot_alignment(arguments.png, alignment)
+    except ValueError as error:
+        return bad_input(error)
+    if arguments.json:
+        result = {"source": alignment.source, "target": alignment.target, "weights": alignment.alpha.tolist()}
+        print(json.dumps(result, ensure_ascii=False))
+        return 0
+    print(title)
+    print("\n".join(as_text(alignment, weights)))
+    if arguments.png:
+        print(f"Drawn in {arguments.png}.")
+    return 0

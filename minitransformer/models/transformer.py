@@ -1,0 +1,165 @@
+"""Sections 2.2.2 and 3.2: the Transformer, from a source sequence to a target sequence by attention alone."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minitransformer.arguments import check_ids
+from minitransformer.equations.dropout import dropout, dropout_backward
+from minitransformer.equations.masks import causal_mask, padding_mask
+from minitransformer.equations.positional_encoding import add_positions, add_positions_backward
+from minitransformer.layers.decoder import Decoder, DecoderCache, decoder, decoder_backward, init_decoder
+from minitransformer.layers.decoder_layer import Masks
+from minitransformer.layers.embedding import (
+    Embedding,
+    EmbeddingCache,
+    embedding,
+    embedding_backward,
+    init_embedding,
+)
+from minitransformer.layers.encoder import Encoder, EncoderCache, encoder, encoder_backward, init_encoder
+from minitransformer.layers.encoder_layer import Config
+from minitransformer.layers.layer_norm import init_layer_norm
+from minitransformer.layers.linear import Linear, LinearCache, init_linear, linear, linear_backward
+from minitransformer.layers.tied_output import TiedOutputCache, tied_output, tied_output_backward
+
+Array = np.ndarray
+
+
+class Transformer(NamedTuple):
+    source: Embedding  # E: (V_s, d_model)
+    target: Embedding | None  # E: (V_t, d_model); None: the source's, for languages that share their words
+    encoder: Encoder
+    decoder: Decoder
+    output: Linear | None  # W: (d_model, V_t); None: tied to the target's E
+
+
+class EmbedWordsCache(NamedTuple):
+    embedding: EmbeddingCache
+    m: Array | None  # (..., L, d_model), dropout's mask
+
+
+class TransformerCache(NamedTuple):
+    source: EmbedWordsCache
+    encoder: EncoderCache
+    target: EmbedWordsCache
+    decoder: DecoderCache
+    output: LinearCache | TiedOutputCache
+    shared: bool  # one table for both languages
+
+
+def init_transformer(
+    V_s: int,
+    V_t: int | None,
+    n_layers: int,
+    d_model: int,
+    h: int,
+    d_ff: int,
+    rng: np.random.Generator,
+    tied: bool = True,
+    final_norms: bool = False,
+    dtype: DTypeLike = np.float32,
+) -> Transformer:
+    """n_layers of encoder and as many of decoder. V_t=None: source and target share one vocabulary and one table.
+
+    tied: the target's table scores the words, too (Vaswani et al. 2017 share all three). final_norms: after the last
+    layer of each stack, where pre-norm layers need one.
+    """
+
+    def table(V: int) -> Embedding:  # of order 1/sqrt(d_model), as `embed_words` expects
+        E = init_embedding(V, d_model, rng, dtype).E
+        return Embedding(E * E.dtype.type(d_model**-0.5))
+
+    norm = init_layer_norm(d_model, dtype) if final_norms else None
+    return Transformer(
+        table(V_s),
+        None if V_t is None else table(V_t),
+        init_encoder(n_layers, d_model, h, d_ff, rng, dtype)._replace(norm=norm),
+        init_decoder(n_layers, d_model, h, d_ff, rng, dtype)._replace(norm=norm),
+        None if tied else init_linear(d_model, V_s if V_t is None else V_t, rng, dtype),
+    )
+
+
+def target_table(weights: Transformer) -> Embedding:
+    """The target's own table, or the one that both languages share."""
+    return weights.source if weights.target is None else weights.target
+
+
+def embed_words(
+    ids: Array, weights: Embedding, rate: float = 0.0, rng: np.random.Generator | None = None
+) -> tuple[Array, EmbedWordsCache]:
+    """x = dropout(sqrt(d_model) E[w] + P)  (3.1.1; Vaswani et al. 2017, 3.4).
+
+    ids: (..., L) -> x: (..., L, d_model). A table that also scores words has numbers of order 1/sqrt(d_model): the
+    factor brings them up to the size of the sines.
+    """
+    check_ids("ids", ids, len(weights.E), ndim=1)
+    E, embedding_cache = embedding(ids, weights)  # (..., L, d_model)
+    scaled = E * math.sqrt(E.shape[-1])
+    x, _ = add_positions(scaled)
+    dropped, m = dropout(x, rate, rng)
+    return dropped, EmbedWordsCache(embedding_cache, m)
+
+
+def embed_words_backward(dx: Array, cache: EmbedWordsCache) -> Embedding:
+    """The forward, read from the bottom up. The ids have no gradient."""
+    dsummed = dropout_backward(dx, cache.m)
+    dscaled = add_positions_backward(dsummed, None)
+    dE = dscaled * math.sqrt(dx.shape[-1])
+    return embedding_backward(dE, cache.embedding)
+
+
+def source_mask(source: Array, lengths: Array | None) -> Array | None:
+    """Whoever looks at the source, looks at its words, not at the padding.  -> (..., 1, L_s)"""
+    return None if lengths is None else padding_mask(lengths, source.shape[-1])
+
+
+def transformer(
+    source: Array,
+    target: Array,
+    weights: Transformer,
+    config: Config,
+    lengths: Array | None = None,
+    rng: np.random.Generator | None = None,
+) -> tuple[Array, TransformerCache]:
+    """logits_i scores every word as the one after w_1, ..., w_i of the target, given the whole source.
+
+    source: (..., L_s) and target: (..., L_t) integers; lengths: (...), how many words of each source are no padding
+    -> logits: (..., L_t, V_t). In training the target is the right translation, from a start word on (teacher forcing),
+    and one pass predicts every next word. Padding at a target's end needs no mask: no word before it sees it.
+    """
+    mask = source_mask(source, lengths)  # (..., 1, L_s)
+    x, source_cache = embed_words(source, weights.source, config.rate, rng)  # (..., L_s, d_model)
+    memory, encoder_cache = encoder(x, weights.encoder, config, mask, rng=rng)  # (..., L_s, d_model)
+    z, target_cache = embed_words(target, target_table(weights), config.rate, rng)  # (..., L_t, d_model)
+    masks = Masks(target=causal_mask(target.shape[-1]), memory=mask)
+    y, decoder_cache = decoder(z, memory, weights.decoder, config, masks, rng)  # (..., L_t, d_model)
+    if weights.output is None:
+        logits, output_cache = tied_output(y, target_table(weights))
+    else:
+        logits, output_cache = linear(y, weights.output)
+    shared = weights.target is None
+    return logits, TransformerCache(source_cache, encoder_cache, target_cache, decoder_cache, output_cache, shared)
+
+
+def transformer_backward(dlogits: Array, cache: TransformerCache) -> Transformer:
+    """The forward, read from the bottom up: the decoder's gradient reaches the encoder by way of the memory alone.
+
+    A table gets a gradient from each of its uses: where source words come in, where target words do, where they go out.
+    """
+    if isinstance(cache.output, TiedOutputCache):
+        dy, dtable_out = tied_output_backward(dlogits, cache.output)  # (..., L_t, d_model)
+        doutput = None
+    else:
+        dy, doutput = linear_backward(dlogits, cache.output)  # (..., L_t, d_model)
+        dtable_out = None
+    dz, dmemory, ddecoder = decoder_backward(dy, cache.decoder)
+    dtable_in = embed_words_backward(dz, cache.target)
+    dx, dencoder = encoder_backward(dmemory, cache.encoder)
+    dsource = embed_words_backward(dx, cache.source)
+    dtarget = dtable_in if dtable_out is None else Embedding(dtable_in.E + dtable_out.E)
+    if cache.shared:
+        return Transformer(Embedding(dsource.E + dtarget.E), None, dencoder, ddecoder, doutput)
+    return Transformer(dsource, dtarget, dencoder, ddecoder, doutput)

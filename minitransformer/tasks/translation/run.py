@@ -1,0 +1,173 @@
+"""A training run for translation: a model with all that is needed to go on training it, kept as one checkpoint."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minitransformer.data.vocabularies import vocabulary_from
+from minitransformer.tasks.translation.batches import Batch, next_batch
+from minitransformer.tasks.translation.evaluation import exact_matches
+from minitransformer.tasks.translation.kind import Kind
+from minitransformer.tasks.translation.language import Language
+from minitransformer.tasks.translation.pairs import Pairs, number_phrases, pairs_from_file
+from minitransformer.tasks.translation.rnn import RNN
+from minitransformer.tasks.translation.transformer import TRANSFORMER
+from minitransformer.training import session
+from minitransformer.training.adam import decay_of_matrices
+from minitransformer.training.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    put_state,
+    put_tree,
+    save_checkpoint,
+    take_state,
+    take_tree,
+)
+from minitransformer.training.loop import Plan, State, Step, new_state, train
+from minitransformer.training.schedule import vaswani_peak
+from minitransformer.training.session import Goal, Report
+from minitransformer.tree import Tree, flatten
+
+Array = np.ndarray
+
+TASK = "translation"
+KINDS = {kind.name: kind for kind in (TRANSFORMER, RNN)}
+LOOK_AT = 100  # validation sentences that are translated while training
+DECAY = 0.01
+WIDTH_OF_MODEL = {"transformer": "d_model", "rnn": "d_h"}
+
+
+class Look(NamedTuple):
+    """What a training had come to when validation sentences were translated."""
+
+    step: int
+    seconds: float  # of training
+    training: float  # nats a word, a mean over the last steps
+    validation: float  # part of the sentences that are right from the first word to the last
+
+
+class Run(NamedTuple):
+    kind: Kind
+    settings: Any
+    source: Language
+    target: Language
+    origin: str  # a direction of the number phrases, or the path of the reader's file
+    from_file: bool
+    seed: int
+    longest: int  # words of a translation
+    weights: Any
+    state: State
+    goal: Goal = Goal()
+    looks: tuple[Look, ...] = ()
+
+    @property
+    def n_weights(self) -> int:
+        return len(self.state.weights)
+
+
+def load_pairs(origin: str, from_file: bool) -> Pairs:
+    return pairs_from_file(origin) if from_file else number_phrases(origin)
+
+
+def new_run(kind: Kind, settings: Any, pairs: Pairs, origin: str, from_file: bool = False, seed: int = 0) -> Run:
+    """A model as it is before training."""
+    rng = np.random.default_rng(seed)
+    flat, weights = flatten(kind.init(pairs.source.size, pairs.target.size, settings, rng))
+    longest = longest_translation(pairs)
+    state = new_state(flat, rng)
+    return Run(kind, settings, pairs.source, pairs.target, origin, from_file, seed, longest, weights, state)
+
+
+def longest_translation(pairs: Pairs) -> int:
+    """Half as many words again as the longest one that there is, with its end word."""
+    sentences = [*pairs.validation, *pairs.test, *pairs.longer]
+    return 8 + 3 * max(len(pairs.target.encode(target)) for _, target in sentences) // 2
+
+
+def steps(run: Run, pairs: Pairs) -> Iterator[Step]:
+    """Go on to the run's goal; one record a step, with the state after it. The run's own arrays change in place."""
+    width = getattr(run.settings, WIDTH_OF_MODEL[run.kind.name])
+    plan = Plan(
+        **run.goal._asdict(),
+        peak=vaswani_peak(width, run.settings.warmup),
+        warmup=run.settings.warmup,
+        schedule="inverse root",
+        decay=decay_of_matrices(run.weights, DECAY),
+        beta2=0.98,
+    )
+
+    def loss_and_gradient(batch: Batch, carry: None, rng: np.random.Generator) -> tuple[float, Tree, None]:
+        return *run.kind.loss_and_gradient(batch, run.weights, run.settings, rng), None
+
+    batches = next_batch(pairs, run.settings.B, run.seed, run.kind.pads_at_start)
+    return train(run.state, plan, batches, loss_and_gradient)
+
+
+def look(run: Run, pairs: Pairs, training_loss: float) -> Run:
+    """Translate some validation sentences, and note how many are right."""
+    right = exact_matches(run, pairs.validation[:LOOK_AT])
+    entry = Look(run.state.step, run.state.seconds, training_loss, right)
+    return run._replace(looks=(*run.looks, entry))
+
+
+def carry_on(
+    run: Run, pairs: Pairs, path: Path | None = None, report: Callable[[Report], None] = lambda r: None
+) -> tuple[Run, bool]:
+    """As `session.carry_on`; with a `path`, the run is kept there."""
+    save = None if path is None else lambda run: save_run(path, run)
+    return session.carry_on(run, steps(run, pairs), lambda run, loss: look(run, pairs, loss), save, report)
+
+
+def save_run(path: str | Path, run: Run) -> None:
+    numbers, arrays = put_state(run.state)
+    description = {
+        "task": TASK,
+        "kind": run.kind.name,
+        "settings": run.settings._asdict(),
+        "source": run.source.vocabulary.as_dict(),
+        "target": run.target.vocabulary.as_dict(),
+        "origin": run.origin,
+        "from_file": run.from_file,
+        "seed": run.seed,
+        "longest": run.longest,
+        "goal": run.goal._asdict(),
+        "looks": [entry._asdict() for entry in run.looks],
+        "state": numbers,
+    }
+    save_checkpoint(path, description, put_tree(run.weights, "weights") | arrays)
+
+
+def load_run(path: str | Path) -> Run:
+    """Raises ValueError, naming the file, for what is not a run that `save_run` wrote."""
+    checkpoint = load_checkpoint(path)
+    try:
+        return restore(checkpoint)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"checkpoint: {str(path)!r} does not hold a translation model ({error})") from error
+
+
+def restore(checkpoint: Checkpoint) -> Run:
+    description = checkpoint.description
+    if description.get("task") != TASK:
+        raise ValueError(f"task: got {description.get('task')!r}, expected {TASK!r}")
+    kind = KINDS[description["kind"]]
+    settings = type(kind.settings)(**description["settings"])
+    source, target = (Language(vocabulary_from(description[name])) for name in ("source", "target"))
+    template = kind.init(source.size, target.size, settings, np.random.default_rng(0))
+    flat, weights = flatten(take_tree(checkpoint.arrays, template, "weights"))
+    return Run(
+        kind,
+        settings,
+        source,
+        target,
+        description["origin"],
+        description["from_file"],
+        description["seed"],
+        description["longest"],
+        weights,
+        take_state(checkpoint, description["state"], flat, None),
+        Goal(**description["goal"]),
+        tuple(Look(**entry) for entry in description["looks"]),
+    )

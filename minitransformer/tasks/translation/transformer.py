@@ -1,0 +1,61 @@
+"""Sections 2.2.2 and 6.1: the Transformer on the task."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minitransformer.decoding.decoder_cache import Writing, reorder, start_writing, write_on
+from minitransformer.equations.cross_entropy import cross_entropy, cross_entropy_backward
+from minitransformer.equations.softmax import log_softmax
+from minitransformer.layers.encoder_layer import Config
+from minitransformer.models.transformer import Transformer, init_transformer, transformer, transformer_backward
+from minitransformer.tasks.translation.batches import Batch
+from minitransformer.tasks.translation.kind import Kind, Rng
+
+Array = np.ndarray
+
+
+class TransformerSettings(NamedTuple):
+    n_layers: int = 2  # of the encoder, and of the decoder
+    d_model: int = 64
+    h: int = 4
+    d_ff: int = 256
+    rate: float = 0.0  # of dropout
+    norm_first: bool = False
+    tied: bool = True
+    label_smoothing: float = 0.1
+    B: int = 64
+    warmup: int = 1000
+    steps: int = 5000
+
+
+def config(s: TransformerSettings) -> Config:
+    return Config(s.h, s.rate, norm_first=s.norm_first)
+
+
+def init(V_s: int, V_t: int, s: TransformerSettings, rng: Rng) -> Transformer:
+    return init_transformer(V_s, V_t, s.n_layers, s.d_model, s.h, s.d_ff, rng, s.tied, final_norms=s.norm_first)
+
+
+def loss_and_gradient(
+    batch: Batch, weights: Transformer, s: TransformerSettings, rng: Rng
+) -> tuple[float, Transformer]:
+    logits, cache = transformer(batch.source, batch.inputs, weights, config(s), batch.lengths, rng)
+    loss, loss_cache = cross_entropy(logits, batch.targets, s.label_smoothing)
+    return loss, transformer_backward(cross_entropy_backward(1.0, loss_cache), cache)
+
+
+def start(source: Array, lengths: Array, longest: int, weights: Transformer, s: TransformerSettings) -> Writing:
+    return start_writing(source, weights, config(s), longest, lengths)
+
+
+def step(weights: Transformer, s: TransformerSettings) -> Any:
+    def write_word(words: Array, writing: Writing) -> tuple[Array, Writing]:
+        logits, written, _ = write_on(words, writing, weights, config(s))
+        log_p, _ = log_softmax(logits)
+        return log_p, written
+
+    return write_word
+
+
+TRANSFORMER = Kind("transformer", TransformerSettings(), False, init, loss_and_gradient, start, step, reorder)

@@ -1,0 +1,111 @@
+"""Commands for translation: train, resume, translate, look at the attention; and what they refuse."""
+
+import importlib.util
+import io
+import json
+
+import pytest
+
+from minitransformer.commands import translation
+from minitransformer.learn.screen import PlainScreen
+from minitransformer.tasks.translation.run import load_run
+
+SMALL = ["--steps", "5", "--set", "n_layers=1", "d_model=8", "h=2", "d_ff=16", "B=8"]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A directory to work in, with a file of pairs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(translation, "make_screen", PlainScreen)
+    lines = "".join(f"word {i % 10} {i // 10}\t{i // 10} Wort {i % 10}\n" for i in range(100))
+    (tmp_path / "pairs.tsv").write_text(lines, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def trained(run, here):
+    assert run("train", "translation", "--pairs", "pairs.tsv", *SMALL, "--out", "x.run")[0] == 0
+    return "x.run"
+
+
+def test_train_on_number_phrases(run, here, monkeypatch):
+    """In either direction; and the second test, of longer numbers."""
+    monkeypatch.setattr("minitransformer.tasks.translation.pairs.N_TEST", 20)
+    monkeypatch.setattr("minitransformer.tasks.translation.pairs.N_LONGER", 5)
+    code, out, err = run("train", "translation", *SMALL)
+    assert (code, err) == (0, "")
+    assert "of 20 test sentences exactly right. Kept in translation-1.run." in out
+    assert "Of numbers longer than any to learn from: 0.00%." in out
+    code, out, err = run("train", "translation", "--direction", "en-zh", *SMALL, "--json")
+    facts = json.loads(out)
+    assert (code, facts["pairs"], facts["file"]) == (0, "numbers and dates, en-zh", "translation-2.run")
+    assert facts["longer, exactly right"] == 0
+    assert facts["steps"] == 5
+
+
+def test_translate_arguments_files_and_standard_input(run, trained, monkeypatch):
+    """A line for each sentence, in their order; an empty line stays one."""
+    code, out, _ = run("translate", trained, "word 1 2", "word 3 4")
+    assert (code, out.count("\n")) == (0, 2)
+    code, as_json, _ = run("translate", trained, "word 1 2", "word 3 4", "--json")
+    assert [row["target"] for row in json.loads(as_json)] == out.splitlines()
+    monkeypatch.setattr("sys.stdin", io.StringIO("word 1 2\n\nword 3 4\n"))
+    lines = run("translate", trained)[1].split("\n")
+    assert [lines[0], lines[2]] == out.splitlines() and lines[1] == ""
+    code, from_file, _ = run("translate", trained, "--file", "pairs.tsv", "--beam", "1")
+    assert (code, from_file.count("\n")) == (0, 100)
+
+
+def test_a_recurrent_model_to_compare_with(run, here):
+    arguments = ["--model", "rnn", "--steps", "3", "--set", "d=4", "d_h=8", "B=8", "--out", "r.run"]
+    code, out, _ = run("train", "translation", "--pairs", "pairs.tsv", *arguments)
+    assert (code, out[:4]) == (0, "rnn:")
+    assert run("translate", "r.run", "word 1 2")[0] == 0
+    assert run("attention", "r.run", "word 1 2")[2].endswith("expected a Transformer: it has no attention\n")
+
+
+def test_resuming_goes_on_to_a_new_goal(run, trained):
+    code, _, _ = run("train", "translation", "--resume", trained, "--steps", "8")
+    assert (code, load_run(trained).state.step) == (0, 8)
+
+
+def test_attention_as_text_json_and_picture(run, trained, here):
+    code, out, _ = run("attention", trained, "word 1 2", "--head", "2")
+    assert code == 0
+    assert out.startswith("layer 1, head 2\n")
+    code, out, _ = run("attention", trained, "word 1 2", "--json")
+    facts = json.loads(out)
+    assert [len(facts["weights"]), len(facts["weights"][0]), len(facts["weights"][0][0])] == [
+        1,
+        2,
+        len(facts["target"]),
+    ]
+    if importlib.util.find_spec("matplotlib"):
+        assert "Drawn in x.png." in run("attention", trained, "word 1 2", "--png", "x.png")[1]
+        assert (here / "x.png").exists()
+
+
+def refused(run, *argv):
+    code, out, err = run(*argv)
+    assert (code, out) == (2, "")
+    assert err.startswith("minitransformer: error: ") and err.count("\n") == 1
+    return err.removeprefix("minitransformer: error: ").rstrip("\n")
+
+
+def test_what_they_refuse(run, trained, here):
+    """One line, before anything is trained or written."""
+    train = ("train", "translation")
+    message = "direction: your own pairs have one already, expected no --direction beside --pairs"
+    assert refused(run, *train, "--pairs", "pairs.tsv", "--direction", "en-zh") == message
+    assert refused(run, *train, "--pairs", "no.tsv").startswith("text: cannot read 'no.tsv'")
+    assert refused(run, *train, "--set", "h=3").startswith("h: got 3 heads")
+    assert refused(run, *train, "--resume", trained, "--model", "rnn").startswith("resume: 'x.run' is a run of transf")
+    message = "pairs: a run that is resumed keeps its own, expected no --pairs and no --direction"
+    assert refused(run, *train, "--resume", trained, "--pairs", "pairs.tsv") == message
+    (here / "pairs.tsv").write_text("".join(f"other {i}\tmore {i}\n" for i in range(99)), encoding="utf-8")
+    assert "has other words than when the run began" in refused(run, *train, "--resume", trained)
+    assert refused(run, "translate", trained, "a", "--beam", "0") == "beam: got 0, expected 1 or more"
+    assert refused(run, "translate", "pairs.tsv", "a").startswith("checkpoint: 'pairs.tsv' is damaged")
+    assert refused(run, "attention", trained, " ") == "sentence: got ' ', expected at least one word"
+    assert refused(run, "attention", trained, "word", "--layer", "2") == "layer: got 2, expected 1 to 1"
