@@ -11,16 +11,19 @@ from typing import Any
 
 import numpy as np
 
+from minitransformer.decoding.decoder_cache import start_writing, write_on
 from minitransformer.equations.attention import attention, attention_one_query
 from minitransformer.equations.compatibility import scaled_dot_product
 from minitransformer.equations.cross_entropy import cross_entropy
 from minitransformer.equations.masks import causal_mask
 from minitransformer.equations.positional_encoding import positional_encoding
 from minitransformer.equations.softmax import masked_softmax, softmax
+from minitransformer.layers.encoder_layer import Config
 from minitransformer.layers.feed_forward import FeedForward, feed_forward
 from minitransformer.layers.layer_norm import LayerNorm, layer_norm
 from minitransformer.layers.linear import Linear
 from minitransformer.layers.multi_head import MultiHead, multi_head
+from minitransformer.models.transformer import init_transformer, transformer
 from minitransformer.nn import TransformerEncoderLayer
 
 Locals = dict[str, Any]
@@ -68,6 +71,20 @@ def masked(rng: np.random.Generator) -> Locals:
     mask = causal_mask(4)
     alpha, _ = masked_softmax(A, mask)
     holds = np.allclose(alpha.sum(axis=-1), 1) and not alpha[~mask].any()
+    return locals()
+
+
+def decoding_step(rng: np.random.Generator) -> Locals:
+    """3.2.2  P(w_i | w_1, ..., w_{i-1}, source): one more word of a translation, with what was kept of those before"""
+    weights = init_transformer(7, 9, n_layers=1, d_model=8, h=2, d_ff=16, rng=rng, dtype=np.float64)
+    source, target = np.array([[3, 1, 4, 1]]), np.array([[8, 2, 5]])  # ids of words
+    nothing = start_writing(source, weights, Config(h=2), longest=3)  # the source is read, once
+    _, one_word, _ = write_on(target[:, 0], nothing, weights, Config(h=2))
+    _, two_words, _ = write_on(target[:, 1], one_word, weights, Config(h=2))
+    logits, three_words, looks = write_on(target[:, 2], two_words, weights, Config(h=2))  # step into this one
+    alpha = looks[0][0]  # of both heads: where in the source the third word looked
+    whole, _ = transformer(source, target, weights, Config(h=2))  # the same for all words at once, as in training
+    holds = np.allclose(logits, whole[:, 2]) and np.allclose(alpha.sum(axis=-1), 1)
     return locals()
 
 
@@ -144,6 +161,7 @@ EXAMPLES: tuple[Example, ...] = (
     feed_forward_network,
     normalization,
     masked,
+    decoding_step,
     one_query,
     two_heads_one_token,
     two_heads_three_tokens,
