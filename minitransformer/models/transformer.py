@@ -153,7 +153,7 @@ def transformer_backward(dlogits: Array, cache: TransformerCache) -> Transformer
         dy, dtable_out = tied_output_backward(dlogits, cache.output)  # (..., L_t, d_model)
         doutput = None
     else:
-        dy, doutput = linear_backward(dlogits, cache.output)  # (..., L_t, d_model)
+        dy, doutput = linear_backward(dlogits, cache.output)
         dtable_out = None
     dz, dmemory, ddecoder = decoder_backward(dy, cache.decoder)
     dtable_in = embed_words_backward(dz, cache.target)

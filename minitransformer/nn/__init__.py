@@ -13,12 +13,27 @@ Called like a function, a module evaluates: no dropout. To train, call the pair:
 
     out, cache = layer.forward(src, rng=rng)
     dsrc, grads = layer.backward(dout, cache)      # grads: a dict with the names and shapes of layer.state_dict()
+
+Several inputs have several gradients, in the same order: a decoder's backward returns `(dtgt, dmemory), grads`, the
+Transformer's `(dsrc, dtgt), grads`.
 """
 
+from minitransformer.nn.decoder import TransformerDecoder, TransformerDecoderLayer
 from minitransformer.nn.encoder import TransformerEncoder, TransformerEncoderLayer
 from minitransformer.nn.layer_norm import LayerNorm
 from minitransformer.nn.linear import Linear
 from minitransformer.nn.module import Module
 from minitransformer.nn.multihead_attention import MultiheadAttention
+from minitransformer.nn.transformer import Transformer
 
-__all__ = ["LayerNorm", "Linear", "Module", "MultiheadAttention", "TransformerEncoder", "TransformerEncoderLayer"]
+__all__ = [
+    "LayerNorm",
+    "Linear",
+    "Module",
+    "MultiheadAttention",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
+]

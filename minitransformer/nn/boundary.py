@@ -30,10 +30,23 @@ def check_sequence(name: str, x: Array, width: int) -> None:
         raise ValueError(f"{name}: got shape {x.shape}, expected 3 axes, or 2 without a batch")
 
 
+def check_batch(name: str, x: Array, of: str, other: Array, already: bool) -> None:
+    """`x` must have the batch of `other`, or none if `other` has none."""
+    batch, expected = batch_axes(x, already), batch_axes(other, already)
+    if batch != expected:
+        raise ValueError(f"{name}: got a batch of {batch}, expected {of}'s, {expected}")
+
+
+def batch_axes(x: Array, already: bool) -> tuple[int, ...]:
+    """(B,), or () without a batch."""
+    if x.ndim == 2:
+        return ()
+    return x.shape[:1] if already else x.shape[1:2]
+
+
 def check_fellows(query: Array, key: Array, value: Array) -> None:
     """Batch-first: query, key and value must have one batch, key and value one length."""
-    if key.ndim != query.ndim or key.shape[:-2] != query.shape[:-2]:
-        raise ValueError(f"key: got a batch of {key.shape[:-2]}, expected the query's, {query.shape[:-2]}")
+    check_batch("key", key, "the query", query, already=True)
     if value.shape[:-1] != key.shape[:-1]:
         raise ValueError(f"value: got batch and length {value.shape[:-1]}, expected the key's, {key.shape[:-1]}")
 
@@ -44,6 +57,19 @@ def check_dout(dout: Array, x: Array, already: bool, d_out: int) -> None:
     if not already and x.ndim == 3:
         shape = (shape[1], shape[0], d_out)
     check_shape("dout", dout, shape)
+
+
+def attention_masks(
+    attn_mask: Array | None,
+    key_padding_mask: Array | None,
+    names: tuple[str, str],
+    query: Array,
+    key: Array,
+    h: int,
+) -> tuple[Array | None, Array | None]:
+    """`torch_masks` for h heads of query ([B,] L_q, d) over key ([B,] L_k, d), of which only the shape is read."""
+    scores_shape = (*query.shape[:-2], h, query.shape[-2], key.shape[-2])
+    return torch_masks(attn_mask, key_padding_mask, names, scores_shape, query.dtype)
 
 
 def torch_masks(

@@ -5,28 +5,25 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_heads, check_integer, check_positive, check_rate, check_rng
-from minitransformer.equations.activations import GELU, RELU
+from minitransformer.arguments import check_rng
 from minitransformer.layers.encoder import Encoder, EncoderCache, encoder, encoder_backward
 from minitransformer.layers.encoder_layer import (
-    Config,
     EncoderLayer,
     PostNormCache,
     PreNormCache,
     encoder_layer,
     encoder_layer_backward,
 )
-from minitransformer.layers.feed_forward import FeedForward
 from minitransformer.layers.layer_norm import init_layer_norm
-from minitransformer.nn.boundary import batch_first, check_dout, check_sequence, own_order, torch_masks
+from minitransformer.nn.boundary import attention_masks, batch_first, check_dout, check_sequence, own_order
+from minitransformer.nn.feed_forward import feed_forward_from_named, name_feed_forward, uniform_feed_forward
+from minitransformer.nn.layer_config import layer_config
 from minitransformer.nn.layer_norm import LayerNorm, layer_norm_from_named, name_layer_norm
-from minitransformer.nn.linear import linear_from_named, name_linear, uniform_linear
 from minitransformer.nn.module import Module, Named, floating, generator, prefix, under
 from minitransformer.nn.multihead_attention import multi_head_from_named, name_multi_head, uniform_multi_head
-from minitransformer.tree import tree_map
+from minitransformer.nn.stack import Stack
 
 Array = np.ndarray
-ACTIVATIONS = {"relu": RELU, "gelu": GELU}
 
 
 class TransformerEncoderLayer(Module):
@@ -47,14 +44,7 @@ class TransformerEncoderLayer(Module):
         rng: np.random.Generator | None = None,
     ):
         """activation: "relu" or "gelu"; rng draws the initial weights (by default a fresh, unseeded generator)."""
-        check_integer("d_model", d_model, least=1)
-        check_heads(nhead, "d_model", d_model, name="nhead")
-        check_integer("dim_feedforward", dim_feedforward, least=1)
-        check_rate("dropout", dropout)
-        check_positive("layer_norm_eps", layer_norm_eps)
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"activation: got {activation!r}, expected one of {', '.join(map(repr, ACTIVATIONS))}")
-        self.config = Config(nhead, dropout, ACTIVATIONS[activation], norm_first, layer_norm_eps)
+        self.config = layer_config(d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, norm_first)
         self.batch_first = batch_first
         self.weights = uniform_encoder_layer(d_model, dim_feedforward, generator(rng), floating(dtype))
 
@@ -76,7 +66,7 @@ class TransformerEncoderLayer(Module):
         check_sequence("src", src, len(self.weights.norm1.gamma))
         check_rng(rng)
         x = batch_first(src, self.batch_first)
-        mask, bias = self_attention_masks(src_mask, src_key_padding_mask, "src_mask", x, self.config.h)
+        mask, bias = encoder_masks(src_mask, src_key_padding_mask, "src_mask", x, self.config.h)
         y, cache = encoder_layer(x, self.weights, self.config, mask, bias, rng)
         return own_order(y, self.batch_first), cache
 
@@ -93,20 +83,13 @@ class TransformerEncoderLayer(Module):
         return encoder_layer_from_named(arrays)
 
 
-class TransformerEncoder(Module):
+class TransformerEncoder(Stack):
     """A stack of `num_layers` layers, which all start as copies of `encoder_layer`, and a final `norm` if given."""
 
     def __init__(self, encoder_layer: TransformerEncoderLayer, num_layers: int, norm: LayerNorm | None = None):
         if not isinstance(encoder_layer, TransformerEncoderLayer):
             raise TypeError(f"encoder_layer: got {type(encoder_layer).__name__}, expected a TransformerEncoderLayer")
-        if norm is not None and not isinstance(norm, LayerNorm):
-            raise TypeError(f"norm: got {type(norm).__name__}, expected a LayerNorm or None")
-        check_integer("num_layers", num_layers, least=1)
-        self.config = encoder_layer.config
-        self.batch_first = encoder_layer.batch_first
-        self.norm_eps = encoder_layer.config.eps if norm is None else norm.eps
-        layers = tuple(tree_map(np.copy, encoder_layer.weights) for _ in range(num_layers))
-        self.weights = Encoder(layers, None if norm is None else tree_map(np.copy, norm.weights))
+        self.start(encoder_layer, num_layers, norm, Encoder)
 
     def __call__(self, src: Array, mask: Array | None = None, src_key_padding_mask: Array | None = None) -> Array:
         return self.forward(src, mask, src_key_padding_mask)[0]
@@ -122,7 +105,7 @@ class TransformerEncoder(Module):
         check_sequence("src", src, len(self.weights.layers[0].norm1.gamma))
         check_rng(rng)
         x = batch_first(src, self.batch_first)
-        keep, bias = self_attention_masks(mask, src_key_padding_mask, "mask", x, self.config.h)
+        keep, bias = encoder_masks(mask, src_key_padding_mask, "mask", x, self.config.h)
         y, cache = encoder(x, self.weights, self.config, keep, bias, rng, self.norm_eps)
         return own_order(y, self.batch_first), cache
 
@@ -134,35 +117,24 @@ class TransformerEncoder(Module):
         dx, dweights = encoder_backward(batch_first(dout, self.batch_first), cache)
         return own_order(dx, self.batch_first), self.named(dweights)
 
-    def named(self, weights: Encoder) -> Named:
-        named = {}
-        for i, layer in enumerate(weights.layers):
-            named |= prefix(f"layers.{i}", name_encoder_layer(layer))
-        if weights.norm is not None:
-            named |= prefix("norm", name_layer_norm(weights.norm))
-        return named
+    def name_layer(self, weights: EncoderLayer) -> Named:
+        return name_encoder_layer(weights)
 
-    def from_named(self, arrays: Mapping[str, Array]) -> Encoder:
-        indices = range(len(self.weights.layers))
-        layers = tuple(encoder_layer_from_named(under(f"layers.{i}", arrays)) for i in indices)
-        norm = None if self.weights.norm is None else layer_norm_from_named(under("norm", arrays))
-        return Encoder(layers, norm)
+    def layer_from_named(self, arrays: Mapping[str, Array]) -> EncoderLayer:
+        return encoder_layer_from_named(arrays)
 
 
-def self_attention_masks(
+def encoder_masks(
     attn_mask: Array | None, padding_mask: Array | None, attn_name: str, x: Array, h: int
 ) -> tuple[Array | None, Array | None]:
     """PyTorch's masks for x ([B,] L, d_model) as the package's (mask, bias)."""
-    *batch, L, _ = x.shape
-    names = (attn_name, "src_key_padding_mask")
-    return torch_masks(attn_mask, padding_mask, names, (*batch, h, L, L), x.dtype)
+    return attention_masks(attn_mask, padding_mask, (attn_name, "src_key_padding_mask"), x, x, h)
 
 
 def name_encoder_layer(weights: EncoderLayer) -> Named:
     return (
         prefix("self_attn", name_multi_head(weights.self_attention))
-        | prefix("linear1", name_linear(weights.feed_forward.linear1))
-        | prefix("linear2", name_linear(weights.feed_forward.linear2))
+        | name_feed_forward(weights.feed_forward)
         | prefix("norm1", name_layer_norm(weights.norm1))
         | prefix("norm2", name_layer_norm(weights.norm2))
     )
@@ -172,9 +144,7 @@ def encoder_layer_from_named(named: Mapping[str, Array]) -> EncoderLayer:
     return EncoderLayer(
         self_attention=multi_head_from_named(under("self_attn", named)),
         norm1=layer_norm_from_named(under("norm1", named)),
-        feed_forward=FeedForward(
-            linear_from_named(under("linear1", named)), linear_from_named(under("linear2", named))
-        ),
+        feed_forward=feed_forward_from_named(named),
         norm2=layer_norm_from_named(under("norm2", named)),
     )
 
@@ -183,6 +153,6 @@ def uniform_encoder_layer(d_model: int, d_ff: int, rng: np.random.Generator, dty
     return EncoderLayer(
         self_attention=uniform_multi_head(d_model, d_model, d_model, rng, dtype),
         norm1=init_layer_norm(d_model, dtype),
-        feed_forward=FeedForward(uniform_linear(d_model, d_ff, rng, dtype), uniform_linear(d_ff, d_model, rng, dtype)),
+        feed_forward=uniform_feed_forward(d_model, d_ff, rng, dtype),
         norm2=init_layer_norm(d_model, dtype),
     )

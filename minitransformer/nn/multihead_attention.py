@@ -10,7 +10,14 @@ from minitransformer.arguments import check_heads, check_integer, check_rate, ch
 from minitransformer.equations.blockwise_attention import attention_weights
 from minitransformer.layers.linear import Linear as LinearWeights
 from minitransformer.layers.multi_head import MultiHead, MultiHeadCache, multi_head, multi_head_backward
-from minitransformer.nn.boundary import batch_first, check_dout, check_fellows, check_sequence, own_order, torch_masks
+from minitransformer.nn.boundary import (
+    attention_masks,
+    batch_first,
+    check_dout,
+    check_fellows,
+    check_sequence,
+    own_order,
+)
 from minitransformer.nn.linear import linear_from_named, name_linear, uniform_linear
 from minitransformer.nn.module import Module, Named, floating, generator, prefix, under
 
@@ -86,9 +93,8 @@ class MultiheadAttention(Module):
         check_rng(rng)
         x_q, x_k, x_v = (batch_first(x, self.batch_first) for x in (query, key, value))
         check_fellows(x_q, x_k, x_v)
-        scores_shape = (*x_q.shape[:-2], self.num_heads, x_q.shape[-2], x_k.shape[-2])
         names = ("attn_mask", "key_padding_mask")
-        mask, bias = torch_masks(attn_mask, key_padding_mask, names, scores_shape, x_q.dtype)
+        mask, bias = attention_masks(attn_mask, key_padding_mask, names, x_q, x_k, self.num_heads)
         out, cache = multi_head(x_q, x_k, x_v, self.weights, self.num_heads, mask, bias, self.dropout, rng)
         return own_order(out, self.batch_first), cache
 

@@ -28,6 +28,7 @@ class Plan(NamedTuple):
     warmup: int = 100  # steps
     schedule: str = "cosine"
     floor: float = 0.1  # of the cosine, as a part of the peak
+    cooldown: float = 0.0  # the last part of the training, in which the inverse root's rate falls on to 0
     clip: float = 1.0
     decay: float | Array = 0.0
     beta2: float = 0.999
@@ -107,9 +108,10 @@ def progress(plan: Plan, state: State) -> float:
 
 def rate_at(plan: Plan, state: State) -> float:
     """The learning rate of the next step."""
-    if plan.schedule == "inverse root":
-        return warmup_inverse_root(state.step, plan.peak, plan.warmup)
     done = progress(plan, state)
+    if plan.schedule == "inverse root":
+        left = 1.0 if plan.cooldown == 0 else min(1.0, (1 - done) / plan.cooldown)
+        return left * warmup_inverse_root(state.step, plan.peak, plan.warmup)
     planned = plan.steps if done == 0 else state.step / done  # at the speed so far
     if planned is None:
         return plan.peak / plan.warmup  # of the first step nobody knows how long it takes

@@ -5,13 +5,23 @@ import pytest
 from assertions import refuses
 from numpy.testing import assert_array_equal
 
-from minitransformer.nn import LayerNorm, Linear, MultiheadAttention, TransformerEncoder, TransformerEncoderLayer
+from minitransformer.nn import (
+    LayerNorm,
+    Linear,
+    MultiheadAttention,
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 from minitransformer.nn.boundary import torch_masks
 
 
 def fresh_modules():
     rng = np.random.default_rng(0)
     layer = TransformerEncoderLayer(6, 3, 10, rng=rng)
+    decoder_layer = TransformerDecoderLayer(6, 3, 10, rng=rng)
     return {
         "Linear": Linear(4, 5, rng=rng),
         "LayerNorm": LayerNorm(6),
@@ -19,6 +29,9 @@ def fresh_modules():
         "MultiheadAttention, other widths": MultiheadAttention(6, 3, kdim=5, vdim=7, rng=rng),
         "TransformerEncoderLayer": layer,
         "TransformerEncoder": TransformerEncoder(layer, 2, norm=LayerNorm(6)),
+        "TransformerDecoderLayer": decoder_layer,
+        "TransformerDecoder": TransformerDecoder(decoder_layer, 2),
+        "Transformer": Transformer(6, 3, 2, 1, 10, rng=rng),
     }
 
 
@@ -98,7 +111,9 @@ def test_a_state_dict_that_does_not_fit_changes_nothing(name):
         assert_array_equal(array, state[key])
 
 
-@pytest.mark.parametrize("make", [Linear, MultiheadAttention, TransformerEncoderLayer])
+@pytest.mark.parametrize(
+    "make", [Linear, MultiheadAttention, TransformerEncoderLayer, TransformerDecoderLayer, Transformer]
+)
 def test_a_seed_decides_the_start_values(make):
     """The same generator gives the same weights; without one, they differ from time to time."""
     first, second = (make(4, 2, rng=np.random.default_rng(0)).state_dict() for _ in range(2))

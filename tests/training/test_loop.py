@@ -67,6 +67,15 @@ def test_the_inverse_root_schedule():
     assert rates == [warmup_inverse_root(i, 0.3, 2) for i in range(6)]
 
 
+def test_a_cooldown_takes_the_inverse_root_down_to_zero():
+    """Over its part of the training, in a straight line; before that it changes nothing."""
+    flat, _, model = quadratic()
+    plan = Plan(steps=10, peak=0.3, warmup=2, schedule="inverse root", cooldown=0.5)
+    rates = [step.rate for step in train(state_of(flat), plan, *model)]
+    left = [1, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2]
+    assert_allclose(rates, [warmup_inverse_root(i, 0.3, 2) * left[i] for i in range(10)], rtol=1e-12)
+
+
 def test_a_training_by_the_clock_ends_in_time_with_a_low_rate():
     """The learning rate falls to its floor with the time that is left."""
     flat, _, model = quadratic()

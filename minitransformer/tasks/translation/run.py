@@ -36,6 +36,7 @@ TASK = "translation"
 KINDS = {kind.name: kind for kind in (TRANSFORMER, RNN)}
 LOOK_AT = 100  # validation sentences that are translated while training
 DECAY = 0.01
+COOLDOWN = 0.2
 WIDTH_OF_MODEL = {"transformer": "d_model", "rnn": "d_h"}
 
 
@@ -94,6 +95,7 @@ def steps(run: Run, pairs: Pairs) -> Iterator[Step]:
         peak=vaswani_peak(width, run.settings.warmup),
         warmup=run.settings.warmup,
         schedule="inverse root",
+        cooldown=COOLDOWN,
         decay=decay_of_matrices(run.weights, DECAY),
         beta2=0.98,
     )

@@ -1,0 +1,160 @@
+"""PyTorch's `nn.Transformer` (section 2.2.2): an encoder and a decoder, both with a final norm."""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minitransformer.arguments import check_integer, check_rng
+from minitransformer.layers.decoder import Decoder, DecoderCache, decoder, decoder_backward
+from minitransformer.layers.encoder import Encoder, EncoderCache, encoder, encoder_backward
+from minitransformer.nn.boundary import batch_first as to_batch_first
+from minitransformer.nn.boundary import check_batch, check_dout, check_sequence, own_order
+from minitransformer.nn.decoder import TransformerDecoder, TransformerDecoderLayer, decoder_masks
+from minitransformer.nn.encoder import TransformerEncoder, TransformerEncoderLayer, encoder_masks
+from minitransformer.nn.layer_norm import LayerNorm
+from minitransformer.nn.module import Module, Named, floating, generator, prefix, under
+
+Array = np.ndarray
+
+
+class TransformerWeights(NamedTuple):
+    encoder: Encoder
+    decoder: Decoder
+
+
+class TransformerCache(NamedTuple):
+    encoder: EncoderCache
+    decoder: DecoderCache
+
+
+class Transformer(Module):
+    """`encoder` reads the source, `decoder` reads the target and the encoder's output; each is a module of its own."""
+
+    def __init__(
+        self,
+        d_model: int = 512,
+        nhead: int = 8,
+        num_encoder_layers: int = 6,
+        num_decoder_layers: int = 6,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: str = "relu",
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        *,
+        dtype: DTypeLike = np.float32,
+        rng: np.random.Generator | None = None,
+    ):
+        """activation: "relu" or "gelu"; rng draws the initial weights (by default a fresh, unseeded generator)."""
+        check_integer("num_encoder_layers", num_encoder_layers, least=1)
+        check_integer("num_decoder_layers", num_decoder_layers, least=1)
+        rng = generator(rng)
+        arguments = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first)
+        encoder_layer = TransformerEncoderLayer(*arguments, dtype=dtype, rng=rng)
+        decoder_layer = TransformerDecoderLayer(*arguments, dtype=dtype, rng=rng)
+        norm = LayerNorm(d_model, layer_norm_eps, dtype=dtype)
+        self.encoder = TransformerEncoder(encoder_layer, num_encoder_layers, norm)
+        self.decoder = TransformerDecoder(decoder_layer, num_decoder_layers, norm)
+        self.config = self.encoder.config
+        self.batch_first = batch_first
+        self.load_state_dict(xavier_uniform(self.state_dict(), rng))
+
+    @property
+    def weights(self) -> TransformerWeights:
+        """Those of `encoder` and `decoder`, which keep them."""
+        return TransformerWeights(self.encoder.weights, self.decoder.weights)
+
+    @weights.setter
+    def weights(self, weights: TransformerWeights) -> None:
+        self.encoder.weights, self.decoder.weights = weights
+
+    def __call__(
+        self,
+        src: Array,
+        tgt: Array,
+        src_mask: Array | None = None,
+        tgt_mask: Array | None = None,
+        memory_mask: Array | None = None,
+        src_key_padding_mask: Array | None = None,
+        tgt_key_padding_mask: Array | None = None,
+        memory_key_padding_mask: Array | None = None,
+    ) -> Array:
+        padding_masks = (src_key_padding_mask, tgt_key_padding_mask, memory_key_padding_mask)
+        return self.forward(src, tgt, src_mask, tgt_mask, memory_mask, *padding_masks)[0]
+
+    def forward(
+        self,
+        src: Array,
+        tgt: Array,
+        src_mask: Array | None = None,
+        tgt_mask: Array | None = None,
+        memory_mask: Array | None = None,
+        src_key_padding_mask: Array | None = None,
+        tgt_key_padding_mask: Array | None = None,
+        memory_key_padding_mask: Array | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> tuple[Array, TransformerCache]:
+        """src: (L_s, B, d_model), tgt: (L_t, B, d_model), both without B for no batch -> out: the shape of tgt.
+
+        src_mask: (L_s, L_s), tgt_mask: (L_t, L_t), memory_mask: (L_t, L_s), or each with a first axis of B*nhead;
+        src_key_padding_mask and memory_key_padding_mask: (B, L_s), tgt_key_padding_mask: (B, L_t). As in PyTorch, none
+        follows from another: that the decoder sees no padding of the source is memory_key_padding_mask, and that no
+        position sees a later one is tgt_mask. `rng` switches dropout on.
+        """
+        d_model = len(self.encoder.weights.norm.gamma)
+        check_sequence("src", src, d_model)
+        check_sequence("tgt", tgt, d_model)
+        check_batch("tgt", tgt, "src", src, self.batch_first)
+        check_rng(rng)
+        x, z = to_batch_first(src, self.batch_first), to_batch_first(tgt, self.batch_first)
+        mask, bias = encoder_masks(src_mask, src_key_padding_mask, "src_mask", x, self.config.h)
+        masks = decoder_masks(  # the memory will have the shape of x
+            tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask, z, x, self.config.h
+        )
+        memory, encoder_cache = encoder(
+            x, self.encoder.weights, self.config, mask, bias, rng, self.encoder.norm_eps
+        )  # ([B,] L_s, d_model)
+        y, decoder_cache = decoder(z, memory, self.decoder.weights, self.config, masks, rng, self.decoder.norm_eps)
+        return own_order(y, self.batch_first), TransformerCache(encoder_cache, decoder_cache)
+
+    def backward(self, dout: Array, cache: TransformerCache) -> tuple[tuple[Array, Array], Named]:
+        """-> (dsrc, dtgt), grads.  To the source there is one way, through the memory."""
+        check_dout(dout, cache.decoder.norm.x_hat, self.batch_first, len(self.decoder.weights.norm.gamma))
+        dz, dmemory, ddecoder = decoder_backward(to_batch_first(dout, self.batch_first), cache.decoder)
+        dx, dencoder = encoder_backward(dmemory, cache.encoder)
+        grads = self.named(TransformerWeights(dencoder, ddecoder))
+        return (own_order(dx, self.batch_first), own_order(dz, self.batch_first)), grads
+
+    def named(self, weights: TransformerWeights) -> Named:
+        return prefix("encoder", self.encoder.named(weights.encoder)) | prefix(
+            "decoder", self.decoder.named(weights.decoder)
+        )
+
+    def from_named(self, arrays: Mapping[str, Array]) -> TransformerWeights:
+        return TransformerWeights(
+            self.encoder.from_named(under("encoder", arrays)), self.decoder.from_named(under("decoder", arrays))
+        )
+
+    @staticmethod
+    def generate_square_subsequent_mask(sz: int, dtype: DTypeLike = np.float32) -> Array:
+        """PyTorch's causal mask: -inf where the key is later than the query, else 0.  -> (sz, sz)"""
+        check_integer("sz", sz, least=0)
+        return np.triu(np.full((sz, sz), -np.inf, floating(dtype)), k=1)
+
+
+def xavier_uniform(named: Named, rng: np.random.Generator) -> Named:
+    """Each matrix (d_out, d_in) drawn anew within +-sqrt(6 / (d_in + d_out)) (Glorot, Bengio 2010); vectors stay.
+
+    As in PyTorch's nn.Transformer: the three input projections count as one matrix of 3*d_model rows, and the layers
+    of a stack, copies of one, keep equal biases.
+    """
+
+    def draw(array: Array) -> Array:
+        limit = math.sqrt(6 / sum(array.shape))
+        return rng.uniform(-limit, limit, array.shape).astype(array.dtype)
+
+    return {name: draw(array) if array.ndim == 2 else array for name, array in named.items()}
