@@ -16,6 +16,7 @@ from minitransformer.commands.common import Parser
 
 INTERRUPTED = 130
 CLOSED_PIPE = 141
+NO_OUTPUT = 74
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,10 +43,11 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code.
 
-    0: all is well; 1: a check failed; 2: bad input; 130: Ctrl-C; 141: the pipe was closed.
+    0: all is well; 1: a check failed; 2: bad input; 74: no room for the output; 130: Ctrl-C; 141: the pipe was closed.
     """
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a console that is not UTF-8 shows `?` for what it cannot write
+        if stream is not None:  # None: closed by whoever started this
+            stream.reconfigure(errors="replace")  # a console that is not UTF-8 shows `?` for what it cannot write
     arguments = parser().parse_args(argv)
     try:
         code = arguments.run(arguments)
@@ -54,6 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader is gone, as in `minitransformer index | head`: nothing more is to be written
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED_PIPE
+    except OSError as error:  # what is left: the output cannot be written
+        print(f"minitransformer: error: output: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO_OUTPUT
     except KeyboardInterrupt:
         print("minitransformer: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -13,7 +13,7 @@ def write_whole(path: str | Path, content: bytes) -> None:
     """
     path = Path(path)
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
     except OSError as error:
         raise ValueError(f"file: cannot write {str(path)!r} ({error.strerror}), expected a writable place") from error
     try:
@@ -28,6 +28,18 @@ def write_whole(path: str | Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+
+
+def check_writable(name: str, path: str | Path) -> None:
+    """Before any work is done: it must be possible to write a file here. Raises ValueError, naming the argument."""
+    path = Path(path)
+    try:
+        path.exists()  # refuses a name that is too long
+        handle, temporary = tempfile.mkstemp(prefix=".", dir=path.parent)
+    except OSError as error:
+        raise ValueError(f"{name}: cannot write {str(path)!r} ({error.strerror}), expected a writable place") from error
+    os.close(handle)
+    os.unlink(temporary)
 
 
 def current_umask() -> int:

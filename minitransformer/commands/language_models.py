@@ -18,19 +18,21 @@ from minitransformer.commands.training import (
     check_resumed,
     goal_of,
     new_path,
+    resumed_path,
     show_progress,
 )
 from minitransformer.data.corpus import VALIDATION, load_corpus
 from minitransformer.data.vocabularies import KINDS as VOCABULARIES
 from minitransformer.decoding.sampling import Choice, check_choice
 from minitransformer.equations.chain_rule import bits
+from minitransformer.files import check_writable
 from minitransformer.learn.screen import DIM, Screen, SilentScreen, make_screen
 from minitransformer.tasks.language_modelling import plot
-from minitransformer.tasks.language_modelling.evaluation import CONTEXT, compressors, score
+from minitransformer.tasks.language_modelling.evaluation import compressors, context_of, score
 from minitransformer.tasks.language_modelling.kind import Kind
 from minitransformer.tasks.language_modelling.kinds import KINDS
 from minitransformer.tasks.language_modelling.ladder import Result, climb, rungs
-from minitransformer.tasks.language_modelling.run import Run, load_run, new_run, save_run
+from minitransformer.tasks.language_modelling.run import Run, checksum, load_run, new_run, save_run
 from minitransformer.tasks.language_modelling.text import Text, prepare
 from minitransformer.tasks.language_modelling.training import carry_on
 from minitransformer.tasks.language_modelling.writing import written
@@ -97,7 +99,7 @@ def add_text(command: argparse.ArgumentParser) -> None:
 def run_train(arguments: argparse.Namespace) -> int:
     try:
         run, text, path = resumed(arguments) if arguments.resume else begun(arguments)
-    except ValueError as error:
+    except (MemoryError, TypeError, ValueError) as error:
         return bad_input(error)
     screen = SilentScreen() if arguments.json else make_screen()
     screen.say(
@@ -106,15 +108,21 @@ def run_train(arguments: argparse.Namespace) -> int:
     )
     screen.say(described(run.settings), style=DIM)
     stopped = False
-    if run.state is None:
-        save_run(path, run)
-    else:
-        with screen.progress(WHOLE) as progress:
-            run, stopped = carry_on(run, text, path, lambda r: show_progress(progress, r, last_look(r.run)))
+    try:
+        if run.state is None:
+            save_run(path, run)
+        else:
+            with screen.progress(WHOLE) as progress:
+                run, stopped = carry_on(run, text, path, lambda r: show_progress(progress, r, last_look(r.run)))
+    except ValueError as error:
+        return bad_input(error)
+    screen.say(f"{'Stopped by Ctrl-C. ' if stopped else ''}Kept in {path}. On held-out text:", style=DIM)
     result = facts(run, text) | {"file": str(path), "stopped": stopped}
+    if result["unknown words"]:
+        screen.say(f"{result['unknown words']:.1%} of the test words are unknown; their spelling is in the bits below.")
     screen.say(
-        f"{'Stopped by Ctrl-C. ' if stopped else ''}{result['validation bits a character']:.3f} bits a character on "
-        f"the validation text, {result['test bits a character']:.3f} on the test text. Kept in {path}."
+        f"{shown(result['validation bits a character'])} bits a character on the validation text, "
+        f"{shown(result['test bits a character'])} on the test text."
     )
     screen.code(f"minitransformer {'train ' + run.kind.name + ' --resume' if stopped else 'generate'} {path}")
     if arguments.json:
@@ -138,12 +146,9 @@ def resumed(arguments: argparse.Namespace) -> tuple[Run, Text, Path]:
     check_resumed(arguments, run.kind.name, arguments.kind.name)
     goal = goal_of(arguments, run.goal)
     text = prepare(load_corpus(arguments.text or run.paths), run.vocabulary)
-    if len(text.training) != run.n_words:
-        raise ValueError(
-            f"text: got {len(text.training)} words to learn from, expected the {run.n_words} of the text that the run "
-            "began with"
-        )
-    return run._replace(goal=goal), text, Path(arguments.out or arguments.resume)
+    if checksum(text) != run.checksum:
+        raise ValueError(f"text: got {text.corpus.source}, expected the text that the run began with, unchanged")
+    return run._replace(goal=goal), text, resumed_path(arguments)
 
 
 def last_look(run: Run) -> str:
@@ -162,17 +167,23 @@ def facts(run: Run, text: Text) -> dict[str, Any]:
         "weights": run.n_weights,
         "steps": run.state.step if run.state else 0,
         "seconds": run.state.seconds if run.state else 0.0,
-        "validation bits a character": score(run, text, VALIDATION).per_character,
-        "test bits a character": on_test.per_character,
-        "test bits a word": on_test.per_word,
-        "test perplexity": on_test.perplexity,
-        "test bits a word, unseen contexts": none_if_nan(on_test.unseen),
+        "validation bits a character": finite(score(run, text, VALIDATION).per_character),
+        "test bits a character": finite(on_test.per_character),
+        "test bits a word": finite(on_test.per_word),
+        "test perplexity": finite(on_test.perplexity),
+        "test bits a word, unseen contexts": finite(on_test.unseen),
+        "unknown words": on_test.unknown,
         "looks": [entry._asdict() for entry in run.looks],
     }
 
 
-def none_if_nan(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def finite(value: float) -> float | None:
+    """JSON has no infinity, and nothing that is no number."""
+    return value if math.isfinite(value) else None
+
+
+def shown(value: float | None) -> str:
+    return "infinitely many" if value is None else f"{value:.3f}"
 
 
 def run_generate(arguments: argparse.Namespace) -> int:
@@ -198,8 +209,9 @@ def run_compare(arguments: argparse.Namespace) -> int:
             raise ValueError(f"minutes: got {arguments.minutes}, expected a number above 0")
         if arguments.plot:
             plot.check_library()
-        if arguments.out and not Path(arguments.out).is_dir():
-            raise ValueError(f"out: there is no directory {arguments.out!r}, expected one that exists")
+            check_writable("plot", arguments.plot)
+        if arguments.out:
+            check_empty(Path(arguments.out))
         text = prepare(load_corpus(arguments.text), kind=arguments.vocabulary, size=arguments.vocabulary_size)
         screen = SilentScreen() if arguments.json else make_screen()
         results = show_climb(screen, text, arguments)
@@ -213,7 +225,16 @@ def run_compare(arguments: argparse.Namespace) -> int:
     if arguments.json:
         rows = [facts(result.run, text) | {"name": result.rung.name} for result in results]
         print(json.dumps({"models": rows, "compressors, bits a character": packed}, indent=2))
-    return 0 if len(results) == len(rungs(arguments.minutes)) else INTERRUPTED
+    return INTERRUPTED if any(result.stopped for result in results) else 0
+
+
+def check_empty(directory: Path) -> None:
+    """Models are kept in a directory of their own, so that none is overwritten."""
+    if not directory.is_dir():
+        raise ValueError(f"out: there is no directory {str(directory)!r}, expected one that exists")
+    if kept := sorted(path.name for path in directory.glob("*.run")):
+        raise ValueError(f"out: {str(directory)!r} has {kept[0]!r} already, expected a directory without models")
+    check_writable("out", directory / "1.run")
 
 
 def show_climb(screen: Screen, text: Text, arguments: argparse.Namespace) -> list[Result]:
@@ -237,11 +258,11 @@ def show_climb(screen: Screen, text: Text, arguments: argparse.Namespace) -> lis
 def show_ladder(screen: Screen, text: Text, results: list[Result], packed: dict[str, float]) -> None:
     screen.say(
         f"{text.corpus.source}: {len(text.training):,} words to learn from, {len(text.test):,} to be tested on. "
-        f"Unseen: bits a word where the {CONTEXT} words before never occur together in training."
+        f"Unseen: bits a word where the {context_of(text)} words before never occur together in training."
     )
     rows = [
         (
-            result.rung.name,
+            result.rung.name + (" (stopped by Ctrl-C)" if result.stopped else ""),
             result.rung.kind.section,
             f"{result.run.n_weights:,}",
             f"{result.seconds:.0f} s",

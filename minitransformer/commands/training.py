@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from minitransformer.equations.chain_rule import bits
+from minitransformer.files import check_writable
 from minitransformer.learn.screen import Progress
 from minitransformer.training.session import Goal, Report
 from minitransformer.training.settings import described, with_changes
@@ -51,11 +52,20 @@ def new_path(name: str, arguments: argparse.Namespace) -> Path:
     Raises ValueError for a file that exists, and for a directory that does not.
     """
     path = free_path(name) if arguments.out is None else Path(arguments.out)
-    if path.exists():
-        raise ValueError(f"out: {str(path)!r} exists already, expected a new name, or --resume {path}")
     if not path.parent.is_dir():
         raise ValueError(f"out: there is no directory {str(path.parent)!r}, expected one that exists")
+    check_writable("out", path)
+    if path.exists():
+        raise ValueError(f"out: {str(path)!r} exists already, expected a new name, or --resume {path}")
     return path
+
+
+def resumed_path(arguments: argparse.Namespace) -> Path:
+    """Where a resumed run goes on being kept: in its own file, or in a new one. Raises ValueError as `new_path`."""
+    if arguments.out is None or arguments.out == arguments.resume:
+        check_writable("resume", arguments.resume)
+        return Path(arguments.resume)
+    return new_path("", arguments)
 
 
 def free_path(name: str) -> Path:

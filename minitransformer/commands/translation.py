@@ -16,6 +16,7 @@ from minitransformer.commands.training import (
     check_resumed,
     goal_of,
     new_path,
+    resumed_path,
     show_progress,
 )
 from minitransformer.data.text_file import read_pieces
@@ -45,7 +46,9 @@ def add_translate(commands: Any) -> None:
     command.add_argument("checkpoint", metavar="RUN", help="what `train translation` wrote")
     command.add_argument("sentences", nargs="*", metavar="SENTENCE", help="by default, each line of standard input")
     command.add_argument("--file", metavar="FILE", help="translate each line of a UTF-8 file")
-    command.add_argument("--beam", type=int, default=4, metavar="W", help="hypotheses that are followed (default 4)")
+    command.add_argument(
+        "--beam", type=int, default=1, metavar="W", help="hypotheses that are followed (default 1: greedy)"
+    )
     command.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
     command.set_defaults(run=run_translate)
 
@@ -64,13 +67,16 @@ def add_attention(commands: Any) -> None:
 def run_train(arguments: argparse.Namespace) -> int:
     try:
         run, pairs, path = resumed(arguments) if arguments.resume else begun(arguments)
-    except ValueError as error:
+    except (MemoryError, TypeError, ValueError) as error:
         return bad_input(error)
     screen = SilentScreen() if arguments.json else make_screen()
     screen.say(f"{run.kind.name}: {run.n_weights:,} weights, on {pairs.name}.")
     screen.say(described(run.settings), style=DIM)
-    with screen.progress(WHOLE) as progress:
-        run, stopped = carry_on(run, pairs, path, lambda r: show_progress(progress, r, last_look(r.run)))
+    try:
+        with screen.progress(WHOLE) as progress:
+            run, stopped = carry_on(run, pairs, path, lambda r: show_progress(progress, r, last_look(r.run)))
+    except ValueError as error:
+        return bad_input(error)
     result = facts(run, pairs) | {"file": str(path), "stopped": stopped}
     screen.say(
         f"{'Stopped by Ctrl-C. ' if stopped else ''}{result['test, exactly right']:.2%} of {len(pairs.test):,} test "
@@ -110,7 +116,7 @@ def resumed(arguments: argparse.Namespace) -> tuple[Run, Pairs, Path]:
     pairs = load_pairs(run.origin, run.from_file)
     if (pairs.source, pairs.target) != (run.source, run.target):
         raise ValueError(f"pairs: {run.origin!r} has other words than when the run began, expected the same file")
-    return run._replace(goal=goal_of(arguments, run.goal)), pairs, Path(arguments.out or arguments.resume)
+    return run._replace(goal=goal_of(arguments, run.goal)), pairs, resumed_path(arguments)
 
 
 def last_look(run: Run) -> str:

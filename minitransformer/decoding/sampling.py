@@ -58,7 +58,9 @@ def distribution(logits: Array, choice: Choice) -> Array:
     check_choice(choice)
     if choice.temperature == 0:
         return np.eye(len(logits))[logits.argmax()]
-    p, _ = softmax(logits.astype(np.float64) / choice.temperature)
+    below_top = logits.astype(np.float64) - logits.max()
+    with np.errstate(over="ignore"):  # next to nothing for a temperature makes -infinity of all but the likeliest
+        p, _ = softmax(below_top / choice.temperature)
     by_likelihood = np.argsort(-p, kind="stable")
     before = np.cumsum(p[by_likelihood]) - p[by_likelihood]  # what all likelier words have together
     n_enough = int((before < choice.top_p).sum())

@@ -11,7 +11,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_bias, check_floats, check_integer, check_keys, check_mask, check_values
+from minitransformer.arguments import (
+    check_bias,
+    check_floats,
+    check_integer,
+    check_keys,
+    check_mask,
+    check_rate,
+    check_rng,
+    check_values,
+)
 from minitransformer.equations.attention import AttentionCache, attention, attention_backward
 from minitransformer.equations.dropout import dropout, dropout_backward
 from minitransformer.equations.rows import row_sum
@@ -68,9 +77,14 @@ def blockwise_attention(
     check_mask(mask, scores_shape)
     check_bias(bias, scores_shape)
     check_integer("rows", rows, least=1)
+    check_rate("rate", rate)
+    check_rng(rng)
+    if K.shape[-2] == 0:
+        raise ValueError(f"K: got shape {K.shape}, expected at least one key")
     seed = None if rng is None or rate == 0 else int(rng.integers(2**63))
-    O = np.zeros((*Q.shape[:-1], V.shape[-1]), Q.dtype)
-    log_total = np.full((*Q.shape[:-1], 1), np.inf, Q.dtype)
+    dtype = np.result_type(*(x for x in (Q, K, V, bias) if x is not None))
+    O = np.zeros((*Q.shape[:-1], V.shape[-1]), dtype)
+    log_total = np.full((*Q.shape[:-1], 1), np.inf, dtype)
     cache = BlockwiseCache(Q, K, V, O, log_total, mask, bias, rate, seed, rows)
     for block in blocks(cache):
         head, queries, n_keys, _, block_rng = block
@@ -96,7 +110,7 @@ def blockwise_attention_backward(dO: Array, cache: BlockwiseCache) -> tuple[Arra
     """
     Q, K, V, O, log_total, *_ = cache
     scale = 1 / math.sqrt(K.shape[-1])
-    dQ, dK, dV = np.zeros_like(Q), np.zeros_like(K), np.zeros_like(V)
+    dQ, dK, dV = (np.zeros_like(x, dtype=np.result_type(dO, O)) for x in (Q, K, V))
     for block in blocks(cache):
         head, queries, n_keys, _, block_rng = block
         a = block_scores(cache, block)

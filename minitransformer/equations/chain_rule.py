@@ -7,6 +7,7 @@ import numpy as np
 from minitransformer.arguments import check_floats, check_ids
 
 Array = np.ndarray
+MOST_NATS = 709.0  # the exponential of more is beyond a float
 
 
 def sequence_log_probability(log_p: Array, ids: Array) -> Array:
@@ -25,7 +26,7 @@ def sequence_log_probability(log_p: Array, ids: Array) -> Array:
 
 def perplexity(nats: float) -> float:
     """exp(nats a word): among how many equally likely words the model chooses, on average."""
-    return math.exp(nats)
+    return math.exp(nats) if nats < MOST_NATS else math.inf
 
 
 def bits(nats: float) -> float:

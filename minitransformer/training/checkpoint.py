@@ -24,6 +24,20 @@ FORMAT = "minitransformer checkpoint"
 VERSION = 1
 HEADER = "header.json"
 
+# what a file that was changed can lead to, while it is read
+DAMAGED = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    MemoryError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    ZeroDivisionError,
+)
+
 
 class Checkpoint(NamedTuple):
     description: dict[str, Any]  # of the model: its kind, configuration and vocabulary, the history of its training
@@ -46,7 +60,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         version, description = header["version"], header["description"]
     except OSError as error:
         raise ValueError(f"checkpoint: cannot read {str(path)!r} ({error.strerror}), expected a checkpoint") from error
-    except (zipfile.BadZipFile, EOFError, KeyError, TypeError, ValueError, zlib.error) as error:
+    except (zipfile.BadZipFile, EOFError, zlib.error, *DAMAGED) as error:
         raise ValueError(
             f"checkpoint: {str(path)!r} is damaged, or another kind of file, expected a checkpoint of minitransformer"
         ) from error

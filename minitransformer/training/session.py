@@ -1,5 +1,7 @@
 """A training that a person can trust: looked at on held-out data, kept on disk, stopped by Ctrl-C without a loss."""
 
+import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -45,8 +47,9 @@ def carry_on(
     looked_at = run.looks[-1].step if run.looks else 0
     next_look = 1 / LOOKS
     stopped_early = False
-    with stop_on_interrupt() as stopped:
+    with stop_on_interrupt() as stopped, kept(save, lambda: run):
         for step in steps:
+            check_finite(step)
             run = run._replace(state=step.state)
             mean = step.loss if mean is None else SMOOTHING * mean + (1 - SMOOTHING) * step.loss
             if step.progress >= next_look:
@@ -59,8 +62,39 @@ def carry_on(
             if stopped():
                 stopped_early = step.progress < 1
                 break
+        if save is not None:
+            save(run)  # before anything that takes time: who presses Ctrl-C again has lost nothing
         if mean is not None and looked_at != run.state.step:
             run = look(run, mean)
-        if save is not None:
-            save(run)
     return run, stopped_early
+
+
+@contextlib.contextmanager
+def kept(save: Callable[[Any], None] | None, run: Callable[[], Any]) -> Iterator[None]:
+    """Save `run()` at the end, and also where something fails in between, such as the pipe that was written to.
+
+    A training that diverged is not saved: the last checkpoint is worth more.
+    """
+    try:
+        yield
+    except DivergedError:
+        raise
+    except BaseException:
+        if save is not None:
+            save(run())
+        raise
+    if save is not None:
+        save(run())
+
+
+class DivergedError(ValueError):
+    """The loss or the gradient is no number any more."""
+
+
+def check_finite(step: Step) -> None:
+    """Raises DivergedError, before the step can get into a checkpoint."""
+    if not (math.isfinite(step.loss) and math.isfinite(step.norm)):
+        raise DivergedError(
+            f"training: step {step.step} has the loss {step.loss} and a gradient of norm {step.norm}, expected finite "
+            "numbers: the learning rate may be too high (the last checkpoint is kept)"
+        )

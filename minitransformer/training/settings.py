@@ -1,6 +1,11 @@
 """Settings of a model: a NamedTuple of numbers and names, which a checkpoint can hold and a command line change."""
 
+import math
 from typing import Any
+
+from minitransformer.arguments import check_integer, check_positive, check_rate
+
+MOST = 1_000_000  # of a size
 
 
 def described(settings: Any) -> str:
@@ -29,3 +34,25 @@ def as_truth(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise ValueError
     return text.lower() == "true"
+
+
+def check_settings(settings: Any) -> None:
+    """Sizes from 1, rates from 0 to below 1, learning rates above 0, decay and smoothing from 0; names as they are.
+
+    Raises ValueError or TypeError, naming the setting.
+    """
+    for name, value in settings._asdict().items():
+        default = type(settings)._field_defaults[name]
+        if isinstance(default, bool | str):
+            if type(value) is not type(default):
+                raise TypeError(f"{name}: got {value!r}, expected a value like {default!r}")
+        elif isinstance(default, int):
+            check_integer(name, value, least=2 if name == "context" else 1)
+            if value > MOST and name != "steps":
+                raise ValueError(f"{name}: got {value}, expected at most {MOST}")
+        elif name == "rate":
+            check_rate(name, value)
+        elif name in ("peak", "k"):
+            check_positive(name, value)
+        elif not (isinstance(value, int | float) and 0 <= value < math.inf):
+            raise ValueError(f"{name}: got {value!r}, expected a finite number, 0 or more")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from minitransformer.commands import language_models
@@ -83,7 +84,8 @@ def test_other_vocabularies(run, text, vocabulary):
     facts = json.loads(out)
     assert code == 0
     assert facts["vocabulary"] <= 300
-    assert facts["test bits a character"] < facts["test bits a word"]
+    assert (facts["unknown words"] > 0) == (vocabulary == "words")
+    assert (facts["test bits a character"] < facts["test bits a word"]) == (vocabulary == "byte-pairs")
     code, out, _ = run("generate", "x.run", "--prompt", "Sentence number", "--length", "5")
     assert code == 0
 
@@ -160,9 +162,13 @@ def test_what_resume_refuses(run, text, tmp_path):
     assert refused(run, "train", "fnn", "--resume", "x.run", "--set", "d=5") == message
     other = tmp_path / "other.txt"
     other.write_text("".join(f"Another sentence, {i}.\n\n" for i in range(300)), encoding="utf-8")
-    assert "of the text that the run began with" in refused(
-        run, "train", "fnn", "--resume", "x.run", "--text", str(other)
-    )
+    message = f"text: got {other}, expected the text that the run began with, unchanged"
+    assert refused(run, "train", "fnn", "--resume", "x.run", "--text", str(other)) == message
+    original = (tmp_path / "text.txt").read_text(encoding="utf-8")
+    other.write_text(original.replace("says", "sags"), encoding="utf-8")
+    assert refused(run, "train", "fnn", "--resume", "x.run", "--text", str(other)) == message
+    message = "out: 'text.txt' exists already, expected a new name, or --resume text.txt"
+    assert refused(run, "train", "fnn", "--resume", "x.run", "--out", "text.txt") == message
 
 
 def test_what_generate_refuses(run, text):
@@ -176,10 +182,63 @@ def test_what_generate_refuses(run, text):
     assert refused(run, "generate", "x.run", "--top-p", "2") == "top_p: got 2.0, expected a probability above 0"
 
 
-def test_what_compare_refuses(run, text, monkeypatch):
+@pytest.mark.parametrize(
+    "kind, setting, message",
+    [
+        ("gpt", "rate=1.5", "rate: got 1.5, expected a probability in [0, 1)"),
+        ("gpt", "context=1", "context: got 1, expected 2 or more"),
+        ("gpt", "d_model=0", "d_model: got 0, expected 1 or more"),
+        ("gpt", "d_ff=10000000", "d_ff: got 10000000, expected at most 1000000"),
+        ("gpt", "peak=nan", "peak: got nan, expected a finite number above 0"),
+        ("rnn", "decay=-1", "decay: got -1.0, expected a finite number, 0 or more"),
+        ("rnn", "B=9999", "text: got 10297 words for training, expected more than 639936, B times context"),
+        ("fnn", "n=40", "n: got 40, expected at most 32, so that all words have a history"),
+        ("ngram", "n=20", "n: got 20, too large for 26 words, expected at most 13 (--set n=13)"),
+    ],
+)
+def test_settings_are_checked_before_anything_is_trained(run, text, kind, setting, message):
+    """By their names; no file is left."""
+    expected = message.split(" words for training")[-1]
+    assert refused(run, "train", kind, "--text", text, "--set", setting, "--out", "x.run").endswith(expected)
+    assert not os.path.exists("x.run")
+
+
+def test_a_model_that_finds_the_text_impossible_is_said_to(run, text):
+    """Infinitely many bits; JSON has no infinity, so it is null there."""
+    arguments = ["train", "ngram", "--text", text, "--set", "n=4", "smoothing=maximum likelihood"]
+    code, out, _ = run(*arguments, "--json")
+    facts = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert (code, facts["test bits a character"], facts["test perplexity"]) == (0, None, None)
+    assert "infinitely many bits a character" in run(*arguments)[1]
+
+
+def test_a_training_that_diverges_stops_and_says_so(run, text):
+    """One line; and no checkpoint of numbers that are none."""
+    arguments = ["--set", "d=8", "d_hidden=16", "B=8", "warmup=1", "peak=1e30", "--steps", "40", "--out", "x.run"]
+    with np.errstate(all="ignore"):
+        code, _, err = run("train", "fnn", "--text", text, *arguments)
+    assert code == 2
+    assert err.startswith("minitransformer: error: training: step ") and "expected finite numbers" in err
+    assert not os.path.exists("x.run")
+
+
+def test_a_training_whose_output_fails_is_kept(text, tmp_path):
+    """Nobody reads on; what was learned is there all the same."""
+    command = [sys.executable, "-m", "minitransformer", "train", "fnn", "--text", text, *SMALL["fnn"], "--out", "x.run"]
+    with open("/dev/full", "w") as full:
+        process = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, timeout=60)
+    assert process.returncode == 74
+    assert b"Traceback" not in process.stderr
+    assert b"minitransformer: error: output: No space left on device" in process.stderr
+
+
+def test_what_compare_refuses(run, text, monkeypatch, tmp_path):
     """Before the first model is trained."""
     compare = ("compare", "lm", "--text", text)
     assert refused(run, *compare, "--minutes", "0") == "minutes: got 0.0, expected a number above 0"
+    (tmp_path / "1-ngram.run").write_bytes(b"")
+    message = "out: '.' has '1-ngram.run' already, expected a directory without models"
+    assert refused(run, *compare, "--out", ".") == message
     assert refused(run, *compare, "--out", "no") == "out: there is no directory 'no', expected one that exists"
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert "pip install 'minitransformer[plots]'" in refused(run, *compare, "--plot", "x.png")

@@ -134,3 +134,10 @@ def test_bad_input_is_refused():
         first(top_p=1.5)
     with refuses(TypeError, "rng: got int, expected a numpy.random.Generator, or None for evaluation"):
         first(rng=0)
+
+
+def test_next_to_no_temperature_is_greedy():
+    """However little it is, without a warning."""
+    logits = np.array([1.0, 3.0, 2.0], np.float32)
+    for temperature in (1e-310, 1e-30):
+        assert distribution(logits, Choice(temperature)).tolist() == [0, 1, 0]

@@ -121,6 +121,20 @@ def test_float32_stays_float32():
         assert_float32(O, cache, blockwise_attention_backward(O, cache))
 
 
+def test_mixed_types_give_what_attention_gives():
+    """The wider of them, in the output and in every gradient."""
+    rng = np.random.default_rng(0)
+    Q, K, V = rng.standard_normal((3, 4)).astype(np.float32), rng.standard_normal((5, 4)), rng.standard_normal((5, 2))
+    for arrays in ((Q, K, V), (K, Q, V[:3]), (Q, Q, V[:3])):
+        O, cache = blockwise_attention(*arrays, rows=2)
+        plain, plain_cache = attention(*arrays)
+        assert_allclose(O, plain, rtol=1e-6, atol=1e-7)
+        assert O.dtype == plain.dtype
+        theirs = attention_backward(plain, plain_cache)
+        for ours, expected in zip(blockwise_attention_backward(O, cache), theirs, strict=True):
+            assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_long_sequences_go_in_blocks(monkeypatch):
     """By the number of scores; the results are the same on both sides of the border, and so are the weights shown."""
     rng = np.random.default_rng(0)
@@ -168,5 +182,9 @@ def test_bad_input_is_refused():
         blockwise_attention(Q, K, V, bias=np.ones((4, 5)))
     with refuses(ValueError, "rows: got 0, expected 1 or more"):
         blockwise_attention(Q, K, V, rows=0)
+    with refuses(ValueError, "K: got shape (2, 0, 4), expected at least one key"):
+        blockwise_attention(Q, K[:, :0], V[:, :0])
+    with refuses(TypeError, "rng: got int, expected a numpy.random.Generator, or None for evaluation"):
+        blockwise_attention(Q, K, V, rate=0.1, rng=5)
     with refuses(ValueError, "rate: got 1.5, expected a probability in [0, 1)"):
         blockwise_attention(Q, K, V, rate=1.5)

@@ -1,17 +1,20 @@
 """Section 2.1: what a text costs a model, in units that models of other vocabularies and compressors share."""
 
 import lzma
+import math
 import zlib
 from typing import NamedTuple
 
 import numpy as np
 
+from minitransformer.data.byte_pairs import BYTES, BytePairs
 from minitransformer.data.corpus import TEST, TRAINING, texts
+from minitransformer.data.vocabulary import UNKNOWN
 from minitransformer.equations.chain_rule import bits, bits_per_character, perplexity
 from minitransformer.models.ngram import MOST_CODES, codes, pieces, windows
 from minitransformer.tasks.language_modelling.kind import FIRST
 from minitransformer.tasks.language_modelling.run import Run, costs
-from minitransformer.tasks.language_modelling.text import Text, judged
+from minitransformer.tasks.language_modelling.text import Part, Text, judged
 
 Array = np.ndarray
 
@@ -24,6 +27,7 @@ class Score(NamedTuple):
     per_word: float  # bits
     perplexity: float  # of a word
     unseen: float  # bits a word, where the words before never occur together in training; NaN: nowhere
+    unknown: float  # part of the words that the vocabulary does not have; what they cost to spell is in per_character
 
 
 def score(run: Run, text: Text, side: str = TEST) -> Score:
@@ -32,21 +36,46 @@ def score(run: Run, text: Text, side: str = TEST) -> Score:
     nats = costs(run, part.ids)
     mean = float(nats.mean())
     n_characters = len(part.text) - len(text.vocabulary.decode(part.ids[:FIRST]))
+    spelled = nats_of_spelling(text, part)  # of the words that the vocabulary does not have
+    with_spelling = mean + spelled / len(nats)
     new = unseen_contexts(text, part.ids)
     of_unseen = bits(float(nats[new].mean())) if new.any() else float("nan")
-    return Score(bits_per_character(mean, len(nats), n_characters), bits(mean), perplexity(mean), of_unseen)
+    per_character = bits_per_character(with_spelling, len(nats), n_characters)
+    return Score(per_character, bits(mean), perplexity(mean), of_unseen, unknown_part(text, part))
+
+
+def nats_of_spelling(text: Text, part: Part) -> float:
+    """What it costs to say which word an unknown one is: its UTF-8 bytes and an end, each one of 257, equally likely.
+
+    Without it a vocabulary that knows little would make everything cheap. Byte pairs know every text.
+    """
+    if text.vocabulary.kind == BytePairs.kind:
+        return 0.0
+    n_unknown = int((part.ids == 0).sum())
+    n_known = len(text.vocabulary.decode(part.ids).encode()) - n_unknown * len(UNKNOWN.encode())
+    return (len(part.text.encode()) - n_known + n_unknown) * math.log(BYTES + 1)
+
+
+def unknown_part(text: Text, part: Part) -> float:
+    """How many of the words are unknown to the vocabulary, as a part of all."""
+    return 0.0 if text.vocabulary.kind == BytePairs.kind else float((part.ids == 0).mean())
+
+
+def context_of(text: Text) -> int:
+    """How many words before a word are looked at: CONTEXT, or, with a large vocabulary, as many as fit in a code."""
+    n = CONTEXT
+    while text.vocabulary.size**n > MOST_CODES:
+        n -= 1
+    return n
 
 
 def unseen_contexts(text: Text, ids: Array) -> Array:
-    """For each word of `ids` from number FIRST on, whether the CONTEXT words before it never occur in training.
+    """For each word of `ids` from number FIRST on, whether the words before it never occur in a row in training.
 
-    -> (n - FIRST,), boolean. With a large vocabulary fewer words are looked at. The training text is read piece by
+    -> (n - FIRST,), boolean. `context_of` says how many words before. The training text is read piece by
     piece, so that a long one takes no more memory.
     """
-    V = text.vocabulary.size
-    n = CONTEXT
-    while V**n > MOST_CODES:
-        n -= 1
+    V, n = text.vocabulary.size, context_of(text)
     contexts, places = np.unique(codes(windows(ids[FIRST - n : -1], n), V), return_inverse=True)
     seen = np.zeros(len(contexts), bool)
     for piece in pieces(text.training, n):

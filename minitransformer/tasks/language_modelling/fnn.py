@@ -28,6 +28,8 @@ class FnnSettings(NamedTuple):
 
 
 def init(ids: Array, V: int, settings: FnnSettings, rng: Rng) -> FnnLM:
+    if settings.n > FIRST:
+        raise ValueError(f"n: got {settings.n}, expected at most {FIRST}, so that all words have a history")
     return init_fnn_lm(V, settings.n, settings.d, settings.d_hidden, rng)
 
 

@@ -30,6 +30,7 @@ class Result(NamedTuple):
     run: Run
     seconds: float  # of training
     score: Score
+    stopped: bool  # by Ctrl-C, before its time was over
 
 
 def rungs(minutes: float) -> list[Rung]:
@@ -52,7 +53,7 @@ def climb(
             found = rung
             run = new_run(rung.kind, rung.settings, text, seed)._replace(goal=Goal(seconds=rung.seconds))
             run, stopped = carry_on(run, text, report=lambda r, rung=rung: report(rung, r))
-        yield Result(found, run, run.state.seconds if run.state else 0.0, score(run, text))
+        yield Result(found, run, run.state.seconds if run.state else 0.0, score(run, text), stopped)
         if stopped:
             return
 

@@ -1,10 +1,11 @@
 """Section 2.1.2: the n-gram model on the ladder."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.models.ngram import NGram, count_ngrams, ngram_costs, ngram_probability
+from minitransformer.models.ngram import MOST_CODES, NGram, count_ngrams, ngram_costs, ngram_probability
 from minitransformer.tasks.language_modelling.kind import FIRST, Kind, Rng
 
 Array = np.ndarray
@@ -21,6 +22,9 @@ class NGramSettings(NamedTuple):
 def init(ids: Array, V: int, settings: NGramSettings, rng: Rng) -> NGram:
     if settings.n > FIRST:
         raise ValueError(f"n: got {settings.n}, expected at most {FIRST}, so that all words have a history")
+    if V**settings.n > MOST_CODES:
+        most = int(math.log(MOST_CODES) / math.log(V))
+        raise ValueError(f"n: got {settings.n}, too large for {V} words, expected at most {most} (--set n={most})")
     return count_ngrams(ids, V, settings.n, settings.smoothing, settings.k)
 
 

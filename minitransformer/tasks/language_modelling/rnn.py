@@ -50,6 +50,9 @@ def next_batch(ids: Array, settings: RnnSettings) -> NextBatch:
     L = settings.context
     length = (len(ids) - 1) // settings.B
     n_windows = length // L
+    if n_windows == 0:
+        needed = settings.B * L
+        raise ValueError(f"text: got {len(ids)} words for training, expected more than {needed}, B times context")
     line_starts = np.arange(settings.B)[:, None] * length
 
     def batch(number: int, rng: Rng) -> tuple[Array, Array]:

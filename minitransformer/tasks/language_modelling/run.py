@@ -1,5 +1,6 @@
 """A training run: a model with all that is needed to go on training it, kept as one checkpoint."""
 
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from minitransformer.tasks.language_modelling.kind import FIRST, Kind
 from minitransformer.tasks.language_modelling.kinds import kind_named
 from minitransformer.tasks.language_modelling.text import Text, check_long_enough
 from minitransformer.training.checkpoint import (
+    DAMAGED,
     Checkpoint,
     load_checkpoint,
     put_state,
@@ -23,6 +25,7 @@ from minitransformer.training.checkpoint import (
 )
 from minitransformer.training.loop import State, Step, new_state, train
 from minitransformer.training.session import Goal
+from minitransformer.training.settings import check_settings
 from minitransformer.tree import flatten
 
 Array = np.ndarray
@@ -44,7 +47,7 @@ class Run(NamedTuple):
     settings: Any
     vocabulary: Vocabulary
     paths: tuple[str, ...]  # of the text; none: the Python reference
-    n_words: int  # of its training side
+    checksum: int  # of its training side
     weights: Any
     state: State | None  # None: a model that is counted, not trained
     goal: Goal = Goal()
@@ -58,14 +61,21 @@ class Run(NamedTuple):
 
 def new_run(kind: Kind, settings: Any, text: Text, seed: int = 0) -> Run:
     """A model as it is before training; an n-gram model as it will stay."""
+    check_settings(settings)
     check_long_enough(text, max(FIRST, getattr(settings, "context", 1), getattr(settings, "n", 1)))
     rng = np.random.default_rng(seed)
     fresh = kind.init(text.training, text.vocabulary.size, settings, rng)
     if kind.training is None:
-        return Run(kind, settings, text.vocabulary, text.corpus.paths, len(text.training), fresh, None)
+        return Run(kind, settings, text.vocabulary, text.corpus.paths, checksum(text), fresh, None)
     flat, weights = flatten(fresh)
+    kind.training.next_batch(text.training, settings)  # refuses a text that is too short for one batch
     state = new_state(flat, rng)._replace(carry=kind.training.carry(weights, settings))
-    return Run(kind, settings, text.vocabulary, text.corpus.paths, len(text.training), weights, state)
+    return Run(kind, settings, text.vocabulary, text.corpus.paths, checksum(text), weights, state)
+
+
+def checksum(text: Text) -> int:
+    """Tells one training side from another, and the same text from one that was changed."""
+    return zlib.crc32(text.training)
 
 
 def steps(run: Run, text: Text) -> Iterator[Step]:
@@ -94,7 +104,7 @@ def save_run(path: str | Path, run: Run) -> None:
         "settings": run.settings._asdict(),
         "vocabulary": run.vocabulary.as_dict(),
         "paths": run.paths,
-        "n_words": run.n_words,
+        "checksum": run.checksum,
         "goal": run.goal._asdict(),
         "looks": [entry._asdict() for entry in run.looks],
     }
@@ -110,7 +120,7 @@ def load_run(path: str | Path) -> Run:
     checkpoint = load_checkpoint(path)
     try:
         return restore(checkpoint)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except DAMAGED as error:
         raise ValueError(f"checkpoint: {str(path)!r} does not hold a language model ({error})") from error
 
 
@@ -118,15 +128,16 @@ def restore(checkpoint: Checkpoint) -> Run:
     description = checkpoint.description
     kind = kind_named(description["kind"])
     settings = type(kind.settings)(**description["settings"])
+    check_settings(settings)
     vocabulary = vocabulary_from(description["vocabulary"])
-    paths, n_words = tuple(description["paths"]), description["n_words"]
+    paths, code = tuple(description["paths"]), description["checksum"]
     looks = tuple(Look(**entry) for entry in description["looks"])
     if kind.training is None:
         weights = ngram_from(checkpoint.arrays, settings.n, vocabulary.size, settings.smoothing, settings.k)
-        return Run(kind, settings, vocabulary, paths, n_words, weights, None)
+        return Run(kind, settings, vocabulary, paths, code, weights, None)
     template = kind.init(np.zeros(0, np.int64), vocabulary.size, settings, np.random.default_rng(0))
     flat, weights = flatten(take_tree(checkpoint.arrays, template, "weights"))
     carry = kind.training.carry(weights, settings)
     state = take_state(checkpoint, description["state"], flat, carry)
     goal = Goal(**description["goal"])
-    return Run(kind, settings, vocabulary, paths, n_words, weights, state, goal, looks)
+    return Run(kind, settings, vocabulary, paths, code, weights, state, goal, looks)

@@ -17,6 +17,7 @@ from minitransformer.tasks.translation.transformer import TRANSFORMER
 from minitransformer.training import session
 from minitransformer.training.adam import decay_of_matrices
 from minitransformer.training.checkpoint import (
+    DAMAGED,
     Checkpoint,
     load_checkpoint,
     put_state,
@@ -28,6 +29,7 @@ from minitransformer.training.checkpoint import (
 from minitransformer.training.loop import Plan, State, Step, new_state, train
 from minitransformer.training.schedule import vaswani_peak
 from minitransformer.training.session import Goal, Report
+from minitransformer.training.settings import check_settings
 from minitransformer.tree import Tree, flatten
 
 Array = np.ndarray
@@ -74,6 +76,7 @@ def load_pairs(origin: str, from_file: bool) -> Pairs:
 
 def new_run(kind: Kind, settings: Any, pairs: Pairs, origin: str, from_file: bool = False, seed: int = 0) -> Run:
     """A model as it is before training."""
+    check_settings(settings)
     rng = np.random.default_rng(seed)
     flat, weights = flatten(kind.init(pairs.source.size, pairs.target.size, settings, rng))
     longest = longest_translation(pairs)
@@ -146,7 +149,7 @@ def load_run(path: str | Path) -> Run:
     checkpoint = load_checkpoint(path)
     try:
         return restore(checkpoint)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except DAMAGED as error:
         raise ValueError(f"checkpoint: {str(path)!r} does not hold a translation model ({error})") from error
 
 
@@ -156,6 +159,7 @@ def restore(checkpoint: Checkpoint) -> Run:
         raise ValueError(f"task: got {description.get('task')!r}, expected {TASK!r}")
     kind = KINDS[description["kind"]]
     settings = type(kind.settings)(**description["settings"])
+    check_settings(settings)
     source, target = (Language(vocabulary_from(description[name])) for name in ("source", "target"))
     template = kind.init(source.size, target.size, settings, np.random.default_rng(0))
     flat, weights = flatten(take_tree(checkpoint.arrays, template, "weights"))

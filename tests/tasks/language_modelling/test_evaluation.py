@@ -46,6 +46,22 @@ def test_words_are_counted_by_their_characters():
     assert score(run, text).per_character == pytest.approx(nats.sum() / math.log(2) / len(judged), rel=1e-12)
 
 
+def test_a_vocabulary_that_knows_little_is_not_rewarded():
+    """An unknown word costs its spelling: fewer words known are more bits a character, not fewer."""
+    rng = np.random.default_rng(0)
+    documents = [
+        Document(side, " ".join(rng.choice(["one", "three", "eleven", "of", "hundred"], 300)))
+        for side in ("training", "validation", "test")
+    ]
+    corpus = with_elsewhere("", (), lambda: documents)
+    scores = []
+    for size in (2, 4, 100):
+        text = prepare(corpus, kind="words", size=size)
+        scores.append(score(new_run(KINDS["ngram"], SMALL["ngram"]._replace(n=2), text), text))
+    assert scores[0].unknown > scores[1].unknown > 0.1 > 0.01 > scores[2].unknown
+    assert scores[0].per_character > scores[1].per_character > scores[2].per_character
+
+
 def test_unseen_contexts_are_those_that_never_occur_in_training(text):
     """Of the eight words before each word."""
     ids = text.vocabulary.encode("ababcb" * 10 + "cc" + "ababcb" * 5)

@@ -82,7 +82,7 @@ def test_a_run_comes_back_from_its_file(name, text, tmp_path):
     save_run(tmp_path / "x.run", run)
     again = load_run(tmp_path / "x.run")
     assert again.kind is run.kind
-    for field in ("settings", "vocabulary", "paths", "n_words", "goal", "looks", "n_weights"):
+    for field in ("settings", "vocabulary", "paths", "checksum", "goal", "looks", "n_weights"):
         assert getattr(again, field) == getattr(run, field)
     assert_array_equal(costs(again, text.test), costs(run, text.test))
 

@@ -40,6 +40,19 @@ def test_looking_and_saving_change_nothing(text, tmp_path, monkeypatch):
     assert_array_equal(run.state.weights, alone.state.weights)
 
 
+def test_what_was_learned_is_kept_where_something_fails(text, tmp_path):
+    """A report that cannot be written, an error of another kind: the run is saved, and the error goes on."""
+    run = new_run(KINDS["fnn"], SMALL["fnn"], text)._replace(goal=Goal(steps=50))
+
+    def fail(report):
+        if report.step.step == 7:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        carry_on(run, text, tmp_path / "x.run", fail)
+    assert load_run(tmp_path / "x.run").state.step == 7
+
+
 def test_the_held_out_text_is_looked_at_as_often_as_it_says(text, monkeypatch):
     """At equal distances, and at the end; each look knows step, time and both losses."""
     monkeypatch.setattr(session, "LOOKS", 4)
