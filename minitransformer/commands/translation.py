@@ -47,7 +47,7 @@ def add_translate(commands: Any) -> None:
     command.add_argument("sentences", nargs="*", metavar="SENTENCE", help="by default, each line of standard input")
     command.add_argument("--file", metavar="FILE", help="translate each line of a UTF-8 file")
     command.add_argument(
-        "--beam", type=int, default=1, metavar="W", help="hypotheses that are followed (default 1: greedy)"
+        "--beam", type=int, default=4, metavar="W", help="hypotheses that are followed (default 4; 1: greedy)"
     )
     command.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
     command.set_defaults(run=run_translate)
@@ -180,8 +180,7 @@ def run_attention(arguments: argparse.Namespace) -> int:
             raise ValueError(f"sentence: got {arguments.sentence!r}, expected at least one word")
         alignment = align(run, arguments.sentence.strip())
         title, weights = chosen(alignment, arguments.layer, arguments.head)
-        if arguments.png:
-            plot_alignment(arguments.png, alignment)
+        readable = not arguments.png or plot_alignment(arguments.png, alignment)
     except ValueError as error:
         return bad_input(error)
     if arguments.json:
@@ -192,4 +191,6 @@ def run_attention(arguments: argparse.Namespace) -> int:
     print("\n".join(as_text(alignment, weights)))
     if arguments.png:
         print(f"Drawn in {arguments.png}.")
+    if not readable:
+        print("There is no font for some of its words: install one, such as Noto Sans CJK.", file=sys.stderr)
     return 0

@@ -58,11 +58,10 @@ def beam_search(
     A state that was given to either is not used again.
 
     Of each sequence, the `width` likeliest of all continuations of its open hypotheses are kept. Those that write `end`
-    are finished, the others are open. A sequence is done, and costs no more time,
-
-        when `width` hypotheses of it are finished, or none is open; or
-        when max log P of the open ones / longest^alpha is no more than the best finished score: log P only falls and
-        n^alpha only grows, so nothing better can come. This changes no result.
+    are finished, the others are open. A sequence is done, and costs no more time, when none is open, or when max log P
+    of the open ones / longest^alpha is no more than the best finished score: log P only falls and n^alpha only grows,
+    so nothing better can come. (To stop as soon as `width` are finished would be wrong: a model that is sure of its
+    words has little else for the other places than to end too early, and those ends come first.)
 
     The word number `longest` can only be `end`: whatever is still open gets it there, however unlikely it is, and so
     every result is finished and has `longest` - 1 ids at most. (If the model rules out every end, log P is -inf and the
@@ -92,7 +91,7 @@ def beam_search(
         for i in np.flatnonzero(ends):
             whole = float(longer.log_probability[i])
             finished[longer.sequence[i]].append(Found(longer.words[i, 1:-1], whole / n**alpha, whole))
-        still = still_open(longer, ends, finished, width, longest**alpha)
+        still = still_open(longer, ends, finished, longest**alpha)
         if len(still) == 0:
             break
         if not np.array_equal(places[still], np.arange(N)):  # a state can be large: not copied if nothing moved
@@ -138,7 +137,7 @@ def continued(hypotheses: Hypotheses, places: Array, words: Array, log_P: Array)
     )
 
 
-def still_open(hypotheses: Hypotheses, ends: Array, finished: list[list[Found]], width: int, divisor: float) -> Array:
+def still_open(hypotheses: Hypotheses, ends: Array, finished: list[list[Found]], divisor: float) -> Array:
     """The places of the hypotheses that have not ended and whose sequence is not done.
 
     ends: (M,) booleans; divisor: longest^alpha, the largest that log P can be divided by.
@@ -147,9 +146,7 @@ def still_open(hypotheses: Hypotheses, ends: Array, finished: list[list[Found]],
     sequences, first = np.unique(hypotheses.sequence[unended], return_index=True)  # the first is the likeliest
     best_scores = hypotheses.log_probability[unended[first]] / divisor  # what each sequence may still reach
     going_on = [
-        b
-        for b, best in zip(sequences, best_scores, strict=True)
-        if len(finished[b]) < width and all(found.score < best for found in finished[b])
+        b for b, best in zip(sequences, best_scores, strict=True) if all(found.score < best for found in finished[b])
     ]
     return unended[np.isin(hypotheses.sequence[unended], going_on)]
 

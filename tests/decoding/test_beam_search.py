@@ -130,7 +130,7 @@ def exhaustive(task, b, alpha):
 
 
 def by_hand(task, b, width, alpha):
-    """Beam search of one sequence with lists, which goes on until `width` are finished or none is open."""
+    """Beam search of one sequence with lists, which goes on until none is open."""
     hypotheses = [(0.0, ())]
     finished = []
     for n in range(1, task.longest + 1):
@@ -143,7 +143,7 @@ def by_hand(task, b, width, alpha):
             longer = sorted((one for one in longer if one[0] > NEVER), key=lambda one: -one[0])[:width]
         finished += [(log_P / n**alpha, words[:-1]) for log_P, words in longer if words[-1] == task.end]
         hypotheses = [one for one in longer if one[1][-1] != task.end]
-        if len(finished) >= width or not hypotheses:
+        if not hypotheses:
             break
     return max(finished, key=lambda one: one[0])
 
@@ -175,9 +175,23 @@ def test_a_beam_that_is_wide_enough_searches_everything(task, alpha):
 
 @given(tasks(), widths, alphas)
 def test_a_narrow_beam_equals_the_search_by_hand(task, width, alpha):
-    """Which does not stop before `width` are finished: that nothing better can come is no guess."""
+    """Which does not stop before none is open: that nothing better can come is no guess."""
     for b, found in enumerate(search(task, width, alpha)):
         assert (found.score, tuple(found.ids)) == by_hand(task, b, width, alpha)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.6])
+def test_early_ends_do_not_crowd_out_a_sure_translation(alpha):
+    """A model that is sure of ten words, and finds nothing else but the end at all likely, is heard to its end."""
+    log_p = np.log(np.array([0.9, 1e-3, 0.099]))  # the word, the end, another word
+    at_last = np.log(np.array([1e-3, 0.9, 0.099]))
+
+    def step(words, n):
+        return np.tile(at_last if n == 10 else log_p, (len(words), 1)), n + 1
+
+    (found,) = beam_search(step, lambda n, places: n, 0, np.array([0]), end=1, longest=20, width=2, alpha=alpha)
+    assert found.ids.tolist() == [0] * 10
+    assert found.log_probability == pytest.approx(11 * np.log(0.9))
 
 
 @given(tasks())

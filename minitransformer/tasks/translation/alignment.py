@@ -1,6 +1,7 @@
 """Section 3.2.2, looked at: what each word of a translation attended to in the source, by layer and head."""
 
 import io
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,8 +85,8 @@ def fill(word: str, width: int) -> str:
     return word + " " * (width - columns_of(word))
 
 
-def plot_alignment(path: str | Path, alignment: Alignment) -> None:
-    """All layers (rows) and heads (columns) as one PNG file, written whole.
+def plot_alignment(path: str | Path, alignment: Alignment) -> bool:
+    """All layers (rows) and heads (columns) as one PNG file, written whole. -> whether there is a font for all words
 
     Raises ValueError where matplotlib is missing.
     """
@@ -106,8 +107,11 @@ def plot_alignment(path: str | Path, alignment: Alignment) -> None:
             panel.set_xticks(range(L_s), alignment.source, fontsize=7, family=families, rotation=90)
             panel.set_yticks(range(L_t), alignment.target, fontsize=7, family=families)
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=130)
+    with warnings.catch_warnings(record=True) as missing:  # of glyphs, one warning for each
+        warnings.simplefilter("always")
+        figure.savefig(picture, format="png", dpi=130)
     write_whole(path, picture.getvalue())
+    return not missing
 
 
 CHINESE_FONTS = (
