@@ -268,8 +268,9 @@ def show_ladder(screen: Screen, text: Text, results: list[Result], packed: dict[
             f"{result.seconds:.0f} s",
             f"{result.score.per_character:.3f}",
             f"{result.score.unseen:.3f}",
+            f"{result.validation:.3f}",
         )
         for result in results
     ]
-    rows += [(name, "", "", "", f"{value:.3f}", "") for name, value in packed.items()]
-    screen.table(("model", "text", "weights", "training", "bits a character", "unseen"), rows)
+    rows += [(name, "", "", "", f"{value:.3f}", "", "") for name, value in packed.items()]
+    screen.table(("model", "text", "weights", "training", "test, bits a character", "unseen", "validation"), rows)

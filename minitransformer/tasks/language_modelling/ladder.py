@@ -29,7 +29,8 @@ class Result(NamedTuple):
     rung: Rung
     run: Run
     seconds: float  # of training
-    score: Score
+    score: Score  # on the test text
+    validation: float  # bits a character
     stopped: bool  # by Ctrl-C, before its time was over
 
 
@@ -53,7 +54,14 @@ def climb(
             found = rung
             run = new_run(rung.kind, rung.settings, text, seed)._replace(goal=Goal(seconds=rung.seconds))
             run, stopped = carry_on(run, text, report=lambda r, rung=rung: report(rung, r))
-        yield Result(found, run, run.state.seconds if run.state else 0.0, score(run, text), stopped)
+        yield Result(
+            found,
+            run,
+            run.state.seconds if run.state else 0.0,
+            score(run, text),
+            score(run, text, VALIDATION).per_character,
+            stopped,
+        )
         if stopped:
             return
 
