@@ -62,8 +62,8 @@ def pairs_from_file(path: str | Path) -> Pairs:
     for number, line in enumerate("".join(read_pieces(path)).splitlines(), start=1):
         if not line.strip():
             continue
-        source, tab, target = (part.strip() for part in line.partition("\t"))
-        if not (tab is not None and source and target) or "\t" in target:
+        source, _, target = (part.strip() for part in line.partition("\t"))
+        if not (source and target) or "\t" in target:
             raise ValueError(f"pairs: {str(path)!r}, line {number}: got {line[:60]!r}, expected SOURCE<tab>TARGET")
         sides[min(zlib.crc32(source.encode()) % 10, 2)].append((source, target))
     validation, test, training = sides[0], sides[1], sides[2]
