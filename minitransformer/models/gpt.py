@@ -41,11 +41,15 @@ class GPT(NamedTuple):
     output: Linear | None  # W: (d_model, V); None: tied to E
 
 
-class GPTCache(NamedTuple):
+class GPTStatesCache(NamedTuple):
     embedding: EmbeddingCache
     positions: LearnedPositionsCache | None
     m: Array | None  # (..., L, d_model), dropout's mask
     layers: EncoderCache
+
+
+class GPTCache(NamedTuple):
+    states: GPTStatesCache
     output: LinearCache | TiedOutputCache
 
 
@@ -76,11 +80,12 @@ def init_gpt(
     )
 
 
-def gpt(ids: Array, weights: GPT, config: Config, rng: np.random.Generator | None = None) -> tuple[Array, GPTCache]:
-    """logits_i scores every word as the one after w_1, ..., w_i: softmax(logits_i) = P(w_{i+1} | w_1, ..., w_i).
+def gpt_states(
+    ids: Array, weights: GPT, config: Config, rng: np.random.Generator | None = None
+) -> tuple[Array, GPTStatesCache]:
+    """y_i, what is known about w_1, ..., w_i: embedding plus positions (3.1.1), layers under a causal mask (3.2.1).
 
-    ids: (..., L) integers in [0, V) -> logits: (..., L, V). Embedding plus positions (3.1.1), layers under a causal
-    mask (3.2.1), projection onto the vocabulary. One pass predicts the next word at every position.
+    ids: (..., L) integers in [0, V) -> y: (..., L, d_model).
     """
     check_ids("ids", ids, len(weights.embedding.E), ndim=1)
     E, embedding_cache = embedding(ids, weights.embedding)  # (..., L, d_model)
@@ -91,29 +96,43 @@ def gpt(ids: Array, weights: GPT, config: Config, rng: np.random.Generator | Non
     dropped, m = dropout(x, config.rate, rng)
     mask = causal_mask(ids.shape[-1])  # (L, L)
     y, layers_cache = encoder(dropped, weights.layers, config, mask, rng=rng)
-    if weights.output is None:
-        logits, output_cache = tied_output(y, weights.embedding)
-    else:
-        logits, output_cache = linear(y, weights.output)
-    return logits, GPTCache(embedding_cache, positions_cache, m, layers_cache, output_cache)
+    return y, GPTStatesCache(embedding_cache, positions_cache, m, layers_cache)
 
 
-def gpt_backward(dlogits: Array, cache: GPTCache) -> GPT:
-    """The forward, read from the bottom up. The ids have no gradient."""
-    if isinstance(cache.output, TiedOutputCache):
-        dy, dembedding_out = tied_output_backward(dlogits, cache.output)  # (..., L, d_model)
-        doutput = None
-    else:
-        dy, doutput = linear_backward(dlogits, cache.output)  # (..., L, d_model)
-        dembedding_out = None
+def gpt_states_backward(dy: Array, cache: GPTStatesCache) -> GPT:
+    """The forward, read from the bottom up, without the output, which it has not used. The ids have no gradient."""
     ddropped, dlayers = encoder_backward(dy, cache.layers)
     dx = dropout_backward(ddropped, cache.m)
     if cache.positions is None:
         dE, dpositions = add_positions_backward(dx, None), None
     else:
         dE, dpositions = learned_positions_backward(dx, cache.positions)
-    dembedding_in = embedding_backward(dE, cache.embedding)
+    dembedding = embedding_backward(dE, cache.embedding)
+    return GPT(dembedding, dpositions, dlayers, None)
+
+
+def gpt(ids: Array, weights: GPT, config: Config, rng: np.random.Generator | None = None) -> tuple[Array, GPTCache]:
+    """logits_i scores every word as the one after w_1, ..., w_i: softmax(logits_i) = P(w_{i+1} | w_1, ..., w_i).
+
+    ids: (..., L) integers in [0, V) -> logits: (..., L, V). One pass predicts the next word at every position.
+    """
+    y, states_cache = gpt_states(ids, weights, config, rng)  # (..., L, d_model)
+    if weights.output is None:
+        logits, output_cache = tied_output(y, weights.embedding)
+    else:
+        logits, output_cache = linear(y, weights.output)
+    return logits, GPTCache(states_cache, output_cache)
+
+
+def gpt_backward(dlogits: Array, cache: GPTCache) -> GPT:
+    """The forward, read from the bottom up. A tied E has a second gradient, from where words go out."""
+    if isinstance(cache.output, TiedOutputCache):
+        dy, dembedding_out = tied_output_backward(dlogits, cache.output)  # (..., L, d_model)
+        doutput = None
+    else:
+        dy, doutput = linear_backward(dlogits, cache.output)  # (..., L, d_model)
+        dembedding_out = None
+    dstates = gpt_states_backward(dy, cache.states)
     if dembedding_out is None:
-        return GPT(dembedding_in, dpositions, dlayers, doutput)
-    dE_tied = dembedding_in.E + dembedding_out.E  # E was used twice: where words come in, and where they go out
-    return GPT(Embedding(dE_tied), dpositions, dlayers, doutput)
+        return dstates._replace(output=doutput)
+    return dstates._replace(embedding=Embedding(dstates.embedding.E + dembedding_out.E))

@@ -1,0 +1,90 @@
+"""Section 3.3: what BERT reads, for each place the sum of three vectors: of its word, its position, its segment."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minitransformer.arguments import check_ids
+from minitransformer.equations.dropout import dropout, dropout_backward
+from minitransformer.layers.embedding import Embedding, EmbeddingCache, embedding, embedding_backward, init_embedding
+from minitransformer.layers.layer_norm import (
+    LayerNorm,
+    LayerNormCache,
+    init_layer_norm,
+    layer_norm,
+    layer_norm_backward,
+)
+from minitransformer.layers.learned_positions import (
+    LearnedPositions,
+    LearnedPositionsCache,
+    init_learned_positions,
+    learned_positions,
+    learned_positions_backward,
+)
+
+Array = np.ndarray
+
+SEGMENTS = 2  # the first sentence, or the question; the second one, or what is asked about
+
+
+class BertEmbedding(NamedTuple):
+    words: Embedding  # E: (V, d_model)
+    positions: LearnedPositions  # P: (context, d_model)
+    segments: Embedding  # E: (2, d_model)
+    norm: LayerNorm
+
+
+class BertEmbeddingCache(NamedTuple):
+    words: EmbeddingCache
+    positions: LearnedPositionsCache
+    segments: EmbeddingCache
+    norm: LayerNormCache
+    m: Array | None  # (..., L, d_model), dropout's mask
+
+
+def init_bert_embedding(
+    V: int, context: int, d_model: int, rng: np.random.Generator, dtype: DTypeLike = np.float32
+) -> BertEmbedding:
+    """Words of standard deviation 1/sqrt(d_model), since the same table scores them; positions and segments of 0.02."""
+    words, segments = (init_embedding(n, d_model, rng, dtype).E for n in (V, SEGMENTS))
+    return BertEmbedding(
+        Embedding(words * words.dtype.type(d_model**-0.5)),
+        init_learned_positions(context, d_model, rng, dtype),
+        Embedding(segments * segments.dtype.type(0.02)),
+        init_layer_norm(d_model, dtype),
+    )
+
+
+def bert_embedding(
+    ids: Array,
+    segments: Array,
+    weights: BertEmbedding,
+    eps: float = 1e-12,
+    rate: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> tuple[Array, BertEmbeddingCache]:
+    """x_i = dropout(LayerNorm(E[w_i] + P_i + S[s_i]))  (Devlin et al. 2019, figure 2).
+
+    ids: (..., L) integers in [0, V); segments: (..., L), 0 or 1 -> x: (..., L, d_model)
+    """
+    check_ids("ids", ids, len(weights.words.E), ndim=1)
+    check_ids("segments", segments, SEGMENTS)
+    if segments.shape != ids.shape:
+        raise ValueError(f"segments: got shape {segments.shape}, expected {ids.shape}, the shape of ids")
+    E, words_cache = embedding(ids, weights.words)  # (..., L, d_model)
+    at_place, positions_cache = learned_positions(E, weights.positions)
+    S, segments_cache = embedding(segments, weights.segments)
+    normed, norm_cache = layer_norm(at_place + S, weights.norm, eps)
+    x, m = dropout(normed, rate, rng)
+    return x, BertEmbeddingCache(words_cache, positions_cache, segments_cache, norm_cache, m)
+
+
+def bert_embedding_backward(dx: Array, cache: BertEmbeddingCache) -> BertEmbedding:
+    """The forward, read from the bottom up: the sum hands the same gradient to each of its terms."""
+    dnormed = dropout_backward(dx, cache.m)
+    dsum, dnorm = layer_norm_backward(dnormed, cache.norm)
+    dsegments = embedding_backward(dsum, cache.segments)
+    dE, dpositions = learned_positions_backward(dsum, cache.positions)
+    dwords = embedding_backward(dE, cache.words)
+    return BertEmbedding(dwords, dpositions, dsegments, dnorm)

@@ -1,0 +1,73 @@
+"""Section 3.3: BERT, an encoder that reads a text, or a pair of texts, from both sides at once."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minitransformer.equations.masks import padding_mask
+from minitransformer.layers.bert_embedding import (
+    BertEmbedding,
+    BertEmbeddingCache,
+    bert_embedding,
+    bert_embedding_backward,
+    init_bert_embedding,
+)
+from minitransformer.layers.encoder import Encoder, EncoderCache, encoder, encoder_backward, init_encoder
+from minitransformer.layers.encoder_layer import Config
+
+Array = np.ndarray
+
+
+class Bert(NamedTuple):
+    """What every task has in common. The heads on top of it are in `bert_pretraining.py` and in its neighbours."""
+
+    embedding: BertEmbedding
+    layers: Encoder
+
+
+class BertCache(NamedTuple):
+    embedding: BertEmbeddingCache
+    layers: EncoderCache
+
+
+def init_bert(
+    V: int,
+    context: int,
+    n_layers: int,
+    d_model: int,
+    h: int,
+    d_ff: int,
+    rng: np.random.Generator,
+    dtype: DTypeLike = np.float32,
+) -> Bert:
+    """context: the longest input, for whose positions vectors are learned."""
+    return Bert(
+        init_bert_embedding(V, context, d_model, rng, dtype), init_encoder(n_layers, d_model, h, d_ff, rng, dtype)
+    )
+
+
+def bert(
+    ids: Array,
+    segments: Array,
+    lengths: Array | None,
+    weights: Bert,
+    config: Config,
+    rng: np.random.Generator | None = None,
+) -> tuple[Array, BertCache]:
+    """y_i, what is known about place i from the whole input, the words before it and those after it.
+
+    ids, segments: (..., L); lengths: (...), how many tokens of each sequence are no padding, None: all -> y: (..., L,
+    d_model). Unlike GPT there is no causal mask; so it cannot write, but what it reads it sees from both sides.
+    """
+    mask = None if lengths is None else padding_mask(lengths, ids.shape[-1])  # (..., 1, L)
+    x, embedding_cache = bert_embedding(ids, segments, weights.embedding, config.eps, config.rate, rng)
+    y, layers_cache = encoder(x, weights.layers, config, mask, rng=rng)  # (..., L, d_model)
+    return y, BertCache(embedding_cache, layers_cache)
+
+
+def bert_backward(dy: Array, cache: BertCache) -> Bert:
+    """The forward, read from the bottom up. Words and segments have no gradient, their vectors have."""
+    dx, dlayers = encoder_backward(dy, cache.layers)
+    dembedding = bert_embedding_backward(dx, cache.embedding)
+    return Bert(dembedding, dlayers)

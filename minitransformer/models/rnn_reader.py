@@ -1,0 +1,80 @@
+"""Section 6.3: the reader that came before BERT, recurrent, with an attention that makes one vector of the question."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minitransformer.arguments import check_ids
+from minitransformer.equations.attention import AttendCache, attend, attend_backward
+from minitransformer.layers.bidirectional import (
+    Bidirectional,
+    BidirectionalCache,
+    bidirectional,
+    bidirectional_backward,
+    init_bidirectional,
+)
+from minitransformer.layers.embedding import Embedding, EmbeddingCache, embedding, embedding_backward, init_embedding
+from minitransformer.layers.linear import Linear, LinearCache, init_linear, linear, linear_backward
+
+Array = np.ndarray
+
+
+class RnnReader(NamedTuple):
+    words: Embedding  # E: (V, d)
+    rnn: Bidirectional
+    pooling: Linear  # W: (2*d_h, 1)
+    span: Linear  # W: (2*d_h, 2*2*d_h)
+
+
+class RnnReaderCache(NamedTuple):
+    words: EmbeddingCache
+    rnn: BidirectionalCache
+    y: Array  # (..., L, 2*d_h)
+    pooling: LinearCache
+    attend: AttendCache
+    span: LinearCache
+    U: Array  # (..., 2, 2*d_h)
+
+
+def init_rnn_reader(V: int, d: int, d_h: int, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> RnnReader:
+    return RnnReader(
+        init_embedding(V, d, rng, dtype),
+        init_bidirectional(d, d_h, rng, dtype),
+        init_linear(2 * d_h, 1, rng, dtype),
+        init_linear(2 * d_h, 4 * d_h, rng, dtype),
+    )
+
+
+def rnn_reader(ids: Array, segments: Array, lengths: Array, weights: RnnReader) -> tuple[Array, RnnReaderCache]:
+    """Scores of starts and ends, as `span_reader`, by two recurrent networks and two products.
+
+    alpha = softmax(y w) over the places of the question, q = sum_i alpha_i y_i, u_k = q W_k + b_k, and scores_ki =
+    u_k . y_i (Chen et al. 2017, who read question and text apart; here, as in BERT, the text is read after the question).
+
+    ids, segments: (..., L), the question as segment 0 and the text as segment 1; lengths: (...) -> scores: (..., 2, L)
+    """
+    check_ids("ids", ids, len(weights.words.E), ndim=1)
+    x, words_cache = embedding(ids, weights.words)  # (..., L, d)
+    y, rnn_cache = bidirectional(x, lengths, weights.rnn)  # (..., L, 2*d_h)
+    a, pooling_cache = linear(y, weights.pooling)  # (..., L, 1)
+    of_question = (segments == 0) & (np.arange(ids.shape[-1]) < lengths[..., None])  # (..., L)
+    q, attend_cache = attend(a.mT, y, of_question[..., None, :])  # (..., 1, 2*d_h)
+    u, span_cache = linear(q[..., 0, :], weights.span)  # (..., 4*d_h)
+    U = u.reshape(*u.shape[:-1], 2, y.shape[-1])  # (..., 2, 2*d_h)
+    scores = U @ y.mT  # (..., 2, L)
+    return scores, RnnReaderCache(words_cache, rnn_cache, y, pooling_cache, attend_cache, span_cache, U)
+
+
+def rnn_reader_backward(dscores: Array, cache: RnnReaderCache) -> RnnReader:
+    """The forward, read from the bottom up. y is used three times: scored, averaged, and asked how much it counts."""
+    dU = dscores @ cache.y  # (..., 2, 2*d_h)
+    dy_scored = dscores.mT @ cache.U  # (..., L, 2*d_h)
+    du = dU.reshape(*dU.shape[:-2], -1)  # (..., 4*d_h)
+    dq, dspan = linear_backward(du, cache.span)  # (..., 2*d_h)
+    da, dy_averaged = attend_backward(dq[..., None, :], cache.attend)
+    dy_asked, dpooling = linear_backward(da.mT, cache.pooling)
+    dy = dy_scored + dy_averaged + dy_asked
+    dx, drnn = bidirectional_backward(dy, cache.rnn)
+    dwords = embedding_backward(dx, cache.words)
+    return RnnReader(dwords, drnn, dpooling, dspan)
