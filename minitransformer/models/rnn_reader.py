@@ -50,7 +50,7 @@ def rnn_reader(ids: Array, segments: Array, lengths: Array, weights: RnnReader) 
     """Scores of starts and ends, as `span_reader`, by two recurrent networks and two products.
 
     alpha = softmax(y w) over the places of the question, q = sum_i alpha_i y_i, u_k = q W_k + b_k, and scores_ki =
-    u_k . y_i (Chen et al. 2017, who read question and text apart; here, as in BERT, the text is read after the question).
+    u_k . y_i (Chen et al. 2017, who read question and text apart; here, as in BERT, the one is read after the other).
 
     ids, segments: (..., L), the question as segment 0 and the text as segment 1; lengths: (...) -> scores: (..., 2, L)
     """
