@@ -3,14 +3,20 @@
 Start reading at `minitransformer/equations/attention.py`, or run `python -m minitransformer`.
 """
 
-__all__ = ["TransformerEncoderLayer"]
+__all__ = [
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
+]
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """Section 5's class, imported when it is first asked for: the command line sets up NumPy's threads before that."""
-    if name == "TransformerEncoderLayer":
-        from minitransformer.nn import TransformerEncoderLayer
+    """Section 5's class and its kin, imported when first asked for: the command line sets up NumPy's threads before."""
+    if name in __all__:
+        from minitransformer import nn
 
-        return TransformerEncoderLayer
+        return getattr(nn, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -40,6 +40,17 @@ def parser() -> argparse.ArgumentParser:
     return main_parser
 
 
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments; sentences may also stand after options, where argparse does not look for them any more."""
+    main_parser = parser()
+    arguments, rest = main_parser.parse_known_args(argv)
+    if rest and (not hasattr(arguments, "sentences") or any(text.startswith("-") for text in rest)):
+        main_parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        arguments.sentences += rest
+    return arguments
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code.
 
@@ -48,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # None: closed by whoever started this
             stream.reconfigure(errors="replace")  # a console that is not UTF-8 shows `?` for what it cannot write
-    arguments = parser().parse_args(argv)
+    arguments = parse(argv)
     try:
         code = arguments.run(arguments)
         sys.stdout.flush()

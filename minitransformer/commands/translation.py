@@ -1,10 +1,13 @@
 """Commands for translation: train a model, translate with it, look at what it attended to."""
 
 import argparse
+import io
 import json
+import os
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from minitransformer.commands.common import add_common, bad_input
 from minitransformer.commands.training import (
@@ -21,7 +24,7 @@ from minitransformer.commands.training import (
 )
 from minitransformer.data.text_file import read_pieces
 from minitransformer.learn.screen import DIM, SilentScreen, make_screen
-from minitransformer.tasks.translation.alignment import align, as_text, chosen, plot_alignment
+from minitransformer.tasks.translation.alignment import LEGEND, align, as_text, chosen, plot_alignment
 from minitransformer.tasks.translation.evaluation import exact_matches, translate
 from minitransformer.tasks.translation.pairs import DIRECTIONS, Pairs
 from minitransformer.tasks.translation.run import KINDS, Run, carry_on, load_pairs, load_run, new_run
@@ -33,7 +36,11 @@ def add_train(kinds: Any) -> None:
     """`train translation`."""
     train = kinds.add_parser("translation", help="section 6.1: numbers and dates, or your own pairs of sentences")
     train.add_argument("--direction", choices=DIRECTIONS, help=f"of the number phrases (default {DIRECTIONS[0]})")
-    train.add_argument("--pairs", metavar="FILE", help="your own: on each line a sentence, a tab, its translation")
+    train.add_argument(
+        "--pairs",
+        metavar="FILE",
+        help="your own: on each line a sentence, a tab, its translation; a fifth is held out",
+    )
     train.add_argument("--model", choices=KINDS, help="with attention, or recurrent without (default transformer)")
     add_keeping(train, "translation", KINDS["transformer"].settings)
     add_training(train)
@@ -96,10 +103,10 @@ def begun(arguments: argparse.Namespace) -> tuple[Run, Pairs, Path]:
     settings = changed_settings(kind.settings, arguments)
     if arguments.pairs and arguments.direction:
         raise ValueError("direction: your own pairs have one already, expected no --direction beside --pairs")
-    origin = arguments.pairs or arguments.direction or DIRECTIONS[0]
+    origin = os.path.abspath(arguments.pairs) if arguments.pairs else arguments.direction or DIRECTIONS[0]
     path = new_path("translation", arguments)
     goal = goal_of(arguments, Goal(steps=settings.steps))
-    pairs = load_pairs(origin, bool(arguments.pairs))
+    pairs = load_pairs(arguments.pairs or origin, bool(arguments.pairs))
     return (
         new_run(kind, settings, pairs, origin, bool(arguments.pairs), arguments.seed)._replace(goal=goal),
         pairs,
@@ -144,6 +151,8 @@ def run_translate(arguments: argparse.Namespace) -> int:
         run = load_run(arguments.checkpoint)
         if arguments.beam < 1:
             raise ValueError(f"beam: got {arguments.beam}, expected 1 or more")
+        if arguments.file and arguments.sentences:
+            raise ValueError("file: got sentences besides, expected one or the other")
         sentences = list(arguments.sentences)
         if arguments.file:
             sentences += "".join(read_pieces(arguments.file)).splitlines()
@@ -151,26 +160,44 @@ def run_translate(arguments: argparse.Namespace) -> int:
             return translate_lines(run, arguments)
     except ValueError as error:
         return bad_input(error)
-    translations = translate(run, sentences, arguments.beam)
+    rows = translations(run, sentences, arguments.beam)
     if arguments.json:
-        rows = [{"source": a, "target": b} for a, b in zip(sentences, translations, strict=True)]
         print(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
-        print("\n".join(translations))
+        print("\n".join(row["target"] for row in rows))
     return 0
+
+
+def translations(run: Run, sentences: Sequence[str], beam: int) -> list[dict[str, str]]:
+    """Each sentence beside its translation; an empty line stays one. Words that the model does not know are named."""
+    sources = [sentence.strip() for sentence in sentences]
+    unknown = sorted({word for source in sources for word in run.source.unknown(source)})
+    if unknown:
+        print(f"Not in the vocabulary, so taken for any word: {', '.join(map(repr, unknown))}", file=sys.stderr)
+    targets = iter(translate(run, [source for source in sources if source], beam))
+    return [{"source": source, "target": next(targets) if source else ""} for source in sources]
 
 
 def translate_lines(run: Run, arguments: argparse.Namespace) -> int:
     """Standard input, each line as soon as it comes."""
     rows = []
-    for line in sys.stdin:
-        translation = translate(run, [line.strip()], arguments.beam)[0] if line.strip() else ""
-        rows.append({"source": line.strip(), "target": translation})
+    for line in utf8_lines(sys.stdin):
+        rows += translations(run, [line], arguments.beam)
         if not arguments.json:
-            print(translation, flush=True)
+            print(rows[-1]["target"], flush=True)
     if arguments.json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
     return 0
+
+
+def utf8_lines(stream: TextIO) -> Iterator[str]:
+    """Raises ValueError for a line that is not UTF-8, whatever the console takes for granted."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding="utf-8", errors="strict")
+    try:
+        yield from stream
+    except UnicodeDecodeError as error:
+        raise ValueError(f"standard input: not UTF-8 ({error.reason}), expected lines of UTF-8") from error
 
 
 def run_attention(arguments: argparse.Namespace) -> int:
@@ -189,8 +216,13 @@ def run_attention(arguments: argparse.Namespace) -> int:
         return 0
     print(title)
     print("\n".join(as_text(alignment, weights)))
+    print(LEGEND)
     if arguments.png:
         print(f"Drawn in {arguments.png}.")
     if not readable:
-        print("There is no font for some of its words: install one, such as Noto Sans CJK.", file=sys.stderr)
+        print(
+            "There is no font for some of its words: install one, such as Noto Sans CJK, and if there is one already, "
+            "remove matplotlib's list of fonts, which may be older (matplotlib.get_cachedir() says where).",
+            file=sys.stderr,
+        )
     return 0

@@ -58,6 +58,9 @@ class ListedVocabulary:
 class Characters(ListedVocabulary):
     kind = "characters"
 
+    def words_of(self, text: str) -> list[str]:
+        return list(text)
+
     def encode(self, text: str) -> Array:
         """0 for the characters that the vocabulary does not have. By a table of code points, for speed."""
         code_points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
@@ -77,9 +80,12 @@ class Characters(ListedVocabulary):
 class Words(ListedVocabulary):
     kind = "words"
 
+    def words_of(self, text: str) -> list[str]:
+        return WORD.findall(text)
+
     def encode(self, text: str) -> Array:
         """0 for the words that the vocabulary does not have."""
-        return np.array([self.id_of.get(word, 0) for word in WORD.findall(text)], dtype=np.int64)
+        return np.array([self.id_of.get(word, 0) for word in self.words_of(text)], dtype=np.int64)
 
     @functools.cached_property
     def id_of(self) -> dict[str, int]:

@@ -32,7 +32,7 @@ class Hypotheses(NamedTuple):
     log_probability: Array  # (N,), of those words
 
 
-def greedy(step: Step, state: Any, start: Array, end: int, longest: int, reorder: Reorder) -> list[Found]:
+def greedy(step: Step, reorder: Reorder, state: Any, start: Array, end: int, longest: int) -> list[Found]:
     """Always the likeliest word, without a look at what can come of it: beam search with one hypothesis.
 
     `beam_search` says what the arguments are; the score is log P.

@@ -130,18 +130,21 @@ def post_norm_decoder_layer(
     masks: Masks = NO_MASKS,
     rng: np.random.Generator | None = None,
 ) -> tuple[Array, PostNormDecoderCache]:
-    """u = LayerNorm(x + MultiHead(x, x, x))                  masked self-attention (3.2.1)
+    """Three sublayers, each with residual and norm, y = LayerNorm(x + sublayer(x)), as in 3.1.4:
 
-    v = LayerNorm(u + MultiHead(u, memory, memory))           encoder-decoder attention (3.2.2)
-    y = LayerNorm(v + FFN(v))
+        u = LayerNorm(x + MultiHead(x, x, x))              masked self-attention (3.2.1)
+        v = LayerNorm(u + MultiHead(u, memory, memory))    encoder-decoder attention (3.2.2)
+        y = LayerNorm(v + FFN(v))
+
+    x: (..., L_t, d_model), memory: (..., L_s, d_model) -> y: (..., L_t, d_model)
     """
     check_width("memory", memory, weights.cross_attention.key.W.shape[0])
     h, rate, activation, _, eps = config
     a, self_attention_cache = multi_head(x, x, x, weights.self_attention, h, masks.target, masks.target_bias, rate, rng)
-    u, add_norm1_cache = add_norm(x, a, weights.norm1, eps, rate, rng)
+    u, add_norm1_cache = add_norm(x, a, weights.norm1, eps, rate, rng)  # (..., L_t, d_model)
     c, cross_attention_cache = multi_head(
         u, memory, memory, weights.cross_attention, h, masks.memory, masks.memory_bias, rate, rng
-    )
+    )  # c: (..., L_t, d_model)
     v, add_norm2_cache = add_norm(u, c, weights.norm2, eps, rate, rng)
     f, feed_forward_cache = feed_forward(v, weights.feed_forward, activation, rate, rng)
     y, add_norm3_cache = add_norm(v, f, weights.norm3, eps, rate, rng)
@@ -165,7 +168,7 @@ def post_norm_decoder_layer_backward(dy: Array, cache: PostNormDecoderCache) -> 
     dv = dv_around + dv_through  # v went around the feed-forward network and through it
     du_around, dc, dnorm2 = add_norm_backward(dv, cache.add_norm2)
     du_q, dmemory_k, dmemory_v, dcross_attention = multi_head_backward(dc, cache.cross_attention)
-    dmemory = dmemory_k + dmemory_v  # memory was key and value
+    dmemory = dmemory_k + dmemory_v  # (..., L_s, d_model); memory was key and value
     du = du_around + du_q  # u went around the encoder-decoder attention, and into it as query alone
     dx_around, da, dnorm1 = add_norm_backward(du, cache.add_norm1)
     dx_q, dx_k, dx_v, dself_attention = multi_head_backward(da, cache.self_attention)
@@ -181,9 +184,14 @@ def pre_norm_decoder_layer(
     masks: Masks = NO_MASKS,
     rng: np.random.Generator | None = None,
 ) -> tuple[Array, PreNormDecoderCache]:
-    """n = LayerNorm(x), u = x + MultiHead(n, n, n),  v = u + MultiHead(LayerNorm(u), memory, memory),
+    """Three sublayers, each with the norm before it and nothing on the path around it (Xiong et al. 2020):
 
-    y = v + FFN(LayerNorm(v)). The memory is not normalized here: a pre-norm encoder ends with a norm of its own.
+        u = x + MultiHead(n1, n1, n1)             with n1 = LayerNorm(x)
+        v = u + MultiHead(n2, memory, memory)     with n2 = LayerNorm(u)
+        y = v + FFN(n3)                           with n3 = LayerNorm(v)
+
+    x: (..., L_t, d_model), memory: (..., L_s, d_model) -> y: (..., L_t, d_model). The memory is not
+    normalized here: a pre-norm encoder ends with a norm of its own.
     """
     check_width("memory", memory, weights.cross_attention.key.W.shape[0])
     h, rate, activation, _, eps = config
@@ -195,7 +203,7 @@ def pre_norm_decoder_layer(
     n2, norm2_cache = layer_norm(u, weights.norm2, eps)
     c, cross_attention_cache = multi_head(
         n2, memory, memory, weights.cross_attention, h, masks.memory, masks.memory_bias, rate, rng
-    )
+    )  # c: (..., L_t, d_model)
     v, residual2_cache = residual(u, c, rate, rng)
     n3, norm3_cache = layer_norm(v, weights.norm3, eps)
     f, feed_forward_cache = feed_forward(n3, weights.feed_forward, activation, rate, rng)
@@ -224,7 +232,7 @@ def pre_norm_decoder_layer_backward(dy: Array, cache: PreNormDecoderCache) -> tu
     dv = dv_around + dv_through  # v went around norm and feed-forward network, and through them
     du_around, dc = residual_backward(dv, cache.residual2)
     dn2, dmemory_k, dmemory_v, dcross_attention = multi_head_backward(dc, cache.cross_attention)
-    dmemory = dmemory_k + dmemory_v  # memory was key and value
+    dmemory = dmemory_k + dmemory_v  # (..., L_s, d_model); memory was key and value
     du_through, dnorm2 = layer_norm_backward(dn2, cache.norm2)
     du = du_around + du_through  # u went around norm and encoder-decoder attention, and into them as query
     dx_around, da = residual_backward(du, cache.residual1)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minitransformer.decoding.decoder_cache import start_writing, write_on
+from minitransformer.decoding.decoder_cache import Writing, start_writing, write_on
 from minitransformer.equations.attention import attention, attention_one_query
 from minitransformer.equations.compatibility import scaled_dot_product
 from minitransformer.equations.cross_entropy import cross_entropy
@@ -23,8 +23,10 @@ from minitransformer.layers.feed_forward import FeedForward, feed_forward
 from minitransformer.layers.layer_norm import LayerNorm, layer_norm
 from minitransformer.layers.linear import Linear
 from minitransformer.layers.multi_head import MultiHead, multi_head
-from minitransformer.models.transformer import init_transformer, transformer
+from minitransformer.models.transformer import Transformer, init_transformer, transformer
 from minitransformer.nn import TransformerEncoderLayer
+
+Array = np.ndarray
 
 Locals = dict[str, Any]
 Example = Callable[[np.random.Generator], Locals]
@@ -76,16 +78,23 @@ def masked(rng: np.random.Generator) -> Locals:
 
 def decoding_step(rng: np.random.Generator) -> Locals:
     """3.2.2  P(w_i | w_1, ..., w_{i-1}, source): one more word of a translation, with what was kept of those before"""
-    weights = init_transformer(7, 9, n_layers=1, d_model=8, h=2, d_ff=16, rng=rng, dtype=np.float64)
+    weights, two_words, at_once = prepare_two_words(rng)  # the source is read, once, and two words are written
+    third = np.array([5])  # the id of the word that was written last
+    logits, three_words, looks = write_on(third, two_words, weights, Config(h=2))  # step into this one
+    alpha = looks[0][0]  # of both heads: where in the source the third word looked
+    holds = np.allclose(logits, at_once[:, 2]) and np.allclose(alpha.sum(axis=-1), 1)
+    return locals()
+
+
+def prepare_two_words(rng: np.random.Generator) -> tuple[Transformer, Writing, Array]:
+    """A small Transformer that has written two words; and its logits for all three words at once, as in training."""
+    weights = init_transformer(6, 9, n_layers=1, d_model=6, h=2, d_ff=8, rng=rng, dtype=np.float64)
     source, target = np.array([[3, 1, 4, 1]]), np.array([[8, 2, 5]])  # ids of words
-    nothing = start_writing(source, weights, Config(h=2), longest=3)  # the source is read, once
+    nothing = start_writing(source, weights, Config(h=2), longest=3)
     _, one_word, _ = write_on(target[:, 0], nothing, weights, Config(h=2))
     _, two_words, _ = write_on(target[:, 1], one_word, weights, Config(h=2))
-    logits, three_words, looks = write_on(target[:, 2], two_words, weights, Config(h=2))  # step into this one
-    alpha = looks[0][0]  # of both heads: where in the source the third word looked
-    whole, _ = transformer(source, target, weights, Config(h=2))  # the same for all words at once, as in training
-    holds = np.allclose(logits, whole[:, 2]) and np.allclose(alpha.sum(axis=-1), 1)
-    return locals()
+    at_once, _ = transformer(source, target, weights, Config(h=2))
+    return weights, two_words, at_once
 
 
 def two_heads_one_token(rng: np.random.Generator) -> Locals:

@@ -21,7 +21,7 @@ from minitransformer.layers.embedding import (
 )
 from minitransformer.layers.encoder import Encoder, EncoderCache, encoder, encoder_backward, init_encoder
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.layers.layer_norm import init_layer_norm
+from minitransformer.layers.layer_norm import LayerNorm, init_layer_norm
 from minitransformer.layers.linear import Linear, LinearCache, init_linear, linear, linear_backward
 from minitransformer.layers.tied_output import TiedOutputCache, tied_output, tied_output_backward
 
@@ -72,12 +72,14 @@ def init_transformer(
         E = init_embedding(V, d_model, rng, dtype).E
         return Embedding(E * E.dtype.type(d_model**-0.5))
 
-    norm = init_layer_norm(d_model, dtype) if final_norms else None
+    def norm() -> LayerNorm | None:  # of each stack its own
+        return init_layer_norm(d_model, dtype) if final_norms else None
+
     return Transformer(
         table(V_s),
         None if V_t is None else table(V_t),
-        init_encoder(n_layers, d_model, h, d_ff, rng, dtype)._replace(norm=norm),
-        init_decoder(n_layers, d_model, h, d_ff, rng, dtype)._replace(norm=norm),
+        init_encoder(n_layers, d_model, h, d_ff, rng, dtype)._replace(norm=norm()),
+        init_decoder(n_layers, d_model, h, d_ff, rng, dtype)._replace(norm=norm()),
         None if tied else init_linear(d_model, V_s if V_t is None else V_t, rng, dtype),
     )
 
@@ -98,9 +100,9 @@ def embed_words(
     check_ids("ids", ids, len(weights.E), ndim=1)
     E, embedding_cache = embedding(ids, weights)  # (..., L, d_model)
     scaled = E * math.sqrt(E.shape[-1])
-    x, _ = add_positions(scaled)
-    dropped, m = dropout(x, rate, rng)
-    return dropped, EmbedWordsCache(embedding_cache, m)
+    summed, _ = add_positions(scaled)
+    x, m = dropout(summed, rate, rng)
+    return x, EmbedWordsCache(embedding_cache, m)
 
 
 def embed_words_backward(dx: Array, cache: EmbedWordsCache) -> Embedding:

@@ -57,6 +57,26 @@ def test_translate_arguments_files_and_standard_input(run, trained, monkeypatch)
     assert (code, from_file.count("\n")) == (0, 100)
 
 
+def test_sentences_may_stand_anywhere(run, trained):
+    """Before options or after them, with spaces around them or not."""
+    expected = run("translate", trained, "word 1 2", "word 3 4")[1]
+    assert run("translate", trained, "--beam", "4", "word 1 2", " word 3 4 ")[1] == expected
+    assert run("translate", trained, "word 1 2", "--beam", "4", "word 3 4")[1] == expected
+    assert run("translate", trained, "word 1 2", "", "word 3 4")[1].split("\n")[1] == ""
+
+
+def test_unknown_words_are_named(run, trained):
+    code, out, err = run("translate", trained, "word Haus 2")
+    assert (code, out.count("\n")) == (0, 1)
+    assert err == "Not in the vocabulary, so taken for any word: ' Haus'\n"
+
+
+def test_standard_input_must_be_utf_8(run, trained, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"word 1 2\n\xff\n"), encoding="latin-1"))
+    code, _, err = run("translate", trained)
+    assert (code, err.splitlines()[-1][:46]) == (2, "minitransformer: error: standard input: not UT")
+
+
 def test_a_recurrent_model_to_compare_with(run, here):
     arguments = ["--model", "rnn", "--steps", "3", "--set", "d=4", "d_h=8", "B=8", "--out", "r.run"]
     code, out, _ = run("train", "translation", "--pairs", "pairs.tsv", *arguments)
@@ -105,6 +125,8 @@ def test_what_they_refuse(run, trained, here):
     assert refused(run, *train, "--resume", trained, "--pairs", "pairs.tsv") == message
     (here / "pairs.tsv").write_text("".join(f"other {i}\tmore {i}\n" for i in range(99)), encoding="utf-8")
     assert "has other words than when the run began" in refused(run, *train, "--resume", trained)
+    message = "file: got sentences besides, expected one or the other"
+    assert refused(run, "translate", trained, "a", "--file", "pairs.tsv") == message
     assert refused(run, "translate", trained, "a", "--beam", "0") == "beam: got 0, expected 1 or more"
     assert refused(run, "translate", "pairs.tsv", "a").startswith("checkpoint: 'pairs.tsv' is damaged")
     assert refused(run, "attention", trained, " ") == "sentence: got ' ', expected at least one word"

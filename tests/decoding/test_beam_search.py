@@ -80,7 +80,7 @@ class Model:
         return beam_search(self.step, self.reorder, state, start, end, longest, width, alpha)
 
     def greedy(self, start, end, longest, sources=(1, 2, 3)):
-        return greedy(self.step, [(source, ()) for source in sources], start, end, longest, self.reorder)
+        return greedy(self.step, self.reorder, [(source, ()) for source in sources], start, end, longest)
 
 
 def random_model(task):
@@ -359,7 +359,7 @@ def test_half_and_single_precision_are_summed_in_double(dtype):
     def step(words, state):
         return np.array([[-30.0, -0.01, 1e-3]] * len(words), dtype), None
 
-    (found,) = greedy(step, None, np.array([0]), 0, 2001, lambda state, places: state)
+    (found,) = greedy(step, lambda state, places: state, None, np.array([0]), 0, 2001)
     assert found.ids.tolist() == [2] * 2000
     assert found.log_probability == pytest.approx(2000 * float(dtype(1e-3)) - 30, rel=1e-12)
 
@@ -373,7 +373,7 @@ def test_words_stay_integers(dtype):
         read.append(words.dtype)
         return np.log([[0.2, 0.8]]), None
 
-    (found,) = greedy(step, None, np.array([1], dtype), 0, 4, lambda state, places: state)
+    (found,) = greedy(step, lambda state, places: state, None, np.array([1], dtype), 0, 4)
     assert found.ids.dtype == np.int64
     assert set(read) == {np.dtype(np.int64)}
 

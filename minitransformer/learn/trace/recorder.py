@@ -64,6 +64,18 @@ def record(function: Callable[[], Any], files: tuple[str, ...] = (), backend: st
     return Trace(tuple(recorder.steps), recorder.mates, result, recorder.complete)
 
 
+PREPARATION = ("init_", "prepare_")  # how functions begin that make what a formula starts from
+
+
+def prepares(frame: FrameType | None) -> bool:
+    """Whether this call, or one around it, only makes ready: random weights, what came before the step of interest."""
+    while frame is not None:
+        if frame.f_code.co_name.startswith(PREPARATION):
+            return True
+        frame = frame.f_back
+    return False
+
+
 class Pending(NamedTuple):
     """A statement that has begun, and will be a step once it is known what it made."""
 
@@ -108,6 +120,8 @@ class Recorder:
     def start(self, frame: FrameType) -> bool:
         """A function starts. -> whether its lines are of interest"""
         if not self.wants(frame.f_code):
+            return False
+        if prepares(frame):
             return False
         if len(self.steps) >= MOST_STEPS:
             self.complete = False

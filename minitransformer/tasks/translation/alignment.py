@@ -11,12 +11,14 @@ from minitransformer.files import write_whole
 from minitransformer.models.transformer import transformer
 from minitransformer.tasks.translation.batches import source_batch, target_batch
 from minitransformer.tasks.translation.evaluation import translate
+from minitransformer.tasks.translation.language import END
 from minitransformer.tasks.translation.run import Run
 from minitransformer.tasks.translation.transformer import config
 
 Array = np.ndarray
 
-SHADES = " ░▒▓█"
+SHADES = " ░▒▓█"  # a fifth of the weight each
+LEGEND = f"Each row sums to 1: from blank, below 0.2, by fifths to {SHADES[-1]}, 0.8 and more. {END} is the end."
 INSTALL_HINT = "pictures need the library `matplotlib`: pip install 'minitransformer[plots]'"
 
 
@@ -98,13 +100,14 @@ def plot_alignment(path: str | Path, alignment: Alignment) -> bool:
     n_layers, h, L_t, L_s = alignment.alpha.shape
     known = {font.name for font in font_manager.fontManager.ttflist}
     families = [name for name in CHINESE_FONTS if name in known] + ["DejaVu Sans"]
+    narrow = all(len(word) == 1 for word in alignment.source)
     figure = Figure(figsize=(0.22 * L_s * h + 2, 0.2 * L_t * n_layers + 1.2), layout="constrained")
     panels = figure.subplots(n_layers, h, squeeze=False, sharex=True, sharey=True)
     for i, row in enumerate(panels):
         for j, panel in enumerate(row):
             panel.imshow(alignment.alpha[i, j], vmin=0, vmax=1, cmap="Blues", aspect="auto")
             panel.set_title(f"layer {i + 1}, head {j + 1}", fontsize=8)
-            panel.set_xticks(range(L_s), alignment.source, fontsize=7, family=families, rotation=90)
+            panel.set_xticks(range(L_s), alignment.source, fontsize=7, family=families, rotation=0 if narrow else 90)
             panel.set_yticks(range(L_t), alignment.target, fontsize=7, family=families)
     picture = io.BytesIO()
     with warnings.catch_warnings(record=True) as missing:  # of glyphs, one warning for each

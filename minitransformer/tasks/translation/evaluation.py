@@ -26,7 +26,7 @@ def translate(run: Any, sentences: Sequence[str], width: int = 1, alpha: float =
         step = kind.step(weights, settings)
         start = lengths * 0 + target.start
         if width == 1:
-            results = greedy(step, state, start, target.end, run.longest, kind.reorder)
+            results = greedy(step, kind.reorder, state, start, target.end, run.longest)
         else:
             results = beam_search(step, kind.reorder, state, start, target.end, run.longest, width, alpha)
         for place, result in zip(places, results, strict=True):

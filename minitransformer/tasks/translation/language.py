@@ -35,6 +35,10 @@ class Language(NamedTuple):
         """The words of the text, without start and end.  -> (n,)"""
         return self.vocabulary.encode(text)
 
+    def unknown(self, text: str) -> list[str]:
+        """The words of the text that the vocabulary does not have."""
+        return [word for word in self.vocabulary.words_of(text) if self.encode(word)[0] == 0]
+
     def decode(self, ids: Array) -> str:
         return self.vocabulary.decode(ids)
 

@@ -14,6 +14,7 @@ DATES = 0.2  # part of the phrases
 SPARSE = 0.3  # part of the numbers in which each digit is 0 with probability 1/2: the rules for zeros are the hard ones
 PERIOD = 20  # of so many phrases, one is for validation and one for the test
 FIRST_YEAR, LAST_YEAR = 1000, 2999
+OUR_YEARS = (1900, 2099)  # in which half of the dates lie: else those that people write would be rare
 
 TRAINING, VALIDATION, TEST = SIDES = ("training", "validation", "test")
 
@@ -65,7 +66,8 @@ def draw_number(rng: np.random.Generator, fewest: int, most: int) -> int:
 
 
 def draw_date(rng: np.random.Generator) -> datetime.date:
-    first, last = (datetime.date(y, m, d).toordinal() for y, m, d in ((FIRST_YEAR, 1, 1), (LAST_YEAR, 12, 31)))
+    first_year, last_year = OUR_YEARS if rng.random() < 0.5 else (FIRST_YEAR, LAST_YEAR)
+    first, last = datetime.date(first_year, 1, 1).toordinal(), datetime.date(last_year, 12, 31).toordinal()
     return datetime.date.fromordinal(int(rng.integers(first, last + 1)))
 
 

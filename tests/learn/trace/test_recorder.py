@@ -259,3 +259,13 @@ def test_large_arrays_are_kept_in_part():
     ((_, value),) = call.made
     assert (value.shape, value.whole, value.greatest) == ((3, 100, 100), False, 29_999.0)
     assert value.numbers.shape == (1, 8, 8)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_only_makes_ready_is_not_recorded(backend):
+    """No random weights, and nothing of the words before the one of interest: its own step is all there is."""
+    steps = record_example("decoding_step", backend=backend).trace.steps
+    functions = {step.function for step in steps}
+    assert "write_on" in functions
+    assert not any(name.startswith(("init_", "prepare_")) for name in functions)
+    assert not functions & {"transformer", "start_writing", "encoder"}
