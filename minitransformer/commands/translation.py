@@ -31,6 +31,8 @@ from minitransformer.tasks.translation.run import KINDS, Run, carry_on, load_pai
 from minitransformer.training.session import Goal
 from minitransformer.training.settings import described
 
+WIDEST = 1000  # beam
+
 
 def add_train(kinds: Any) -> None:
     """`train translation`."""
@@ -101,14 +103,15 @@ def begun(arguments: argparse.Namespace) -> tuple[Run, Pairs, Path]:
     """A new run. Raises ValueError for bad input."""
     kind = KINDS[arguments.model or "transformer"]
     settings = changed_settings(kind.settings, arguments)
-    if arguments.pairs and arguments.direction:
+    from_file = arguments.pairs is not None
+    if from_file and arguments.direction:
         raise ValueError("direction: your own pairs have one already, expected no --direction beside --pairs")
-    origin = os.path.abspath(arguments.pairs) if arguments.pairs else arguments.direction or DIRECTIONS[0]
+    origin = os.path.abspath(arguments.pairs) if from_file else arguments.direction or DIRECTIONS[0]
     path = new_path("translation", arguments)
     goal = goal_of(arguments, Goal(steps=settings.steps))
-    pairs = load_pairs(arguments.pairs or origin, bool(arguments.pairs))
+    pairs = load_pairs(arguments.pairs if from_file else origin, from_file)
     return (
-        new_run(kind, settings, pairs, origin, bool(arguments.pairs), arguments.seed)._replace(goal=goal),
+        new_run(kind, settings, pairs, origin, from_file, arguments.seed)._replace(goal=goal),
         pairs,
         path,
     )
@@ -118,7 +121,7 @@ def resumed(arguments: argparse.Namespace) -> tuple[Run, Pairs, Path]:
     """A run that goes on, with its own pairs. Raises ValueError for bad input, and where the pairs are others now."""
     run = load_run(arguments.resume)
     check_resumed(arguments, run.kind.name, arguments.model or run.kind.name)
-    if arguments.pairs or arguments.direction:
+    if arguments.pairs is not None or arguments.direction:
         raise ValueError("pairs: a run that is resumed keeps its own, expected no --pairs and no --direction")
     pairs = load_pairs(run.origin, run.from_file)
     if (pairs.source, pairs.target) != (run.source, run.target):
@@ -149,12 +152,12 @@ def facts(run: Run, pairs: Pairs) -> dict[str, Any]:
 def run_translate(arguments: argparse.Namespace) -> int:
     try:
         run = load_run(arguments.checkpoint)
-        if arguments.beam < 1:
-            raise ValueError(f"beam: got {arguments.beam}, expected 1 or more")
-        if arguments.file and arguments.sentences:
+        if not 1 <= arguments.beam <= WIDEST:
+            raise ValueError(f"beam: got {arguments.beam}, expected 1 to {WIDEST}")
+        if arguments.file is not None and arguments.sentences:
             raise ValueError("file: got sentences besides, expected one or the other")
         sentences = list(arguments.sentences)
-        if arguments.file:
+        if arguments.file is not None:
             sentences += "".join(read_pieces(arguments.file)).splitlines()
         if not sentences:
             return translate_lines(run, arguments)
@@ -193,7 +196,7 @@ def translate_lines(run: Run, arguments: argparse.Namespace) -> int:
 def utf8_lines(stream: TextIO) -> Iterator[str]:
     """Raises ValueError for a line that is not UTF-8, whatever the console takes for granted."""
     if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(encoding="utf-8", errors="strict")
+        stream.reconfigure(encoding="utf-8-sig", errors="strict")
     try:
         yield from stream
     except UnicodeDecodeError as error:
@@ -207,7 +210,7 @@ def run_attention(arguments: argparse.Namespace) -> int:
             raise ValueError(f"sentence: got {arguments.sentence!r}, expected at least one word")
         alignment = align(run, arguments.sentence.strip())
         title, weights = chosen(alignment, arguments.layer, arguments.head)
-        readable = not arguments.png or plot_alignment(arguments.png, alignment)
+        readable = arguments.png is None or plot_alignment(arguments.png, alignment)
     except ValueError as error:
         return bad_input(error)
     if arguments.json:
@@ -217,7 +220,7 @@ def run_attention(arguments: argparse.Namespace) -> int:
     print(title)
     print("\n".join(as_text(alignment, weights)))
     print(LEGEND)
-    if arguments.png:
+    if arguments.png is not None:
         print(f"Drawn in {arguments.png}.")
     if not readable:
         print(

@@ -73,14 +73,14 @@ def carry_on(
 def kept(save: Callable[[Any], None] | None, run: Callable[[], Any]) -> Iterator[None]:
     """Save `run()` at the end, and also where something fails in between, such as the pipe that was written to.
 
-    A training that diverged is not saved: the last checkpoint is worth more.
+    A training that diverged is not saved: the last checkpoint is worth more. Nor is one that has not made a step.
     """
     try:
         yield
     except DivergedError:
         raise
     except BaseException:
-        if save is not None:
+        if save is not None and run().state.step:
             save(run())
         raise
     if save is not None:

@@ -54,5 +54,8 @@ def check_settings(settings: Any) -> None:
             check_rate(name, value)
         elif name in ("peak", "k"):
             check_positive(name, value)
+        elif name == "label_smoothing":
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name}: got {value!r}, expected a number in [0, 1]")
         elif not (isinstance(value, int | float) and 0 <= value < math.inf):
             raise ValueError(f"{name}: got {value!r}, expected a finite number, 0 or more")

@@ -127,7 +127,10 @@ def test_what_they_refuse(run, trained, here):
     assert "has other words than when the run began" in refused(run, *train, "--resume", trained)
     message = "file: got sentences besides, expected one or the other"
     assert refused(run, "translate", trained, "a", "--file", "pairs.tsv") == message
-    assert refused(run, "translate", trained, "a", "--beam", "0") == "beam: got 0, expected 1 or more"
+    assert refused(run, "translate", trained, "a", "--beam", "0") == "beam: got 0, expected 1 to 1000"
     assert refused(run, "translate", "pairs.tsv", "a").startswith("checkpoint: 'pairs.tsv' is damaged")
+    assert refused(run, *train, "--pairs", "").startswith("text: cannot read ''")
+    assert refused(run, *train, "--set", "label_smoothing=2", "--out", "y.run")[:15] == "label_smoothing"
+    assert not (here / "y.run").exists()
     assert refused(run, "attention", trained, " ") == "sentence: got ' ', expected at least one word"
     assert refused(run, "attention", trained, "word", "--layer", "2") == "layer: got 2, expected 1 to 1"
