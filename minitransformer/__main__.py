@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from minitransformer import __version__
-from minitransformer.commands import language_models, learning, translation
+from minitransformer.commands import language_models, learning, pretraining, translation
 from minitransformer.commands.common import Parser
 
 INTERRUPTED = 130
@@ -32,9 +32,14 @@ def parser() -> argparse.ArgumentParser:
     models = train.add_subparsers(title="models", metavar="MODEL", required=True)
     language_models.add_train(models)
     translation.add_train(models)
+    pretraining.add_pretrain(commands)
+    pretraining.add_finetune(commands)
     language_models.add_generate(commands)
     translation.add_translate(commands)
     translation.add_attention(commands)
+    pretraining.add_fill(commands)
+    pretraining.add_answer(commands)
+    pretraining.add_classify(commands)
     compare = commands.add_parser("compare", help="what each generation of models gave, measured")
     language_models.add_compare(compare.add_subparsers(title="comparisons", metavar="WHAT", required=True))
     return main_parser

@@ -6,6 +6,7 @@ from typing import Any
 
 from minitransformer.data.byte_pairs import BytePairs, byte_pair_vocabulary
 from minitransformer.data.vocabulary import Characters, Vocabulary, Words, character_vocabulary, word_vocabulary
+from minitransformer.data.word_pieces import WordPieces
 
 KINDS = (Characters.kind, Words.kind, BytePairs.kind)
 
@@ -29,6 +30,8 @@ def vocabulary_from(definition: dict[str, Any]) -> Vocabulary:
     kind = definition.get("kind")
     if kind == BytePairs.kind:
         return BytePairs(json.dumps(definition["definition"]))
+    if kind == WordPieces.kind:
+        return WordPieces(tuple(definition["pieces"]))
     for listed in (Characters, Words):
         if kind == listed.kind:
             return listed(tuple(definition["words"]))

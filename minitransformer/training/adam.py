@@ -26,7 +26,7 @@ def adam(
     weights: Array,
     gradient: Array,
     state: Adam,
-    rate: float,
+    rate: float | Array,
     beta1: float = 0.9,
     beta2: float = 0.999,
     eps: float = 1e-8,
@@ -37,9 +37,9 @@ def adam(
     with m_hat = m / (1 - beta1^t) and v_hat = v / (1 - beta2^t), which undo that m and v started at 0. AdamW
     (Loshchilov, Hutter 2019): before that, w = w - rate decay w, for each weight alike, whatever its gradient.
 
-    weights, gradient: (n,), all weights of a model as one array (`tree.flatten`), so a step is a few operations; decay:
-    a number, or one for each weight. Changes `weights` (the model's weights are views of it), `state.m` and `state.v`
-    in place; returns the new state.
+    weights, gradient: (n,), all weights of a model as one array (`tree.flatten`), so a step is a few operations. rate
+    and decay: a number each, or one for each weight. Changes `weights` (the model's weights are views of it), `state.m`
+    and `state.v` in place; returns the new state.
     """
     m, v, step = state.m, state.v, state.step + 1
     m *= beta1

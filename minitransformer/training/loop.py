@@ -25,6 +25,7 @@ class Plan(NamedTuple):
     steps: int | None = None
     seconds: float | None = None
     peak: float = 1e-3  # of the learning rate
+    share: float | Array = 1.0  # of it, for all weights or for each one (`layer_rates.py`)
     warmup: int = 100  # steps
     schedule: str = "cosine"
     floor: float = 0.1  # of the cosine, as a part of the peak
@@ -76,9 +77,10 @@ def train(state: State, plan: Plan, next_batch: NextBatch, loss_and_gradient: Lo
     while progress(plan, state) < 1:
         start = time.perf_counter()
         rate = rate_at(plan, state)
+        rates = rate if isinstance(plan.share, float) else rate * plan.share
         loss, gradient, carry = mean_of_batches(state, plan.accumulate, next_batch, loss_and_gradient)
         clipped, norm = clip_by_global_norm(gradient, plan.clip)
-        optimizer = adam(state.weights, clipped, state.optimizer, rate, beta2=plan.beta2, decay=plan.decay)
+        optimizer = adam(state.weights, clipped, state.optimizer, rates, beta2=plan.beta2, decay=plan.decay)
         seconds = state.seconds + time.perf_counter() - start
         state = State(state.weights, optimizer, state.rng, carry, state.step + 1, seconds)
         yield Step(state.step, loss, norm, rate, min(1.0, progress(plan, state)), state)

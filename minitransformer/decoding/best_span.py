@@ -1,0 +1,35 @@
+"""Section 3.5.1: the best answer that can be cut out of a text, or none."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minitransformer.arguments import check_integer, check_shape
+
+Array = np.ndarray
+
+
+class BestSpan(NamedTuple):
+    start: int
+    end: int  # the last place of the answer, no earlier than its start
+    score: float  # how much better it is than no answer; at 0 or below there is none
+
+
+def best_span(scores: Array, allowed: Array, longest: int) -> BestSpan | None:
+    """argmax of scores_1i + scores_2j over the pairs i <= j < i + longest of allowed places (Devlin et al. 2019, 4.3).
+
+    scores: (2, L), of starts and ends; the first place means that there is no answer, and what it scores, as start and
+    as end, is taken from the answer's score. allowed: (L,), boolean, the places of the text. -> None where no place is
+    allowed. Of equally good pairs the first is taken.
+    """
+    check_integer("longest", longest, least=1)
+    check_shape("scores", scores, (2, len(allowed)))
+    if not allowed.any():
+        return None
+    start, end = np.where(allowed, scores, -np.inf)
+    sums = start[:, None] + end  # (L, L)
+    places = np.arange(len(allowed))
+    length = places - places[:, None] + 1  # of the answer from row to column
+    possible = np.where((length >= 1) & (length <= longest), sums, -np.inf)
+    i, j = np.unravel_index(possible.argmax(), possible.shape)
+    return BestSpan(int(i), int(j), float(possible[i, j] - scores[:, 0].sum()))

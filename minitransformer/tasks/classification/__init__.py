@@ -1,0 +1,1 @@
+"""Section 3.5.2: which topic a text is about."""

@@ -1,0 +1,172 @@
+"""Sections 2.3.1 and 3.3: BERT, pretrained on masked words and on pairs of sentences at once."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from minitransformer.data.corpus import TEST, TRAINING, VALIDATION, Corpus, texts
+from minitransformer.data.word_pieces import WordPieces, word_piece_vocabulary
+from minitransformer.equations.activations import GELU_TANH
+from minitransformer.equations.cross_entropy import cross_entropy, cross_entropy_backward
+from minitransformer.layers.encoder_layer import Config
+from minitransformer.models.bert_pretraining import (
+    BertPretraining,
+    Guesses,
+    bert_pretraining,
+    bert_pretraining_backward,
+    init_bert_pretraining,
+)
+from minitransformer.tasks.pretraining import neighbours
+from minitransformer.tasks.pretraining.masking import Masked, mask_words
+from minitransformer.tasks.pretraining.sentence_pairs import Pairs, Sentences, draw_pairs, split
+from minitransformer.tasks.run import Kind, Rng, Run, looked, new_run, save_run
+from minitransformer.training import session
+from minitransformer.training.adam import decay_of_matrices
+from minitransformer.training.loop import LossAndGradient, Plan, Step, train
+from minitransformer.training.session import Report
+
+Array = np.ndarray
+
+EPS = 1e-12  # of BERT's layer norms
+LOOK_AT, JUDGE_AT = 10, 100  # batches of held-out pairs
+SEED_OF_LOOKS = 3_3_1
+
+
+class BertSettings(NamedTuple):
+    n_layers: int = 3
+    d_model: int = 64
+    h: int = 4
+    d_ff: int = 256
+    rate: float = 0.0  # of dropout
+    context: int = 96
+    vocabulary: int = 4096
+    B: int = 12
+    peak: float = 3e-3
+    decay: float = 0.01
+    warmup: int = 200
+    steps: int = 12000
+
+
+def config(s: BertSettings) -> Config:
+    return Config(s.h, s.rate, GELU_TANH, eps=EPS)
+
+
+def init(V: int, classes: int, s: BertSettings, rng: Rng) -> BertPretraining:
+    return init_bert_pretraining(V, s.context, s.n_layers, s.d_model, s.h, s.d_ff, rng)
+
+
+BERT = Kind("pretraining", "bert", BertSettings(), init)
+
+
+class Text(NamedTuple):
+    source: str
+    vocabulary: WordPieces
+    training: Sentences
+    validation: Sentences
+    test: Sentences
+
+
+def prepare(corpus: Corpus, size: int, vocabulary: WordPieces | None = None) -> Text:
+    """The corpus as sentences, with a vocabulary that is made from its training side, or with a given one."""
+    if vocabulary is None:
+        vocabulary = word_piece_vocabulary(texts(corpus, TRAINING), size)
+    sides = [split(texts(corpus, side), vocabulary) for side in (TRAINING, VALIDATION, TEST)]
+    return Text(corpus.source, vocabulary, *sides)
+
+
+def begin(settings: BertSettings, text: Text, seed: int = 0, paths: tuple[str, ...] = ()) -> Run:
+    about = {"paths": list(paths), "n_tokens": text.training.n_tokens}
+    return new_run(BERT, settings, text.vocabulary, seed, about=about)
+
+
+def steps(run: Run, text: Text) -> Iterator[Step]:
+    """Go on to the run's goal; one record a step, with the state after it. The run's own arrays change in place."""
+    s = run.settings
+    decay = decay_of_matrices(run.weights, s.decay)
+    plan = Plan(**run.goal._asdict(), peak=s.peak, warmup=s.warmup, floor=0.0, decay=decay, beta2=0.98)
+
+    def batch(number: int, rng: Rng) -> tuple[Pairs, Masked]:
+        return draw(text.training, run, rng)
+
+    return train(run.state, plan, batch, loss_and_gradient(run))
+
+
+def draw(sentences: Sentences, run: Run, rng: Rng) -> tuple[Pairs, Masked]:
+    pairs = draw_pairs(sentences, run.settings.context, run.settings.B, rng)
+    return pairs, mask_words(pairs.ids, run.vocabulary.size, rng)
+
+
+def loss_and_gradient(run: Run) -> LossAndGradient:
+    """The sum of both losses (Devlin et al. 2019, A.2)."""
+    model_config = config(run.settings)
+
+    def step(batch: tuple[Pairs, Masked], carry: None, rng: Rng) -> tuple[float, BertPretraining, None]:
+        pairs, masked = batch
+        guesses, cache = bert_pretraining(
+            masked.ids, pairs.segments, pairs.lengths, masked.places, run.weights, model_config, rng
+        )
+        word_loss, word_cache = cross_entropy(guesses.word_logits, masked.targets)
+        next_loss, next_cache = cross_entropy(guesses.next_logits, pairs.next)
+        dguesses = Guesses(cross_entropy_backward(1.0, word_cache), cross_entropy_backward(1.0, next_cache))
+        return word_loss + next_loss, bert_pretraining_backward(dguesses, cache), None
+
+    return step
+
+
+class Accuracy(NamedTuple):
+    word: float  # part of the masked words that are guessed right
+    next: float  # part of the pairs that are told right
+
+
+def held_out(sentences: Sentences, run: Run, n: int) -> list[tuple[Pairs, Masked]]:
+    """The same batches each time."""
+    rng = np.random.default_rng(SEED_OF_LOOKS)
+    return [draw(sentences, run, rng) for _ in range(n)]
+
+
+def accuracy(run: Run, batches: list[tuple[Pairs, Masked]]) -> Accuracy:
+    words, nexts = [], []
+    for pairs, masked in batches:
+        guesses, _ = bert_pretraining(
+            masked.ids, pairs.segments, pairs.lengths, masked.places, run.weights, config(run.settings)
+        )
+        words.append(guesses.word_logits.argmax(axis=-1) == masked.targets)
+        nexts.append(guesses.next_logits.argmax(axis=-1) == pairs.next)
+    return Accuracy(float(np.concatenate(words).mean()), float(np.concatenate(nexts).mean()))
+
+
+class Baselines(NamedTuple):
+    most_frequent: float  # part of the masked words that are the most frequent word
+    neighbours: float  # part that a table of neighbours on both sides guesses
+    width: int  # of that table, the better one on the validation text
+
+
+def baselines(run: Run, text: Text) -> Baselines:
+    """What can be guessed of the test's masked words without a model."""
+    V = run.vocabulary.size
+    documents = [np.concatenate(document) for document in text.training.documents]
+    tables = {width: neighbours.count(documents, V, width) for width in neighbours.WIDTHS}
+
+    def right(sentences: Sentences, width: int) -> float:
+        batches = held_out(sentences, run, JUDGE_AT)
+        hits = [neighbours.guess(m.ids, m.places, tables[width], V) == m.targets for _, m in batches]
+        return float(np.concatenate(hits).mean())
+
+    best = max(tables, key=lambda width: right(text.validation, width))
+    most_frequent = np.bincount(np.concatenate(documents)).argmax()
+    targets = np.concatenate([masked.targets for _, masked in held_out(text.test, run, JUDGE_AT)])
+    return Baselines(float((targets == most_frequent).mean()), right(text.test, best), best)
+
+
+def look(run: Run, text: Text, training_loss: float) -> Run:
+    return looked(run, training_loss, accuracy(run, held_out(text.validation, run, LOOK_AT)).word)
+
+
+def carry_on(
+    run: Run, text: Text, path: Path | None = None, report: Callable[[Report], None] = lambda r: None
+) -> tuple[Run, bool]:
+    """As `session.carry_on`; with a `path`, the run is kept there."""
+    save = None if path is None else lambda run: save_run(path, run)
+    return session.carry_on(run, steps(run, text), lambda run, loss: look(run, text, loss), save, report)

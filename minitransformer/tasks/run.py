@@ -1,0 +1,140 @@
+"""A training run: a model with all that is needed to go on training it, kept as one checkpoint.
+
+It serves every task that has word pieces: pretraining, and what comes after it.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minitransformer.data.vocabularies import vocabulary_from
+from minitransformer.data.vocabulary import Vocabulary
+from minitransformer.training.checkpoint import (
+    DAMAGED,
+    Checkpoint,
+    load_checkpoint,
+    put_state,
+    put_tree,
+    save_checkpoint,
+    take_state,
+    take_tree,
+)
+from minitransformer.training.loop import State, new_state
+from minitransformer.training.session import Goal
+from minitransformer.training.settings import check_settings
+from minitransformer.tree import flatten
+
+Rng = np.random.Generator
+
+
+class Kind(NamedTuple):
+    """A kind of model for a task. Its `settings` are a NamedTuple of numbers and names, which a checkpoint can hold."""
+
+    task: str
+    name: str
+    settings: Any  # what is used if nothing else is said
+    init: Callable[[int, int, Any, Rng], Any]  # (V, classes, settings, rng) -> weights
+
+
+class Look(NamedTuple):
+    """What a training had come to when held-out data were looked at."""
+
+    step: int
+    seconds: float  # of training
+    training: float  # nats, a mean over the last steps
+    validation: float  # part that is right
+
+
+class Run(NamedTuple):
+    kind: Kind
+    settings: Any
+    vocabulary: Vocabulary
+    classes: tuple[str, ...]  # of a classifier; else none
+    about: dict[str, Any]  # where its data come from
+    seed: int
+    weights: Any
+    state: State
+    goal: Goal = Goal()
+    looks: tuple[Look, ...] = ()
+
+    @property
+    def n_weights(self) -> int:
+        return len(self.state.weights)
+
+
+def new_run(
+    kind: Kind,
+    settings: Any,
+    vocabulary: Vocabulary,
+    seed: int = 0,
+    classes: tuple[str, ...] = (),
+    about: dict[str, Any] | None = None,
+    weights: Any = None,
+) -> Run:
+    """A model as it is before training: with random weights, or with those that are given."""
+    check_settings(settings)
+    rng = np.random.default_rng(seed)
+    fresh = kind.init(vocabulary.size, len(classes), settings, rng) if weights is None else weights
+    flat, own = flatten(fresh)
+    return Run(kind, settings, vocabulary, classes, about or {}, seed, own, new_state(flat, rng))
+
+
+def looked(run: Run, training_loss: float, validation: float) -> Run:
+    """The run with one more look at held-out data."""
+    entry = Look(run.state.step, run.state.seconds, training_loss, validation)
+    return run._replace(looks=(*run.looks, entry))
+
+
+def save_run(path: str | Path, run: Run) -> None:
+    numbers, arrays = put_state(run.state)
+    description = {
+        "task": run.kind.task,
+        "kind": run.kind.name,
+        "settings": run.settings._asdict(),
+        "vocabulary": run.vocabulary.as_dict(),
+        "classes": run.classes,
+        "about": run.about,
+        "seed": run.seed,
+        "goal": run.goal._asdict(),
+        "looks": [entry._asdict() for entry in run.looks],
+        "state": numbers,
+    }
+    save_checkpoint(path, description, put_tree(run.weights, "weights") | arrays)
+
+
+def load_run(path: str | Path, *kinds: Kind) -> Run:
+    """A run of one of these kinds. Raises ValueError, naming the file, for anything else."""
+    checkpoint = load_checkpoint(path)
+    try:
+        found = (checkpoint.description.get("task"), checkpoint.description["kind"])
+        fitting = [kind for kind in kinds if (kind.task, kind.name) == found]
+        if not fitting:
+            expected = " or ".join(f"{kind.task} ({kind.name})" for kind in kinds)
+            raise ValueError(f"it holds {found[0]} ({found[1]}), expected {expected}")
+        return restore(checkpoint, fitting[0])
+    except DAMAGED as error:
+        raise ValueError(f"checkpoint: {str(path)!r} is no run to use here ({error})") from error
+
+
+def restore(checkpoint: Checkpoint, kind: Kind) -> Run:
+    description = checkpoint.description
+    settings = type(kind.settings)(**description["settings"])
+    check_settings(settings)
+    vocabulary = vocabulary_from(description["vocabulary"])
+    classes = tuple(description["classes"])
+    template = kind.init(vocabulary.size, len(classes), settings, np.random.default_rng(0))
+    flat, weights = flatten(take_tree(checkpoint.arrays, template, "weights"))
+    return Run(
+        kind,
+        settings,
+        vocabulary,
+        classes,
+        description["about"],
+        description["seed"],
+        weights,
+        take_state(checkpoint, description["state"], flat, None),
+        Goal(**description["goal"]),
+        tuple(Look(**entry) for entry in description["looks"]),
+    )
