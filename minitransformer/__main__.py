@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from minitransformer import __version__
-from minitransformer.commands import language_models, learning, pretraining, translation
+from minitransformer.commands import comparing_pretraining, language_models, learning, pretraining, translation
 from minitransformer.commands.common import Parser
 
 INTERRUPTED = 130
@@ -41,7 +41,9 @@ def parser() -> argparse.ArgumentParser:
     pretraining.add_answer(commands)
     pretraining.add_classify(commands)
     compare = commands.add_parser("compare", help="what each generation of models gave, measured")
-    language_models.add_compare(compare.add_subparsers(title="comparisons", metavar="WHAT", required=True))
+    comparisons = compare.add_subparsers(title="comparisons", metavar="WHAT", required=True)
+    language_models.add_compare(comparisons)
+    comparing_pretraining.add_compare(comparisons)
     return main_parser
 
 

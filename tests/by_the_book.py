@@ -206,3 +206,60 @@ def pre_norm_decoder_layer(x, memory, weights, h, masks=NO_MASKS, activation=rel
     q = layer_norm(u, *norm2, eps)
     v = u + multi_head(q, memory, memory, cross_attention, h, of_memory, memory_bias)
     return v + feed_forward(layer_norm(v, *norm3, eps), ffn, activation)
+
+
+def bert_embedding(ids, segments, weights, eps=1e-12):
+    """x_i = LayerNorm(E[w_i] + P_i + S[s_i])  (3.3)"""
+    (E,), (P,), (S,), norm = weights
+    total = [
+        [E[w, c] + P[i, c] + S[s, c] for c in range(E.shape[1])]
+        for i, (w, s) in enumerate(zip(ids, segments, strict=True))
+    ]
+    return layer_norm(np.array(total), *norm, eps)
+
+
+def bert(ids, segments, weights, h, length, activation=gelu, eps=1e-12):
+    """Post-norm layers on the embedding, each of whose places attends to the first `length` places  (3.3)"""
+    allowed = np.array([[j < length for j in range(len(ids))] for _ in ids])
+    embedding, (layers, _) = weights
+    x = bert_embedding(ids, segments, embedding, eps)
+    for layer in layers:
+        x = post_norm_encoder_layer(x, layer, h, allowed, None, activation, eps)
+    return x
+
+
+def pooler(y, W, b):
+    """p = tanh(y_1 W + b)  (3.3.2)"""
+    return np.array([math.tanh(dot(y[0], W[:, j]) + b[j]) for j in range(len(b))])
+
+
+def masked_word_output(y, weights, E, activation=gelu, eps=1e-12):
+    """logits = LayerNorm(GELU(y W + b)) E^T + b_V, row by row  (3.3.1)"""
+    transform, norm, b = weights
+    hidden = np.array([[activation(z) for z in row] for row in linear(y, *transform)])
+    t = layer_norm(hidden, *norm, eps)
+    return np.array([[dot(row, E[w]) + b[w] for w in range(len(E))] for row in t])
+
+
+def bidirectional(x, weights):
+    """y_t = [the state after x_1, ..., x_t; the state after x_L, ..., x_t]  (6.3)"""
+    onward, back = weights
+    zeros = np.zeros(len(onward[1]))
+    to_the_right, to_the_left = lstm(x, zeros, zeros, *onward), lstm(x[::-1], zeros, zeros, *back)
+    return np.array([[*to_the_right[t], *to_the_left[len(x) - 1 - t]] for t in range(len(x))])
+
+
+def span_scores(y, W, b):
+    """score_ki = y_i . w_k + b_k, of starts and of ends  (3.5.1)"""
+    return np.array([[dot(y_i, W[:, k]) + b[k] for y_i in y] for k in range(2)])
+
+
+def rnn_reader(ids, segments, weights):
+    """alpha = softmax(y w) over the question, q = sum_i alpha_i y_i, u_k = q W_k + b_k, score_ki = u_k . y_i  (6.3)"""
+    (E,), rnn, (w, b), (W, b_span) = weights
+    y = bidirectional(np.array([E[i] for i in ids]), rnn)
+    alpha = masked_softmax([dot(y_i, w[:, 0]) + b[0] for y_i in y], [s == 0 for s in segments])
+    q = weighted_sum(alpha, y)
+    d = y.shape[1]
+    u = [[dot(q, W[:, k * d + c]) + b_span[k * d + c] for c in range(d)] for k in range(2)]
+    return np.array([[dot(u_k, y_i) for y_i in y] for u_k in u])

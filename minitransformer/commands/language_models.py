@@ -36,6 +36,7 @@ from minitransformer.tasks.language_modelling.run import Run, checksum, load_run
 from minitransformer.tasks.language_modelling.text import Text, prepare
 from minitransformer.tasks.language_modelling.training import carry_on
 from minitransformer.tasks.language_modelling.writing import written
+from minitransformer.tasks.picture import check_library
 from minitransformer.training.session import Goal, Report
 from minitransformer.training.settings import described
 
@@ -208,7 +209,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
         if not 0 < arguments.minutes < math.inf:
             raise ValueError(f"minutes: got {arguments.minutes}, expected a number above 0")
         if arguments.plot:
-            plot.check_library()
+            check_library()
             check_writable("plot", arguments.plot)
         if arguments.out:
             check_empty(Path(arguments.out))

@@ -111,7 +111,8 @@ def word_piece_vocabulary(texts: Iterable[str], size: int) -> WordPieces:
     for text in texts:
         counts.update(lower(word) for word in WORD.findall(text))
     words = [[word[0], *(INSIDE + c for c in word[1:])] for word in counts]
-    alphabet = sorted({piece for word in words for piece in word})
+    characters = sorted(set("".join(counts)))  # each as the start of a word, and, but for marks, within one
+    alphabet = characters + [INSIDE + c for c in characters if c.isalnum()]
     return WordPieces((*SPECIAL, *joined(words, list(counts.values()), alphabet, size - N_SPECIAL)))
 
 

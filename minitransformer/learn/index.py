@@ -90,8 +90,17 @@ INDEX: tuple[Row, ...] = (
         "u = x + MultiHead(LayerNorm(x)), v = u + MultiHead(LayerNorm(u), memory, memory), y = v + FFN(LayerNorm(v))",
         "layers.decoder_layer.pre_norm_decoder_layer",
     ),
+    pair("3.3", "x_i = LayerNorm(E[w_i] + P_i + S[s_i])", "layers.bert_embedding.bert_embedding"),
+    pair("3.3", "y = Encoder(x), every place from both of its sides", "models.bert.bert"),
+    pair("3.3", "both guesses, of masked words and of what follows", "models.bert_pretraining.bert_pretraining"),
+    pair("3.3.1", "logits = LayerNorm(GELU(y W + b)) E^T + b_V", "layers.masked_word_output.masked_word_output"),
+    pair("3.3.2", "p = tanh(y_1 W + b)", "layers.pooler.pooler"),
     pair("3.4", "logits = y E^T", "layers.tied_output.tied_output"),
+    pair("3.4.1", "y_i, what is known about w_1, ..., w_i", "models.gpt.gpt_states"),
     pair("3.4.1", "P(w_i | w_1, ..., w_{i-1})", "models.gpt.gpt"),
+    pair("3.5.1", "P(start = i) ~ exp(y_i . s), P(end = i) ~ exp(y_i . e)", "models.span_reader.span_reader"),
+    pair("3.5.2", "softmax(p W + b), p of the first token", "models.bert_classifier.bert_classifier"),
+    pair("3.5.2", "softmax(y_n W + b), n the last token", "models.gpt_classifier.gpt_classifier"),
     pair(
         "4.1", "a_i = f(q, k_i), alpha = softmax(a), o = sum_i alpha_i v_i", "equations.attention.attention_one_query"
     ),
@@ -123,6 +132,8 @@ INDEX: tuple[Row, ...] = (
         "5", "u = x + MultiHead(LayerNorm(x)), y = u + FFN(LayerNorm(u))", "layers.encoder_layer.pre_norm_encoder_layer"
     ),
     Row("5", "TransformerEncoderLayer(d_model, nhead, dim_feedforward)", "nn.encoder.TransformerEncoderLayer"),
+    pair("6.3", "y_t = [onward_t; back_t]", "layers.bidirectional.bidirectional"),
+    pair("6.3", "q = sum_i alpha_i y_i, P(start = i) ~ exp(q W_1 . y_i)", "models.rnn_reader.rnn_reader"),
 )
 
 

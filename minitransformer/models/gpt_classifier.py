@@ -38,9 +38,9 @@ def gpt_classifier(
     ids: (..., L), each text with the classification token as its last; lengths: (...), with it, 1 or more -> logits:
     (..., C). Under a causal mask no earlier place has seen the whole text, and no padding after it is seen.
     """
-    check_ids("lengths - 1", lengths - 1, ids.shape[-1])
-    y, gpt_cache = gpt_states(ids, weights.gpt, config, rng)  # (..., L, d_model)
     ends = lengths[..., None, None] - 1  # (..., 1, 1)
+    check_ids("lengths - 1", ends, ids.shape[-1])
+    y, gpt_cache = gpt_states(ids, weights.gpt, config, rng)  # (..., L, d_model)
     y_n = np.take_along_axis(y, ends, axis=-2)[..., 0, :]  # (..., d_model)
     logits, output_cache = linear(y_n, weights.output)  # (..., C)
     return logits, GPTClassifierCache(y.shape, ends, gpt_cache, output_cache)

@@ -14,7 +14,7 @@ from minitransformer.equations.activations import GELU_TANH, RELU
 from minitransformer.equations.pair import Pair
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.learn.cases.points import loud
-from minitransformer.models.gpt import gpt, gpt_backward, init_gpt
+from minitransformer.models.gpt import gpt, gpt_backward, gpt_states, gpt_states_backward, init_gpt
 from minitransformer.tree import leaves
 
 
@@ -70,6 +70,34 @@ def test_gpt_gradients(s, seed, rate, form):
     assert_gradients(
         lambda weights: gpt(ids, weights, config, np.random.default_rng(seed)), gpt_backward, (weights,), rng
     )
+
+
+@given(sizes, seeds, rates, forms)
+def test_gpt_states_gradients(s, seed, rate, form):
+    """Every weight but the output's, which the states do not use: its branch is empty."""
+    ids, weights, rng = draw(s, seed, form)
+    weights = weights._replace(output=None)
+    config = Config(s.h, rate, form.activation, form.norm_first)
+    assert_gradients(
+        lambda weights: gpt_states(ids, weights, config, np.random.default_rng(seed)),
+        gpt_states_backward,
+        (weights,),
+        rng,
+    )
+
+
+@given(sizes, seeds, forms)
+def test_gpt_is_a_map_of_its_states(s, seed, form):
+    """The logits are the output's of each state, and a state does not know the words after it."""
+    ids, weights, rng = draw(s, seed, form)
+    config = Config(s.h, activation=form.activation, norm_first=form.norm_first)
+    y, _ = gpt_states(ids, weights, config)
+    W, b = (weights.embedding.E.T, 0) if form.tied else weights.output
+    assert_allclose(gpt(ids, weights, config)[0], y @ W + b, rtol=1e-9, atol=1e-10)
+    i = int(rng.integers(s.L_q))
+    changed = ids.copy()
+    changed[:, i + 1 :] = rng.integers(0, s.d_v, changed[:, i + 1 :].shape)
+    assert_allclose(gpt_states(changed, weights, config)[0][:, : i + 1], y[:, : i + 1], atol=1e-10)
 
 
 def test_a_tied_table_gets_both_gradients():
@@ -137,13 +165,21 @@ def test_initial_weights_and_float32():
     for form in (weights, tied):
         logits, cache = gpt(np.array([[1, 2, 3]]), form, Config(3, 0.2), rng)
         assert_float32(form, logits, gpt_backward(logits, cache))
+        y, cache = gpt_states(np.array([[1, 2, 3]]), form, Config(3, 0.2), rng)
+        gradient = gpt_states_backward(y, cache)
+        assert gradient.output is None
+        assert_float32(y, gradient)
 
 
 def test_the_generator_switches_dropout_on():
+    """Of words with their positions, and in every layer."""
     rng = np.random.default_rng(0)
     weights, ids = init_gpt(7, 2, 6, 3, 10, rng), np.array([1, 2, 3])
     assert_array_equal(gpt(ids, weights, Config(3, 0.5))[0], gpt(ids, weights, Config(3))[0])
-    assert not np.allclose(gpt(ids, weights, Config(3, 0.5), rng)[0], gpt(ids, weights, Config(3))[0])
+    dropped, cache = gpt(ids, weights, Config(3, 0.5), rng)
+    assert not np.allclose(dropped, gpt(ids, weights, Config(3))[0])
+    for part in (cache.states, *(layer.feed_forward for layer in cache.states.layers.layers)):
+        assert_array_equal(np.unique(part.m), [0, 2])
 
 
 def test_bad_ids_are_refused():

@@ -10,7 +10,7 @@ from minitransformer.layers.encoder_layer import Config
 from minitransformer.learn.cases.points import RATE, B, L_k, L_q, Rng, d_ff, d_k, d_model, d_v, h, loud, one
 from minitransformer.learn.gradient_check import Case
 from minitransformer.models.fnn_lm import fnn_lm, fnn_lm_backward, init_fnn_lm
-from minitransformer.models.gpt import gpt, gpt_backward, init_gpt
+from minitransformer.models.gpt import GPT, gpt, gpt_backward, gpt_states, gpt_states_backward, init_gpt
 from minitransformer.models.rnn_encoder_decoder import (
     RnnEncoderDecoder,
     init_rnn_encoder_decoder,
@@ -26,6 +26,20 @@ from minitransformer.models.transformer import (
     transformer,
     transformer_backward,
 )
+
+
+def gpt_states_case(rng: Rng) -> Case:
+    """Post-norm layers on sines and cosines; without an output, for which there is no gradient either."""
+    V = 6
+    ids = rng.integers(0, V, (B, L_k))
+    config = Config(h, RATE, GELU)
+    seed = int(rng.integers(2**32))
+    weights = loud(init_gpt(V, 2, d_model, h, d_ff, rng, tied=True, final_norm=True), rng)
+
+    def forward(weights: GPT) -> tuple:
+        return gpt_states(ids, weights, config, np.random.default_rng(seed))
+
+    return Case(forward, one(gpt_states_backward), (weights,))
 
 
 def gpt_case(rng: Rng) -> Case:
@@ -90,6 +104,7 @@ def rnn_encoder_decoder_case(rng: Rng) -> Case:
 
 
 CASES: dict[str, Callable[[Rng], Case]] = {
+    "gpt_states": gpt_states_case,
     "gpt": gpt_case,
     "fnn_lm": fnn_lm_case,
     "rnn_lm": rnn_lm_case,

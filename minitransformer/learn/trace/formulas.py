@@ -348,12 +348,20 @@ FORMULAS: dict[str, Formulas] = {
         "dE": "dE[w, c] = sum(n, dscores[n, w] * rows(y)[n, c])",
     },
     # models/gpt.py
-    "gpt": {
+    "gpt_states": {
         "E": "E[l, c] = weights.embedding.E[ids[l], c]",
         "x": ("x = AddPositions(E)", "x = LearnedPositions(E)"),
         "dropped": "dropped[l, c] = x[l, c] * m[l, c]",
         "mask": "mask[i, j] = (j <= i)",
         "y": "y = Encoder(dropped)",
+    },
+    "gpt_states_backward": {
+        "ddropped": "ddropped = EncoderBackward(dy)",
+        "dx": "dx[l, c] = ddropped[l, c] * cache.m[l, c]",
+        "dE": ("dE[l, c] = dx[l, c]", "dE[l, c] = dx[l, c]"),
+    },
+    "gpt": {
+        "y": "y = GPTStates(ids)",
         "logits": (
             "logits[w] = sum(c, y[c] * weights.embedding.E[w, c])",
             "logits[w] = sum(c, y[c] * weights.output.W[c, w]) + weights.output.b[w]",
@@ -364,9 +372,6 @@ FORMULAS: dict[str, Formulas] = {
             "dy[c] = sum(w, dlogits[w] * cache.output.weights.E[w, c])",
             "dy[c] = sum(w, dlogits[w] * cache.output.weights.W[c, w])",
         ),
-        "ddropped": "ddropped = EncoderBackward(dy)",
-        "dx": "dx[l, c] = ddropped[l, c] * cache.m[l, c]",
-        "dE": ("dE[l, c] = dx[l, c]", "dE[l, c] = dx[l, c]"),
     },
 }
 

@@ -1,29 +1,16 @@
 """The ladder as a picture: how the loss fell with time, beside the models that are only counted. Needs matplotlib."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from minitransformer.equations.chain_rule import bits
-from minitransformer.files import write_whole
 from minitransformer.tasks.language_modelling.ladder import Result
-
-INSTALL_HINT = "plots need the library `matplotlib`: pip install 'minitransformer[plots]'"
-
-
-def check_library() -> None:
-    """Before anything is trained. Raises ValueError with what to install."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ValueError(INSTALL_HINT) from error
+from minitransformer.tasks.picture import new_figure, write_png
 
 
 def plot_ladder(path: str | Path, results: Sequence[Result], packed: dict[str, float]) -> None:
     """Left, held-out loss over training time, right, bits a character on the test text. A PNG file, written whole."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    figure = new_figure(11, 4.2)
     curves, bars = figure.subplots(1, 2, width_ratios=(3, 2))
     for result in results:
         looks = result.run.looks
@@ -52,6 +39,4 @@ def plot_ladder(path: str | Path, results: Sequence[Result], packed: dict[str, f
     bars.set_xlim(0, 1.15 * max(values))
     bars.invert_yaxis()
     bars.set_title("bits a character on the test text")
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=150)
-    write_whole(path, picture.getvalue())
+    write_png(path, figure)

@@ -41,9 +41,11 @@ class BertSettings(NamedTuple):
     d_ff: int = 256
     rate: float = 0.0  # of dropout
     context: int = 96
+    short: int = 32  # tokens of most pairs to learn from: attention finds sooner what matters where there is less of it
+    long_every: int = 8  # of so many batches, one has pairs of the full length
     vocabulary: int = 4096
-    B: int = 12
-    peak: float = 3e-3
+    B: int = 12  # pairs of the full length; of short ones as many as have as many tokens
+    peak: float = 5e-3
     decay: float = 0.01
     warmup: int = 200
     steps: int = 12000
@@ -88,13 +90,16 @@ def steps(run: Run, text: Text) -> Iterator[Step]:
     plan = Plan(**run.goal._asdict(), peak=s.peak, warmup=s.warmup, floor=0.0, decay=decay, beta2=0.98)
 
     def batch(number: int, rng: Rng) -> tuple[Pairs, Masked]:
-        return draw(text.training, run, rng)
+        return draw(text.training, run, rng, short=(number + 1) % s.long_every != 0)
 
     return train(run.state, plan, batch, loss_and_gradient(run))
 
 
-def draw(sentences: Sentences, run: Run, rng: Rng) -> tuple[Pairs, Masked]:
-    pairs = draw_pairs(sentences, run.settings.context, run.settings.B, rng)
+def draw(sentences: Sentences, run: Run, rng: Rng, short: bool = False) -> tuple[Pairs, Masked]:
+    """A batch, of the full length or of short pairs (Devlin et al. 2019, A.2, have nine of ten steps short)."""
+    s = run.settings
+    context, B = (s.short, s.B * s.context // s.short) if short else (s.context, s.B)
+    pairs = draw_pairs(sentences, context, B, rng)
     return pairs, mask_words(pairs.ids, run.vocabulary.size, rng)
 
 

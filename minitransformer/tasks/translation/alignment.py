@@ -1,14 +1,13 @@
 """Section 3.2.2, looked at: what each word of a translation attended to in the source, by layer and head."""
 
-import io
 import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.files import write_whole
 from minitransformer.models.transformer import transformer
+from minitransformer.tasks.picture import check_library, new_figure, write_png
 from minitransformer.tasks.translation.batches import source_batch, target_batch
 from minitransformer.tasks.translation.evaluation import translate
 from minitransformer.tasks.translation.language import END
@@ -19,7 +18,6 @@ Array = np.ndarray
 
 SHADES = " ░▒▓█"  # a fifth of the weight each
 LEGEND = f"Each row sums to 1: from blank, below 0.2, by fifths to {SHADES[-1]}, 0.8 and more. {END} is the end."
-INSTALL_HINT = "pictures need the library `matplotlib`: pip install 'minitransformer[plots]'"
 
 
 class Alignment(NamedTuple):
@@ -92,16 +90,14 @@ def plot_alignment(path: str | Path, alignment: Alignment) -> bool:
 
     Raises ValueError where matplotlib is missing.
     """
-    try:
-        from matplotlib import font_manager
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ValueError(INSTALL_HINT) from error
+    check_library()
+    from matplotlib import font_manager
+
     n_layers, h, L_t, L_s = alignment.alpha.shape
     known = {font.name for font in font_manager.fontManager.ttflist}
     families = [name for name in CHINESE_FONTS if name in known] + ["DejaVu Sans"]
     narrow = all(len(word) == 1 for word in alignment.source)
-    figure = Figure(figsize=(0.22 * L_s * h + 2, 0.2 * L_t * n_layers + 1.2), layout="constrained")
+    figure = new_figure(0.22 * L_s * h + 2, 0.2 * L_t * n_layers + 1.2)
     panels = figure.subplots(n_layers, h, squeeze=False, sharex=True, sharey=True)
     for i, row in enumerate(panels):
         for j, panel in enumerate(row):
@@ -109,11 +105,9 @@ def plot_alignment(path: str | Path, alignment: Alignment) -> bool:
             panel.set_title(f"layer {i + 1}, head {j + 1}", fontsize=8)
             panel.set_xticks(range(L_s), alignment.source, fontsize=7, family=families, rotation=0 if narrow else 90)
             panel.set_yticks(range(L_t), alignment.target, fontsize=7, family=families)
-    picture = io.BytesIO()
     with warnings.catch_warnings(record=True) as missing:  # of glyphs, one warning for each
         warnings.simplefilter("always")
-        figure.savefig(picture, format="png", dpi=130)
-    write_whole(path, picture.getvalue())
+        write_png(path, figure, dpi=130)
     return not missing
 
 

@@ -10,7 +10,8 @@ from small_language import SMALL, small_text
 
 from minitransformer.tasks.language_modelling import ladder
 from minitransformer.tasks.language_modelling.ladder import best_ngram, climb, rungs
-from minitransformer.tasks.language_modelling.plot import INSTALL_HINT, check_library, plot_ladder
+from minitransformer.tasks.language_modelling.plot import plot_ladder
+from minitransformer.tasks.picture import INSTALL_HINT, check_library
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,177 @@
+"""The command `compare pretraining`: two processes, one that pretrains, and both that fine-tune; resumable."""
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from minitransformer.commands.common import add_common, bad_input
+from minitransformer.commands.training import INTERRUPTED, WHOLE
+from minitransformer.data.documentation import documentation
+from minitransformer.files import check_writable
+from minitransformer.learn.screen import Progress, Screen, SilentScreen, make_screen
+from minitransformer.tasks.picture import check_library
+from minitransformer.tasks.pretraining import bert, label_efficiency
+from minitransformer.tasks.pretraining.label_efficiency import (
+    CLASSIFY,
+    PRETRAINED,
+    QA,
+    SCRATCH,
+    Cell,
+    Results,
+    curve,
+    curve_cells,
+    load_results,
+    plot_curves,
+    reader_cells,
+)
+from minitransformer.tasks.run import load_run, save_run
+from minitransformer.training.session import Goal
+
+PROCESSES = 2
+SHARES = {"pretraining": 0.5, "readers": 0.09}  # of the minutes; the rest is for the curves, and for measuring
+TITLES = {QA: "questions", CLASSIFY: "topics"}
+PRETRAINING = "bert.run"
+
+
+def add_compare(comparisons: Any) -> None:
+    """`compare pretraining`."""
+    compare = comparisons.add_parser("pretraining", help="what pretraining gives, over the number of labelled examples")
+    compare.add_argument("--minutes", type=float, default=18.0, metavar="M", help="in all, on two cores (default 18)")
+    compare.add_argument(
+        "--out", default="compare-pretraining", metavar="DIR", help="what is kept, and gone on with if it is there"
+    )
+    compare.add_argument("--plot", metavar="FILE", help="draw the curves as a PNG file (needs the extra `plots`)")
+    compare.set_defaults(run=run_compare)
+    add_common(compare)
+
+
+def run_compare(arguments: argparse.Namespace) -> int:
+    try:
+        if not 0 < arguments.minutes < math.inf:
+            raise ValueError(f"minutes: got {arguments.minutes}, expected a number above 0")
+        if arguments.plot:
+            check_library()
+            check_writable("plot", arguments.plot)
+        directory = Path(arguments.out)
+        directory.mkdir(exist_ok=True)
+        results = load_results(directory / "results.json")
+        screen = SilentScreen() if arguments.json else make_screen()
+        begin_pretraining(directory, arguments, screen)
+    except OSError as error:
+        return bad_input(
+            ValueError(f"out: cannot make {arguments.out!r} ({error.strerror}), expected a writable place")
+        )
+    except ValueError as error:
+        return bad_input(error)
+    readers = reader_cells(60 * arguments.minutes * SHARES["readers"])
+    try:
+        with screen.progress(WHOLE) as progress:
+            results = fill_in(results, directory, readers, progress)
+    except KeyboardInterrupt:
+        screen.say("Stopped by Ctrl-C. The same command goes on from here.")
+        return INTERRUPTED
+    show(screen, results, readers)
+    if arguments.plot:
+        plot_curves(arguments.plot, results)
+        screen.say(f"Drawn in {arguments.plot}.")
+    if arguments.json:
+        print(json.dumps(label_efficiency.as_dict(results, readers), indent=2))
+    return 0
+
+
+def begin_pretraining(directory: Path, arguments: argparse.Namespace, screen: Screen) -> None:
+    """Words and shape, before anything is learned: what starts from scratch needs no more."""
+    path = directory / PRETRAINING
+    seconds = 60 * arguments.minutes * SHARES["pretraining"]
+    if path.exists():
+        run = load_run(path, bert.BERT)
+        if run.goal.seconds != seconds:
+            raise ValueError(
+                f"minutes: got {arguments.minutes}, expected those that {str(directory)!r} was begun with "
+                f"({run.goal.seconds / 60 / SHARES['pretraining']:g}), or another --out"
+            )
+        screen.say(f"Going on with what is in {directory}.")
+        return
+    settings = bert.BERT.settings
+    text = bert.prepare(documentation(), settings.vocabulary)
+    save_run(path, bert.begin(settings, text, arguments.seed)._replace(goal=Goal(seconds=seconds)))
+
+
+def pretrain(path: str) -> bool:
+    """Go on to the run's goal. -> whether it was reached"""
+    run = load_run(path, bert.BERT)
+    if run.state.seconds >= run.goal.seconds:
+        return True
+    text = bert.prepare(documentation(), 0, run.vocabulary)
+    return not bert.carry_on(run, text, Path(path))[1]
+
+
+def measure(cell: Cell, path: str) -> float | None:
+    return label_efficiency.measure(cell, path)
+
+
+def fill_in(results: Results, directory: Path, readers: list[Cell], progress: Progress) -> Results:
+    """Measure what is missing; what needs no pretraining, beside it. Raises KeyboardInterrupt once all has stopped."""
+    path = str(directory / PRETRAINING)
+    independent = [*curve_cells(SCRATCH), *(cell for cell in readers if cell.arm != PRETRAINED)]
+    dependent = [*curve_cells(PRETRAINED), *(cell for cell in readers if cell.arm == PRETRAINED)]
+    cells = [*independent, *dependent]
+    begun = time.perf_counter()
+    with processes() as pool:
+        pretraining: Future | None = pool.submit(pretrain, path)
+        waiting: dict[Future, Cell] = {pool.submit(measure, c, path): c for c in results.missing(independent)}
+        while waiting or pretraining:
+            done, _ = wait([*waiting, *([pretraining] if pretraining else [])], 1.0, FIRST_COMPLETED)
+            for future in done:
+                if future is pretraining:
+                    if not future.result():
+                        raise KeyboardInterrupt
+                    pretraining = None
+                    waiting |= {pool.submit(measure, c, path): c for c in results.missing(dependent)}
+                else:
+                    accuracy = future.result()
+                    if accuracy is None:
+                        raise KeyboardInterrupt
+                    results = results.with_one(waiting.pop(future), accuracy)
+            n = len(cells) - len(results.missing(cells))
+            minutes = (time.perf_counter() - begun) / 60
+            state = "pretraining, and " if pretraining else ""
+            progress.update(WHOLE * n // len(cells), f"{state}{n} of {len(cells)} trainings, {minutes:.1f} min")
+    return results
+
+
+@contextmanager
+def processes() -> Iterator[ProcessPoolExecutor]:
+    """Two, that finish what they do when Ctrl-C is pressed, and then begin nothing new."""
+    import multiprocessing  # where it is needed alone: it renames the main module
+
+    pool = ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def show(screen: Screen, results: Results, readers: list[Cell]) -> None:
+    rows = []
+    for task in (QA, CLASSIFY):
+        for with_it, without in zip(curve(results, task, PRETRAINED), curve(results, task, SCRATCH), strict=False):
+            rows.append(
+                (
+                    TITLES[task],
+                    str(with_it.labels),
+                    f"{with_it.mean:.1%} ± {with_it.spread:.1%}",
+                    f"{without.mean:.1%} ± {without.spread:.1%}",
+                    f"{with_it.mean - without.mean:+.1%}",
+                )
+            )
+    screen.table(("task", "labels", "pretrained", "from scratch", "difference"), rows)
+    seconds = readers[0].seconds
+    screen.say(f"Reading comprehension with all labels, each after {seconds:.0f} seconds of training:")
+    screen.table(("reader", "right"), [(c.arm, f"{results.of(c):.1%}") for c in readers if results.of(c) is not None])

@@ -1,0 +1,164 @@
+"""Section 2.3.2, measured: how well a task is learned from few labels, with pretraining and without.
+
+Both have the same shape, the same words, the same labels and the same number of steps; so have the two readers of 6.3,
+BERT and the recurrent one, the same time.
+"""
+
+import json
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from minitransformer.files import write_whole
+from minitransformer.tasks import finetuning
+from minitransformer.tasks.classification import classification
+from minitransformer.tasks.classification.classifiers import BERT_CLASSIFIER
+from minitransformer.tasks.picture import new_figure, write_png
+from minitransformer.tasks.pretraining.bert import BERT
+from minitransformer.tasks.reading import reading
+from minitransformer.tasks.reading.readers import BERT_READER, RNN_READER
+from minitransformer.tasks.run import Run, load_run
+from minitransformer.training.session import Goal, Report
+
+QA, CLASSIFY = TASKS = ("qa", "classify")
+PRETRAINED, SCRATCH, RNN = "pretrained", "from scratch", "recurrent"
+LABELS = (50, 100, 200, 500)
+SEEDS = (0, 1, 2)
+STEPS = {QA: 600, CLASSIFY: 300}
+
+
+class Cell(NamedTuple):
+    """One training: what is learned, from how many labels (None: all), by which model, for how long."""
+
+    task: str
+    labels: int | None
+    arm: str
+    seed: int
+    steps: int | None = None
+    seconds: float | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.task}, {self.labels or 'all'} labels, {self.arm}, seed {self.seed}"
+
+
+def curve_cells(arm: str) -> list[Cell]:
+    """The points of the label-efficiency curves, the smallest numbers of labels first."""
+    return [Cell(task, labels, arm, seed, steps=STEPS[task]) for labels in LABELS for task in TASKS for seed in SEEDS]
+
+
+def reader_cells(seconds: float) -> list[Cell]:
+    """The readers of 6.3, each with all labels and the same time."""
+    return [Cell(QA, None, arm, 0, seconds=seconds) for arm in (PRETRAINED, SCRATCH, RNN)]
+
+
+def measure(cell: Cell, pretrained: str | Path, report: Callable[[Report], None] = lambda r: None) -> float | None:
+    """Train one, and test it: the part of the test that is right. None: it was stopped by Ctrl-C.
+
+    pretrained: the path of a run of `pretrain bert`, of which a model that starts from scratch has shape and words.
+    """
+    run = start(cell, load_run(pretrained, BERT))._replace(goal=Goal(cell.steps, cell.seconds))
+    if cell.task == QA:
+        data = reading.prepare(run.vocabulary, cell.seed, cell.labels)
+        run, stopped = reading.carry_on(run, data._replace(validation=data.validation[:1]), report=report)
+        return None if stopped else reading.score(run, data.test).exact
+    texts = classification.prepare(run.vocabulary, cell.seed, cell.labels)
+    run, stopped = classification.carry_on(run, texts, report=report)
+    return None if stopped else classification.accuracy(run, texts.test)
+
+
+def start(cell: Cell, pretrained: Run) -> Run:
+    scratch = cell.arm == SCRATCH
+    if cell.arm == RNN:
+        return finetuning.rnn_reader(pretrained, RNN_READER.kind.settings, cell.seed)
+    if cell.task == QA:
+        return finetuning.reader(pretrained, BERT_READER.kind.settings, cell.seed, scratch)
+    return finetuning.bert_classifier(pretrained, BERT_CLASSIFIER.kind.settings, cell.seed, scratch)
+
+
+class Results(NamedTuple):
+    """What has been measured, kept in a file, so that a comparison that was stopped goes on where it was."""
+
+    path: Path
+    accuracies: dict[str, float]  # by the cell's name
+
+    def with_one(self, cell: Cell, accuracy: float) -> "Results":
+        """Kept at once."""
+        more = Results(self.path, self.accuracies | {key(cell): accuracy})
+        write_whole(self.path, json.dumps(more.accuracies, indent=1).encode())
+        return more
+
+    def missing(self, cells: list[Cell]) -> list[Cell]:
+        return [cell for cell in cells if key(cell) not in self.accuracies]
+
+    def of(self, cell: Cell) -> float | None:
+        return self.accuracies.get(key(cell))
+
+
+def key(cell: Cell) -> str:
+    return f"{cell.name}, {cell.steps or cell.seconds}"
+
+
+def load_results(path: Path) -> Results:
+    """Those that the file has; none where there is no file. Raises ValueError for a file of another kind."""
+    if not path.exists():
+        return Results(path, {})
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return Results(path, {str(name): float(value) for name, value in found.items()})
+    except (AttributeError, OSError, TypeError, ValueError) as error:
+        raise ValueError(f"results: {str(path)!r} is damaged, or another kind of file ({error})") from error
+
+
+class Point(NamedTuple):
+    labels: int
+    mean: float
+    spread: float  # standard deviation over the seeds
+
+
+def curve(results: Results, task: str, arm: str) -> list[Point]:
+    """Mean and spread over the seeds, for each number of labels whose seeds have all been measured."""
+    points = []
+    for labels in LABELS:
+        found = [results.of(cell) for cell in curve_cells(arm) if (cell.task, cell.labels) == (task, labels)]
+        if None not in found:
+            points.append(Point(labels, statistics.mean(found), statistics.stdev(found)))
+    return points
+
+
+def plot_curves(path: str | Path, results: Results) -> None:
+    """A panel for each task: accuracy over labels, with a bar for the spread. A PNG file, written whole."""
+    figure = new_figure(9, 3.8)
+    titles = {QA: "questions about NumPy's docstrings", CLASSIFY: "topic of a docstring"}
+    for panel, task in zip(figure.subplots(1, 2), TASKS, strict=True):
+        for arm in (PRETRAINED, SCRATCH):
+            points = curve(results, task, arm)
+            panel.errorbar(
+                [p.labels for p in points],
+                [p.mean for p in points],
+                [p.spread for p in points],
+                marker="o",
+                capsize=3,
+                label=arm,
+            )
+        panel.set_xscale("log")
+        panel.set_xticks(LABELS, map(str, LABELS))
+        panel.minorticks_off()
+        panel.set_ylim(bottom=0)
+        panel.set_xlabel("labelled examples")
+        panel.set_ylabel("right in the test")
+        panel.set_title(titles[task])
+        panel.legend()
+    write_png(path, figure)
+
+
+def as_dict(results: Results, readers: list[Cell]) -> dict[str, Any]:
+    """For `--json`."""
+    return {
+        "curves": {
+            task: {arm: [p._asdict() for p in curve(results, task, arm)] for arm in (PRETRAINED, SCRATCH)}
+            for task in TASKS
+        },
+        "readers": {cell.arm: results.of(cell) for cell in readers},
+    }
