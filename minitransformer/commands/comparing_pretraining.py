@@ -5,7 +5,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
         begin_pretraining(directory, arguments, screen)
     except OSError as error:
         return bad_input(
-            ValueError(f"out: cannot make {arguments.out!r} ({error.strerror}), expected a writable place")
+            ValueError(f"out: cannot make {arguments.out!r} ({error.strerror}), expected a place to write")
         )
     except ValueError as error:
         return bad_input(error)
@@ -147,9 +147,10 @@ def fill_in(results: Results, directory: Path, readers: list[Cell], progress: Pr
 
 
 @contextmanager
-def processes() -> Iterator[ProcessPoolExecutor]:
+def processes() -> Iterator[Executor]:
     """Two, that finish what they do when Ctrl-C is pressed, and then begin nothing new."""
-    import multiprocessing  # where it is needed alone: it renames the main module
+    import multiprocessing  # not before: it gives the main module a second name
+    from concurrent.futures import ProcessPoolExecutor
 
     pool = ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn"))
     try:

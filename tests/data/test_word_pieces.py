@@ -61,8 +61,8 @@ def test_a_vocabulary_that_is_large_enough_has_every_repeated_word_whole():
 
 def test_size_and_special_tokens():
     """As many pieces as were asked for, the special ones first."""
-    assert vocabulary(45).size == 45
-    assert vocabulary(45).pieces[:N_SPECIAL] == SPECIAL
+    assert vocabulary(36).size == 36
+    assert vocabulary(36).pieces[:N_SPECIAL] == SPECIAL
     with refuses(ValueError, "size: got 5, expected 6 or more"):
         vocabulary(5)
 
