@@ -19,6 +19,7 @@ from minitransformer.tasks.picture import check_library
 from minitransformer.tasks.pretraining import bert, label_efficiency
 from minitransformer.tasks.pretraining.label_efficiency import (
     CLASSIFY,
+    MINUTES,
     PRETRAINED,
     QA,
     SCRATCH,
@@ -34,15 +35,17 @@ from minitransformer.tasks.run import load_run, save_run
 from minitransformer.training.session import Goal
 
 PROCESSES = 2
-SHARES = {"pretraining": 0.5, "readers": 0.09}  # of the minutes; the rest is for the curves, and for measuring
+SHARES = {"pretraining": 0.45, "readers": 0.07}  # of the minutes; the rest is for the curves, and for measuring
 TITLES = {QA: "questions", CLASSIFY: "topics"}
 PRETRAINING = "bert.run"
 
 
 def add_compare(comparisons: Any) -> None:
     """`compare pretraining`."""
-    compare = comparisons.add_parser("pretraining", help="what pretraining gives, over the number of labelled examples")
-    compare.add_argument("--minutes", type=float, default=18.0, metavar="M", help="in all, on two cores (default 18)")
+    compare = comparisons.add_parser("pretraining", help="what pretraining gives, by the number of labelled examples")
+    compare.add_argument(
+        "--minutes", type=float, default=MINUTES, metavar="M", help="in all, on two cores (default 18)"
+    )
     compare.add_argument(
         "--out", default="compare-pretraining", metavar="DIR", help="what is kept, and gone on with if it is there"
     )
@@ -72,16 +75,16 @@ def run_compare(arguments: argparse.Namespace) -> int:
     readers = reader_cells(60 * arguments.minutes * SHARES["readers"])
     try:
         with screen.progress(WHOLE) as progress:
-            results = fill_in(results, directory, readers, progress)
+            results = fill_in(results, directory, arguments.minutes, readers, progress)
     except KeyboardInterrupt:
         screen.say("Stopped by Ctrl-C. The same command goes on from here.")
         return INTERRUPTED
-    show(screen, results, readers)
+    show(screen, results, readers, arguments.minutes)
     if arguments.plot:
-        plot_curves(arguments.plot, results)
+        plot_curves(arguments.plot, results, arguments.minutes)
         screen.say(f"Drawn in {arguments.plot}.")
     if arguments.json:
-        print(json.dumps(label_efficiency.as_dict(results, readers), indent=2))
+        print(json.dumps(label_efficiency.as_dict(results, readers, arguments.minutes), indent=2))
     return 0
 
 
@@ -116,11 +119,11 @@ def measure(cell: Cell, path: str) -> float | None:
     return label_efficiency.measure(cell, path)
 
 
-def fill_in(results: Results, directory: Path, readers: list[Cell], progress: Progress) -> Results:
+def fill_in(results: Results, directory: Path, minutes: float, readers: list[Cell], progress: Progress) -> Results:
     """Measure what is missing; what needs no pretraining, beside it. Raises KeyboardInterrupt once all has stopped."""
     path = str(directory / PRETRAINING)
-    independent = [*curve_cells(SCRATCH), *(cell for cell in readers if cell.arm != PRETRAINED)]
-    dependent = [*curve_cells(PRETRAINED), *(cell for cell in readers if cell.arm == PRETRAINED)]
+    independent = [*curve_cells(SCRATCH, minutes), *(cell for cell in readers if cell.arm != PRETRAINED)]
+    dependent = [*curve_cells(PRETRAINED, minutes), *(cell for cell in readers if cell.arm == PRETRAINED)]
     cells = [*independent, *dependent]
     begun = time.perf_counter()
     with processes() as pool:
@@ -140,9 +143,9 @@ def fill_in(results: Results, directory: Path, readers: list[Cell], progress: Pr
                         raise KeyboardInterrupt
                     results = results.with_one(waiting.pop(future), accuracy)
             n = len(cells) - len(results.missing(cells))
-            minutes = (time.perf_counter() - begun) / 60
+            so_far = (time.perf_counter() - begun) / 60
             state = "pretraining, and " if pretraining else ""
-            progress.update(WHOLE * n // len(cells), f"{state}{n} of {len(cells)} trainings, {minutes:.1f} min")
+            progress.update(WHOLE * n // len(cells), f"{state}{n} of {len(cells)} trainings, {so_far:.1f} min")
     return results
 
 
@@ -159,10 +162,13 @@ def processes() -> Iterator[Executor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def show(screen: Screen, results: Results, readers: list[Cell]) -> None:
+def show(screen: Screen, results: Results, readers: list[Cell], minutes: float) -> None:
+    """The table of both tasks, and the readers beside one another."""
     rows = []
     for task in (QA, CLASSIFY):
-        for with_it, without in zip(curve(results, task, PRETRAINED), curve(results, task, SCRATCH), strict=False):
+        for with_it, without in zip(
+            *(curve(results, task, arm, minutes) for arm in (PRETRAINED, SCRATCH)), strict=False
+        ):
             rows.append(
                 (
                     TITLES[task],

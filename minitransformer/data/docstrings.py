@@ -1,6 +1,7 @@
 """Docstrings that come with every Python: NumPy's and the standard library's, split by the function's name."""
 
 import ast
+import functools
 import importlib
 import inspect
 import sysconfig
@@ -68,10 +69,11 @@ def documented(name: str, thing: object) -> Iterator[tuple[str, str]]:
         yield name, text
 
 
-def library_docstrings() -> list[Docstring]:
+@functools.cache
+def library_docstrings() -> tuple[Docstring, ...]:
     """Of the classes and functions of the standard library that is written in Python; each text once.
 
-    The files are read and not run.
+    The files are read and not run. That takes seconds, so it is done once.
     """
     root = Path(sysconfig.get_path("stdlib"))
     found: dict[str, str] = {}
@@ -80,7 +82,7 @@ def library_docstrings() -> list[Docstring]:
         if NOT_READ.isdisjoint(parts):
             for name, text in of_file(path, ".".join(parts).removesuffix(".__init__")):
                 found.setdefault(text, name)
-    return [Docstring(name, text) for text, name in found.items()]
+    return tuple(Docstring(name, text) for text, name in found.items())
 
 
 def of_file(path: Path, module: str) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Section 3.3: what BERT reads, for each place the sum of three vectors: of its word, its position, its segment."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import DTypeLike
 
 from minitransformer.arguments import check_ids
 from minitransformer.equations.dropout import dropout, dropout_backward
+from minitransformer.equations.positional_encoding import positional_encoding
 from minitransformer.layers.embedding import Embedding, EmbeddingCache, embedding, embedding_backward, init_embedding
 from minitransformer.layers.layer_norm import (
     LayerNorm,
@@ -18,7 +20,6 @@ from minitransformer.layers.layer_norm import (
 from minitransformer.layers.learned_positions import (
     LearnedPositions,
     LearnedPositionsCache,
-    init_learned_positions,
     learned_positions,
     learned_positions_backward,
 )
@@ -46,13 +47,16 @@ class BertEmbeddingCache(NamedTuple):
 def init_bert_embedding(
     V: int, context: int, d_model: int, rng: np.random.Generator, dtype: DTypeLike = np.float32
 ) -> BertEmbedding:
-    """Words of standard deviation 1/sqrt(d_model), since the same table scores them; positions and segments of 0.02."""
+    """Words of standard deviation 1/sqrt(d_model), since the same table scores them, and segments, too.
+
+    The learned positions start as the sines and cosines of 4.3, as large as the words: attention finds neighbours with
+    them from the start, which it has to before it can guess a word from them.
+    """
     words, segments = (init_embedding(n, d_model, rng, dtype).E for n in (V, SEGMENTS))
+    size = words.dtype.type(d_model**-0.5)
+    P = (math.sqrt(2 / d_model) * positional_encoding(context, d_model)).astype(dtype)
     return BertEmbedding(
-        Embedding(words * words.dtype.type(d_model**-0.5)),
-        init_learned_positions(context, d_model, rng, dtype),
-        Embedding(segments * segments.dtype.type(0.02)),
-        init_layer_norm(d_model, dtype),
+        Embedding(words * size), LearnedPositions(P), Embedding(segments * size), init_layer_norm(d_model, dtype)
     )
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import rates, seeds, sizes
 
+from minitransformer.equations.positional_encoding import positional_encoding
 from minitransformer.layers.bert_embedding import bert_embedding, bert_embedding_backward, init_bert_embedding
 from minitransformer.learn.cases.points import loud
 from minitransformer.tree import leaves
@@ -77,12 +78,13 @@ def test_a_batch_is_its_members_one_by_one(s, seed):
 
 
 def test_initial_weights():
-    """Words small enough to score with, places and segments small beside them, all of them different."""
+    """Words small enough to score with; positions as sines, and segments, of their size; all of them different."""
     weights = init_bert_embedding(2000, 300, 64, np.random.default_rng(0))
     assert [leaf.shape for leaf in leaves(weights)] == [(2000, 64), (300, 64), (2, 64), (64,), (64,)]
     assert 0.98 < weights.words.E.std() * 8 < 1.02
-    assert 0.98 < weights.positions.P.std() / 0.02 < 1.02
-    assert 0.8 < weights.segments.E.std() / 0.02 < 1.2
+    assert_allclose(weights.positions.P * 8 / 2**0.5, positional_encoding(300, 64), atol=1e-6)
+    assert_allclose((weights.positions.P**2).mean() * 64, 1, rtol=1e-6)
+    assert 0.8 < weights.segments.E.std() * 8 < 1.2
     assert not np.allclose(weights.segments.E[0], weights.segments.E[1])
     assert (weights.norm.gamma == 1).all() and not weights.norm.beta.any()
     assert_float32(weights)

@@ -33,16 +33,16 @@ TASK = "classification"
 
 
 class BertClassifierSettings(NamedTuple):
-    n_layers: int = 3
-    d_model: int = 64
+    n_layers: int = 2
+    d_model: int = 128
     h: int = 4
-    d_ff: int = 256
+    d_ff: int = 512
     rate: float = 0.1  # of dropout
     context: int = 96
     layer_decay: float = 1.0  # of the learning rate, from each layer to the one below it
     frozen: bool = False  # the pretrained layers do not learn
     B: int = 16
-    peak: float = 1e-3
+    peak: float = 2e-3
     decay: float = 0.01
     warmup: int = 50
     steps: int = 500

@@ -35,20 +35,20 @@ SEED_OF_LOOKS = 3_3_1
 
 
 class BertSettings(NamedTuple):
-    n_layers: int = 3
-    d_model: int = 64
+    n_layers: int = 2
+    d_model: int = 128
     h: int = 4
-    d_ff: int = 256
+    d_ff: int = 512
     rate: float = 0.0  # of dropout
     context: int = 96
     short: int = 32  # tokens of most pairs to learn from: attention finds sooner what matters where there is less of it
     long_every: int = 8  # of so many batches, one has pairs of the full length
     vocabulary: int = 4096
     B: int = 12  # pairs of the full length; of short ones as many as have as many tokens
-    peak: float = 5e-3
+    peak: float = 3e-3
     decay: float = 0.01
     warmup: int = 200
-    steps: int = 12000
+    steps: int = 10000
 
 
 def config(s: BertSettings) -> Config:

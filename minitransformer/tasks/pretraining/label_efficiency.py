@@ -23,9 +23,10 @@ from minitransformer.training.session import Goal, Report
 
 QA, CLASSIFY = TASKS = ("qa", "classify")
 PRETRAINED, SCRATCH, RNN = "pretrained", "from scratch", "recurrent"
-LABELS = (50, 100, 200, 500)
+LABELS = (50, 150, 500)
 SEEDS = (0, 1, 2)
-STEPS = {QA: 600, CLASSIFY: 300}
+MINUTES = 18.0  # of a whole comparison, on two cores
+STEPS = {QA: 300, CLASSIFY: 200}  # in a comparison of so many minutes; in proportion in another one
 
 
 class Cell(NamedTuple):
@@ -43,9 +44,10 @@ class Cell(NamedTuple):
         return f"{self.task}, {self.labels or 'all'} labels, {self.arm}, seed {self.seed}"
 
 
-def curve_cells(arm: str) -> list[Cell]:
+def curve_cells(arm: str, minutes: float) -> list[Cell]:
     """The points of the label-efficiency curves, the smallest numbers of labels first."""
-    return [Cell(task, labels, arm, seed, steps=STEPS[task]) for labels in LABELS for task in TASKS for seed in SEEDS]
+    steps = {task: max(1, round(STEPS[task] * minutes / MINUTES)) for task in TASKS}
+    return [Cell(task, labels, arm, seed, steps=steps[task]) for labels in LABELS for task in TASKS for seed in SEEDS]
 
 
 def reader_cells(seconds: float) -> list[Cell]:
@@ -117,23 +119,23 @@ class Point(NamedTuple):
     spread: float  # standard deviation over the seeds
 
 
-def curve(results: Results, task: str, arm: str) -> list[Point]:
+def curve(results: Results, task: str, arm: str, minutes: float) -> list[Point]:
     """Mean and spread over the seeds, for each number of labels whose seeds have all been measured."""
     points = []
     for labels in LABELS:
-        found = [results.of(cell) for cell in curve_cells(arm) if (cell.task, cell.labels) == (task, labels)]
+        found = [results.of(cell) for cell in curve_cells(arm, minutes) if (cell.task, cell.labels) == (task, labels)]
         if None not in found:
             points.append(Point(labels, statistics.mean(found), statistics.stdev(found)))
     return points
 
 
-def plot_curves(path: str | Path, results: Results) -> None:
+def plot_curves(path: str | Path, results: Results, minutes: float) -> None:
     """A panel for each task: accuracy over labels, with a bar for the spread. A PNG file, written whole."""
     figure = new_figure(9, 3.8)
     titles = {QA: "questions about NumPy's docstrings", CLASSIFY: "topic of a docstring"}
     for panel, task in zip(figure.subplots(1, 2), TASKS, strict=True):
         for arm in (PRETRAINED, SCRATCH):
-            points = curve(results, task, arm)
+            points = curve(results, task, arm, minutes)
             panel.errorbar(
                 [p.labels for p in points],
                 [p.mean for p in points],
@@ -153,11 +155,11 @@ def plot_curves(path: str | Path, results: Results) -> None:
     write_png(path, figure)
 
 
-def as_dict(results: Results, readers: list[Cell]) -> dict[str, Any]:
+def as_dict(results: Results, readers: list[Cell], minutes: float) -> dict[str, Any]:
     """For `--json`."""
     return {
         "curves": {
-            task: {arm: [p._asdict() for p in curve(results, task, arm)] for arm in (PRETRAINED, SCRATCH)}
+            task: {arm: [p._asdict() for p in curve(results, task, arm, minutes)] for arm in (PRETRAINED, SCRATCH)}
             for task in TASKS
         },
         "readers": {cell.arm: results.of(cell) for cell in readers},

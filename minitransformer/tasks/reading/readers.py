@@ -18,10 +18,10 @@ TASK = "reading comprehension"
 
 
 class BertReaderSettings(NamedTuple):
-    n_layers: int = 3
-    d_model: int = 64
+    n_layers: int = 2
+    d_model: int = 128
     h: int = 4
-    d_ff: int = 256
+    d_ff: int = 512
     rate: float = 0.1  # of dropout
     context: int = 96
     layer_decay: float = 1.0  # of the learning rate, from each layer to the one below it

@@ -37,7 +37,7 @@ Array = np.ndarray
 
 WITH_ANSWER = 0.7  # of the windows to learn from
 LONGEST = 40  # tokens of an answer
-LOOK_AT, JUDGE_AT = 100, 500  # questions of the validation side, and of the test
+LOOK_AT, JUDGE_AT = 100, 400  # questions of the validation side, and of the test
 AT_ONCE = 64  # windows that are read side by side
 NOWHERE = -1e9  # the score of a place that is no part of the text
 
