@@ -95,9 +95,10 @@ def begin_pretraining(directory: Path, arguments: argparse.Namespace, screen: Sc
     if path.exists():
         run = load_run(path, bert.BERT)
         if run.goal.seconds != seconds:
+            begun_with = (run.goal.seconds or 0) / 60 / SHARES["pretraining"]
             raise ValueError(
                 f"minutes: got {arguments.minutes}, expected those that {str(directory)!r} was begun with "
-                f"({run.goal.seconds / 60 / SHARES['pretraining']:g}), or another --out"
+                f"({begun_with:g}), or another --out"
             )
         screen.say(f"Going on with what is in {directory}.")
         return

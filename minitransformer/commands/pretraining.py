@@ -22,6 +22,7 @@ from minitransformer.commands.training import (
     resumed_path,
     show_progress,
 )
+from minitransformer.commands.translation import utf8_lines
 from minitransformer.data.corpus import load_corpus
 from minitransformer.data.documentation import documentation
 from minitransformer.data.text_file import read_pieces
@@ -40,6 +41,7 @@ from minitransformer.training.session import Goal, Report
 from minitransformer.training.settings import described
 
 TASKS = {"qa": reading, "classify": classification}
+SHOWN = {"\n": "(new line)"}  # how a word is written that cannot be seen
 
 
 def add_pretrain(commands: Any) -> None:
@@ -155,13 +157,13 @@ def run_finetune(arguments: argparse.Namespace) -> int:
     try:
         if arguments.resume:
             run, path = resumed(arguments, *(kind for kind in finetuning.KINDS if kind.task == TASK_OF[arguments.task]))
-            for name in ("source", "labels"):
-                if getattr(arguments, name) is not None:
+            for name in ("source", "labels", "scratch"):
+                if getattr(arguments, name) is not None and getattr(arguments, name) is not False:
                     raise ValueError(f"{OPTIONS[name]}: a run that is resumed keeps its own, expected none")
         else:
             path = new_path(arguments.task, arguments)
             run = begun(arguments)
-        data = task.prepare(run.vocabulary, run.seed, run.about["labels"])
+        data = task.prepare(run.vocabulary, run.seed, run.about.get("labels"))
     except (MemoryError, TypeError, ValueError) as error:
         return bad_input(error)
     if task is reading:
@@ -182,7 +184,7 @@ def run_finetune(arguments: argparse.Namespace) -> int:
 
 
 TASK_OF = {"qa": BERT_READER.kind.task, "classify": BERT_CLASSIFIER.kind.task}
-OPTIONS = {"source": "from", "labels": "labels"}
+OPTIONS = {"source": "from", "labels": "labels", "scratch": "scratch"}
 
 
 def begun(arguments: argparse.Namespace) -> Run:
@@ -245,9 +247,9 @@ def trained(
     try:
         with screen.progress(WHOLE) as progress:
             run, stopped = carry_on(run, lambda r: show_progress(progress, r, last_look(r.run)))
+        measured = measure(run)
     except ValueError as error:
         return bad_input(error)
-    measured = measure(run)
     screen.say(f"{'Stopped by Ctrl-C. ' if stopped else ''}{sentence(measured)} Kept in {path}.")
     screen.code(f"minitransformer {f'{command} --resume' if stopped else then} {path}")
     if arguments.json:
@@ -273,7 +275,9 @@ def last_look(run: Run) -> str:
 def run_answer(arguments: argparse.Namespace) -> int:
     try:
         run = load_run(arguments.checkpoint, BERT_READER.kind, RNN_READER.kind)
-        text = sys.stdin.read() if arguments.context == "-" else "".join(read_pieces(arguments.context))
+        text = "".join(utf8_lines(sys.stdin) if arguments.context == "-" else read_pieces(arguments.context))
+        if not text.strip():
+            raise ValueError("standard input: it is empty, expected a text")
         if not arguments.question.strip():
             raise ValueError(f"question: got {arguments.question!r}, expected at least one word")
         found, score = reading.answer(run, arguments.question, text)
@@ -311,5 +315,5 @@ def run_fill(arguments: argparse.Namespace) -> int:
         print(json.dumps([[{"word": word, "probability": p} for word, p in of_one] for of_one in guesses]))
     else:
         for of_one in guesses:
-            print(", ".join(f"{word} {p:.1%}" for word, p in of_one))
+            print(", ".join(f"{SHOWN.get(word, word)} {p:.1%}" for word, p in of_one))
     return 0

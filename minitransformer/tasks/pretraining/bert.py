@@ -98,7 +98,7 @@ def steps(run: Run, text: Text) -> Iterator[Step]:
 def draw(sentences: Sentences, run: Run, rng: Rng, short: bool = False) -> tuple[Pairs, Masked]:
     """A batch, of the full length or of short pairs (Devlin et al. 2019, A.2, have nine of ten steps short)."""
     s = run.settings
-    context, B = (s.short, s.B * s.context // s.short) if short else (s.context, s.B)
+    context, B = (s.short, s.B * s.context // s.short) if short and s.short < s.context else (s.context, s.B)
     pairs = draw_pairs(sentences, context, B, rng)
     return pairs, mask_words(pairs.ids, run.vocabulary.size, rng)
 

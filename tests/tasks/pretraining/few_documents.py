@@ -1,0 +1,37 @@
+"""A small BERT and a small corpus, through files of one's own, as readers have them."""
+
+import numpy as np
+
+from minitransformer.data.corpus import text_files
+from minitransformer.tasks.pretraining import bert
+from minitransformer.training.session import Goal
+
+SMALL = bert.BERT.settings._replace(
+    n_layers=1, d_model=16, h=2, d_ff=32, context=48, short=24, vocabulary=150, B=4, peak=1e-2, warmup=10
+)
+THINGS, PLACES = ("cat", "dog", "bird", "fish"), ("house", "garden", "water", "tree")
+
+
+def write_texts(directory):
+    """Two files of sentences in which the words around a word say much about it. -> their paths"""
+    rng = np.random.default_rng(0)
+    paths = []
+    for number in range(2):
+        documents = []
+        for i in range(60):
+            thing, place = THINGS[rng.integers(4)], PLACES[rng.integers(4)]
+            documents.append(
+                f"The {thing} {i} is in the {place}. It was {number + 2 * i} there. We saw the {thing} go."
+            )
+        path = directory / f"text{number}.txt"
+        path.write_text("\n\n".join(documents), encoding="utf-8")
+        paths.append(str(path))
+    return paths
+
+
+def few_documents(directory):
+    return bert.prepare(text_files(write_texts(directory)), SMALL.vocabulary)
+
+
+def small_run(text, n_steps=1, **changes):
+    return bert.begin(SMALL._replace(**changes), text)._replace(goal=Goal(steps=n_steps))
