@@ -11,7 +11,14 @@ import sys
 from collections.abc import Sequence
 
 from minitransformer import __version__
-from minitransformer.commands import comparing_pretraining, language_models, learning, pretraining, translation
+from minitransformer.commands import (
+    comparing_pretraining,
+    finetuning,
+    language_models,
+    learning,
+    pretraining,
+    translation,
+)
 from minitransformer.commands.common import Parser
 
 INTERRUPTED = 130
@@ -33,13 +40,13 @@ def parser() -> argparse.ArgumentParser:
     language_models.add_train(models)
     translation.add_train(models)
     pretraining.add_pretrain(commands)
-    pretraining.add_finetune(commands)
+    finetuning.add_finetune(commands)
     language_models.add_generate(commands)
     translation.add_translate(commands)
     translation.add_attention(commands)
     pretraining.add_fill(commands)
-    pretraining.add_answer(commands)
-    pretraining.add_classify(commands)
+    finetuning.add_answer(commands)
+    finetuning.add_classify(commands)
     compare = commands.add_parser("compare", help="what each generation of models gave, measured")
     comparisons = compare.add_subparsers(title="comparisons", metavar="WHAT", required=True)
     language_models.add_compare(comparisons)

@@ -1,8 +1,10 @@
 """What all commands share: how they are told things, and how they say that they cannot use them."""
 
 import argparse
+import io
 import sys
-from typing import NoReturn
+from collections.abc import Iterator
+from typing import NoReturn, TextIO
 
 BAD_INPUT = 2
 
@@ -32,3 +34,13 @@ def bad_input(error: ValueError) -> int:
     """What the caller gave cannot be used: one line that says why."""
     print(f"minitransformer: error: {error}", file=sys.stderr)
     return BAD_INPUT
+
+
+def utf8_lines(stream: TextIO) -> Iterator[str]:
+    """Raises ValueError for a line that is not UTF-8, whatever the console takes for granted."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding="utf-8-sig", errors="strict")
+    try:
+        yield from stream
+    except UnicodeDecodeError as error:
+        raise ValueError(f"standard input: not UTF-8 ({error.reason}), expected lines of UTF-8") from error

@@ -28,6 +28,7 @@ from minitransformer.tasks.pretraining.label_efficiency import (
     curve,
     curve_cells,
     load_results,
+    measure,
     plot_curves,
     reader_cells,
 )
@@ -44,7 +45,7 @@ def add_compare(comparisons: Any) -> None:
     """`compare pretraining`."""
     compare = comparisons.add_parser("pretraining", help="what pretraining gives, by the number of labelled examples")
     compare.add_argument(
-        "--minutes", type=float, default=MINUTES, metavar="M", help="in all, on two cores (default 18)"
+        "--minutes", type=float, default=MINUTES, metavar="M", help=f"in all, on two cores (default {MINUTES:g})"
     )
     compare.add_argument(
         "--out", default="compare-pretraining", metavar="DIR", help="what is kept, and gone on with if it is there"
@@ -116,10 +117,6 @@ def pretrain(path: str) -> bool:
     return not bert.carry_on(run, text, Path(path))[1]
 
 
-def measure(cell: Cell, path: str) -> float | None:
-    return label_efficiency.measure(cell, path)
-
-
 def fill_in(results: Results, directory: Path, minutes: float, readers: list[Cell], progress: Progress) -> Results:
     """Measure what is missing; what needs no pretraining, beside it. Raises KeyboardInterrupt once all has stopped."""
     path = str(directory / PRETRAINING)
@@ -167,9 +164,8 @@ def show(screen: Screen, results: Results, readers: list[Cell], minutes: float) 
     """The table of both tasks, and the readers beside one another."""
     rows = []
     for task in (QA, CLASSIFY):
-        for with_it, without in zip(
-            *(curve(results, task, arm, minutes) for arm in (PRETRAINED, SCRATCH)), strict=False
-        ):
+        pretrained, scratch = (curve(results, task, arm, minutes) for arm in (PRETRAINED, SCRATCH))
+        for with_it, without in zip(pretrained, scratch, strict=False):
             rows.append(
                 (
                     TITLES[task],

@@ -1,13 +1,17 @@
 """What all commands that train a model share: how long, with which settings, where to keep it, and what is shown."""
 
 import argparse
+import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from minitransformer.commands.common import bad_input
 from minitransformer.equations.chain_rule import bits
 from minitransformer.files import check_writable
-from minitransformer.learn.screen import Progress
+from minitransformer.learn.screen import DIM, Progress, Screen, SilentScreen, make_screen
+from minitransformer.tasks.run import Kind, Run, load_run
 from minitransformer.training.session import Goal, Report
 from minitransformer.training.settings import described, with_changes
 
@@ -105,3 +109,54 @@ def show_progress(progress: Progress, report: Report, held_out: str) -> None:
         int(WHOLE * step.progress),
         f"step {step.step}  {bits(report.training):.3f} bits a word{held_out}  rate {step.rate:.1e}",
     )
+
+
+def last_look(run: Any) -> str:
+    """What the last look at held-out data came to, where that is a part that is right; empty before the first one."""
+    return f", {run.looks[-1].validation:.0%} right" if run.looks else ""
+
+
+def resumed(arguments: argparse.Namespace, *kinds: Kind) -> tuple[Run, Path]:
+    """The run of one of these kinds to go on with, and where to keep it. Raises ValueError for bad input."""
+    run = load_run(arguments.resume, *kinds)
+    check_resumed(arguments, run.kind.name, getattr(arguments, "model", None) or run.kind.name)
+    return run._replace(goal=goal_of(arguments, run.goal)), resumed_path(arguments)
+
+
+def trained(
+    arguments: argparse.Namespace,
+    run: Run,
+    about: str,
+    carry_on: Callable[[Run, Callable[[Report], None]], tuple[Run, bool]],
+    measure: Callable[[Run], dict[str, Any]],
+    sentence: Callable[[dict[str, Any]], str],
+    path: Path,
+    command: str,
+    then: str,
+) -> int:
+    """Train with a progress bar, measure, and say what came of it, as text or as JSON."""
+    screen: Screen = SilentScreen() if arguments.json else make_screen()
+    screen.say(f"{run.kind.name}: {run.n_weights:,} weights, {about}.")
+    screen.say(described(run.settings), style=DIM)
+    try:
+        with screen.progress(WHOLE) as progress:
+            run, stopped = carry_on(run, lambda r: show_progress(progress, r, last_look(r.run)))
+        measured = measure(run)
+    except ValueError as error:
+        return bad_input(error)
+    screen.say(f"{'Stopped by Ctrl-C. ' if stopped else ''}{sentence(measured)} Kept in {path}.")
+    screen.code(f"minitransformer {f'{command} --resume' if stopped else then} {path}")
+    if arguments.json:
+        result = {
+            "kind": run.kind.name,
+            "settings": run.settings._asdict(),
+            "weights": run.n_weights,
+            "steps": run.state.step,
+            "seconds": run.state.seconds,
+            **measured,
+            "looks": [entry._asdict() for entry in run.looks],
+            "file": str(path),
+            "stopped": stopped,
+        }
+        print(json.dumps(result, indent=2))
+    return INTERRUPTED if stopped else 0

@@ -1,15 +1,14 @@
 """Commands for translation: train a model, translate with it, look at what it attended to."""
 
 import argparse
-import io
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from minitransformer.commands.common import add_common, bad_input
+from minitransformer.commands.common import add_common, bad_input, utf8_lines
 from minitransformer.commands.training import (
     INTERRUPTED,
     WHOLE,
@@ -18,6 +17,7 @@ from minitransformer.commands.training import (
     changed_settings,
     check_resumed,
     goal_of,
+    last_look,
     new_path,
     resumed_path,
     show_progress,
@@ -129,10 +129,6 @@ def resumed(arguments: argparse.Namespace) -> tuple[Run, Pairs, Path]:
     return run._replace(goal=goal_of(arguments, run.goal)), pairs, resumed_path(arguments)
 
 
-def last_look(run: Run) -> str:
-    return f", {run.looks[-1].validation:.0%} right" if run.looks else ""
-
-
 def facts(run: Run, pairs: Pairs) -> dict[str, Any]:
     """What was trained and what came of it, for `--json`."""
     return {
@@ -191,16 +187,6 @@ def translate_lines(run: Run, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
     return 0
-
-
-def utf8_lines(stream: TextIO) -> Iterator[str]:
-    """Raises ValueError for a line that is not UTF-8, whatever the console takes for granted."""
-    if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(encoding="utf-8-sig", errors="strict")
-    try:
-        yield from stream
-    except UnicodeDecodeError as error:
-        raise ValueError(f"standard input: not UTF-8 ({error.reason}), expected lines of UTF-8") from error
 
 
 def run_attention(arguments: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
-"""Windows of a text as inputs and targets of a language model: each position's target is the word after it."""
+"""Batches of ids: windows of a text, each position's target the word after it; rows of unequal length, padded."""
 
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 
 import numpy as np
 
@@ -19,3 +19,13 @@ def check_long_enough(part: Sized, context: int) -> None:
     """A part of a text, as characters or ids, must be longer than one window's inputs."""
     if len(part) <= context:
         raise ValueError(f"text: got a part of {len(part)} characters, expected more than {context} for one window")
+
+
+def padded(rows: Sequence[Array], filler: int, at_start: bool = False) -> Array:
+    """Rows of unequal length as one array.  -> (B, the longest)"""
+    longest = max(map(len, rows))
+    whole = np.full((len(rows), longest), filler)
+    for row, words in zip(whole, rows, strict=True):
+        place = slice(longest - len(words), None) if at_start else slice(len(words))
+        row[place] = words
+    return whole

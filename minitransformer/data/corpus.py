@@ -41,17 +41,16 @@ def load_corpus(paths: Sequence[str | Path] = ()) -> Corpus:
 
 
 def python_reference() -> Corpus:
-    """The topics of `pydoc_data`: some 450 KB of technical English, each topic a document.
+    """The topics of `pydoc_data`: some 450 KB of technical English, each topic a document."""
+    return with_elsewhere("the Python language reference (pydoc_data.topics)", (), reference_documents)
 
-    A topic belongs to one side by a checksum of its name, so that the split is the same on every machine.
-    """
+
+def reference_documents() -> Iterator[Document]:
+    """A topic belongs to one side by a checksum of its name, so that the split is the same on every machine."""
     from pydoc_data.topics import topics
 
-    def documents() -> Iterator[Document]:
-        for name in sorted(topics):
-            yield Document(side_of(zlib.crc32(name.encode())), topics[name])
-
-    return with_elsewhere("the Python language reference (pydoc_data.topics)", (), documents)
+    for name in sorted(topics):
+        yield Document(side_of(zlib.crc32(name.encode())), topics[name])
 
 
 def text_files(paths: Sequence[str | Path]) -> Corpus:

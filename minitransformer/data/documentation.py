@@ -1,9 +1,8 @@
 """What there is to pretrain on without a download: the Python reference and docstrings, 4 MB of technical English."""
 
-import zlib
 from collections.abc import Iterator
 
-from minitransformer.data.corpus import Corpus, Document, side_of, with_elsewhere
+from minitransformer.data.corpus import Corpus, Document, reference_documents, with_elsewhere
 from minitransformer.data.docstrings import library_docstrings, numpy_docstrings
 
 
@@ -12,13 +11,10 @@ def documentation() -> Corpus:
 
     The docstrings that the tasks of 3.5 are tested on are on the same sides here: pretraining has not seen them.
     """
-    from pydoc_data.topics import topics
-
     docstrings = [*numpy_docstrings(), *library_docstrings()]
 
     def documents() -> Iterator[Document]:
-        for name in sorted(topics):
-            yield Document(side_of(zlib.crc32(name.encode())), topics[name])
+        yield from reference_documents()
         for docstring in docstrings:
             yield Document(docstring.side, docstring.text)
 

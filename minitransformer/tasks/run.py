@@ -3,7 +3,7 @@
 It serves every task that has word pieces: pretraining, and what comes after it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +11,8 @@ import numpy as np
 
 from minitransformer.data.vocabularies import vocabulary_from
 from minitransformer.data.vocabulary import Vocabulary
+from minitransformer.training import session
+from minitransformer.training.adam import decay_of_matrices
 from minitransformer.training.checkpoint import (
     DAMAGED,
     Checkpoint,
@@ -21,8 +23,9 @@ from minitransformer.training.checkpoint import (
     take_state,
     take_tree,
 )
-from minitransformer.training.loop import State, new_state
-from minitransformer.training.session import Goal
+from minitransformer.training.layer_rates import layer_rates
+from minitransformer.training.loop import Plan, State, Step, new_state
+from minitransformer.training.session import Goal, Report
 from minitransformer.training.settings import check_settings
 from minitransformer.tree import flatten
 
@@ -85,6 +88,26 @@ def looked(run: Run, training_loss: float, validation: float) -> Run:
     """The run with one more look at held-out data."""
     entry = Look(run.state.step, run.state.seconds, training_loss, validation)
     return run._replace(looks=(*run.looks, entry))
+
+
+def plan(run: Run, body: str | None = None) -> Plan:
+    """As the run's settings say, to its goal. body: the field of the weights that was pretrained, if there is one."""
+    s = run.settings
+    share = layer_rates(run.weights, body, s.layer_decay, s.frozen) if body else 1.0
+    decay = decay_of_matrices(run.weights, s.decay)
+    return Plan(**run.goal._asdict(), peak=s.peak, share=share, warmup=s.warmup, floor=0.0, decay=decay)
+
+
+def carry_on(
+    run: Run,
+    steps: Iterator[Step],
+    look: Callable[[Run, float], Run],
+    path: Path | None = None,
+    report: Callable[[Report], None] = lambda r: None,
+) -> tuple[Run, bool]:
+    """As `session.carry_on`; with a `path`, the run is kept there."""
+    save = None if path is None else lambda run: save_run(path, run)
+    return session.carry_on(run, steps, look, save, report)
 
 
 def save_run(path: str | Path, run: Run) -> None:

@@ -6,7 +6,7 @@ import json
 import pytest
 from few_documents import write_texts
 
-from minitransformer.commands import language_models, pretraining
+from minitransformer.commands import language_models, pretraining, training
 from minitransformer.data.docstrings import Docstring
 from minitransformer.learn.screen import PlainScreen
 from minitransformer.tasks import finetuning
@@ -34,7 +34,7 @@ DOCSTRINGS = [docstring(number) for number in range(40)]
 def here(tmp_path, monkeypatch):
     """A directory to work in, with files of text, and a few docstrings instead of all that there are."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pretraining, "make_screen", PlainScreen)
+    monkeypatch.setattr(training, "make_screen", PlainScreen)
     monkeypatch.setattr(language_models, "make_screen", PlainScreen)
     monkeypatch.setattr(reading, "numpy_docstrings", lambda: DOCSTRINGS)
     monkeypatch.setattr(topics, "library_docstrings", lambda: DOCSTRINGS)

@@ -9,13 +9,11 @@ import numpy as np
 from minitransformer.data.vocabulary import Vocabulary
 from minitransformer.equations.cross_entropy import cross_entropy, cross_entropy_backward
 from minitransformer.equations.softmax import softmax
+from minitransformer.tasks import run as runs
 from minitransformer.tasks.classification.classifiers import CLASSIFIERS, Classifier, encoded
 from minitransformer.tasks.classification.topics import Labelled, load_topics
-from minitransformer.tasks.run import Rng, Run, looked, save_run
-from minitransformer.training import session
-from minitransformer.training.adam import decay_of_matrices
-from minitransformer.training.layer_rates import layer_rates
-from minitransformer.training.loop import LossAndGradient, Plan, Step, train
+from minitransformer.tasks.run import Rng, Run, looked
+from minitransformer.training.loop import LossAndGradient, Step, train
 from minitransformer.training.session import Report
 
 Array = np.ndarray
@@ -51,16 +49,13 @@ def steps(run: Run, data: Data) -> Iterator[Step]:
     """Go on to the run's goal; one record a step, with the state after it. The run's own arrays change in place."""
     s = run.settings
     classifier = CLASSIFIERS[run.kind.name]
-    share = layer_rates(run.weights, classifier.body, s.layer_decay, s.frozen)
-    decay = decay_of_matrices(run.weights, s.decay)
-    plan = Plan(**run.goal._asdict(), peak=s.peak, share=share, warmup=s.warmup, floor=0.0, decay=decay)
 
     def next_batch(number: int, rng: Rng) -> tuple[tuple, Array]:
         chosen = rng.integers(0, len(data.training.ids), s.B)
         texts = [data.training.ids[i] for i in chosen]
         return classifier.pack(texts, run.vocabulary.size, s.context), data.training.topics[chosen]
 
-    return train(run.state, plan, next_batch, loss_and_gradient(run, classifier))
+    return train(run.state, runs.plan(run, classifier.body), next_batch, loss_and_gradient(run, classifier))
 
 
 def loss_and_gradient(run: Run, classifier: Classifier) -> LossAndGradient:
@@ -96,6 +91,5 @@ def look(run: Run, data: Data, training_loss: float) -> Run:
 def carry_on(
     run: Run, data: Data, path: Path | None = None, report: Callable[[Report], None] = lambda r: None
 ) -> tuple[Run, bool]:
-    """As `session.carry_on`; with a `path`, the run is kept there."""
-    save = None if path is None else lambda run: save_run(path, run)
-    return session.carry_on(run, steps(run, data), lambda run, loss: look(run, data, loss), save, report)
+    """As `tasks.run.carry_on`."""
+    return runs.carry_on(run, steps(run, data), lambda run, loss: look(run, data, loss), path, report)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minitransformer.data.batches import padded
 from minitransformer.data.vocabulary import Vocabulary
 from minitransformer.layers.embedding import Embedding
 from minitransformer.layers.linear import init_linear
@@ -87,13 +88,9 @@ def pack_for_bert(texts: Sequence[Array], V: int, context: int) -> tuple[Array, 
 
 def init_gpt_kind(V: int, classes: int, s: GptClassifierSettings, rng: Rng) -> GPTClassifier:
     """With one word more than the vocabulary has, the classification token."""
-    as_language_model = language_model.GptSettings(
-        **{name: value for name, value in s._asdict().items() if name in SHARED}, tied=True
-    )
+    shared = {name: value for name, value in s._asdict().items() if name in language_model.GptSettings._fields}
+    as_language_model = language_model.GptSettings(**shared, tied=True)
     return init_gpt_classifier(language_model.init(np.zeros(0, np.int64), V + 1, as_language_model, rng), classes, rng)
-
-
-SHARED = {"n_layers", "d_model", "h", "d_ff", "rate", "activation", "norm_first", "learned_positions", "context"}
 
 
 def with_token(body: GPT, rng: Rng) -> GPT:
@@ -106,11 +103,7 @@ def with_token(body: GPT, rng: Rng) -> GPT:
 def pack_for_gpt(texts: Sequence[Array], V: int, context: int) -> tuple[Array, Array]:
     """The text, as much of it as fits, and the classification token, whose id is V: ids, lengths. Padding is V, too."""
     rows = [np.append(text[: context - 1], V) for text in texts]
-    lengths = np.array([len(row) for row in rows])
-    ids = np.full((len(rows), lengths.max()), V)
-    for row, tokens in zip(ids, rows, strict=True):
-        row[: len(tokens)] = tokens
-    return ids, lengths
+    return padded(rows, V), np.array([len(row) for row in rows])
 
 
 BERT_CLASSIFIER = Classifier(

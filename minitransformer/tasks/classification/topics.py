@@ -1,12 +1,11 @@
 """Section 3.5.2: docstrings of the standard library, and the topic that their module is about."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
-
-import numpy as np
 
 from minitransformer.data.corpus import TEST, TRAINING, VALIDATION
 from minitransformer.data.docstrings import Docstring, library_docstrings
+from minitransformer.tasks.labels import drawn, shuffled
 
 MODULES = {
     "concurrency": (
@@ -65,10 +64,4 @@ def load_topics(seed: int = 0, labels: int | None = None) -> Topics:
         labelled(docstring for docstring in docstrings if docstring.side == side)
         for side in (TRAINING, VALIDATION, TEST)
     )
-    if labels is not None and not 1 <= labels <= len(training):
-        raise ValueError(f"labels: got {labels}, expected 1 to {len(training)}")
-    return Topics(shuffled(training, seed)[:labels], shuffled(validation, 0), shuffled(test, 0))
-
-
-def shuffled(rows: Sequence[Labelled], seed: int) -> list[Labelled]:
-    return [rows[i] for i in np.random.default_rng(seed).permutation(len(rows))]
+    return Topics(drawn(training, labels, seed), shuffled(validation, 0), shuffled(test, 0))

@@ -18,13 +18,12 @@ from minitransformer.models.bert_pretraining import (
     bert_pretraining_backward,
     init_bert_pretraining,
 )
+from minitransformer.tasks import run as runs
 from minitransformer.tasks.pretraining import neighbours
 from minitransformer.tasks.pretraining.masking import Masked, mask_words
 from minitransformer.tasks.pretraining.sentence_pairs import Pairs, Sentences, draw_pairs, split
-from minitransformer.tasks.run import Kind, Rng, Run, looked, new_run, save_run
-from minitransformer.training import session
-from minitransformer.training.adam import decay_of_matrices
-from minitransformer.training.loop import LossAndGradient, Plan, Step, train
+from minitransformer.tasks.run import Kind, Rng, Run, looked, new_run
+from minitransformer.training.loop import LossAndGradient, Step, train
 from minitransformer.training.session import Report
 
 Array = np.ndarray
@@ -85,14 +84,11 @@ def begin(settings: BertSettings, text: Text, seed: int = 0, paths: tuple[str, .
 
 def steps(run: Run, text: Text) -> Iterator[Step]:
     """Go on to the run's goal; one record a step, with the state after it. The run's own arrays change in place."""
-    s = run.settings
-    decay = decay_of_matrices(run.weights, s.decay)
-    plan = Plan(**run.goal._asdict(), peak=s.peak, warmup=s.warmup, floor=0.0, decay=decay, beta2=0.98)
 
     def batch(number: int, rng: Rng) -> tuple[Pairs, Masked]:
-        return draw(text.training, run, rng, short=(number + 1) % s.long_every != 0)
+        return draw(text.training, run, rng, short=(number + 1) % run.settings.long_every != 0)
 
-    return train(run.state, plan, batch, loss_and_gradient(run))
+    return train(run.state, runs.plan(run)._replace(beta2=0.98), batch, loss_and_gradient(run))
 
 
 def draw(sentences: Sentences, run: Run, rng: Rng, short: bool = False) -> tuple[Pairs, Masked]:
@@ -152,14 +148,14 @@ def baselines(run: Run, text: Text) -> Baselines:
     """What can be guessed of the test's masked words without a model."""
     V = run.vocabulary.size
     documents = [np.concatenate(document) for document in text.training.documents]
-    tables = {width: neighbours.count(documents, V, width) for width in neighbours.WIDTHS}
+    tables = neighbours.count(documents, V, max(neighbours.WIDTHS))
 
     def right(sentences: Sentences, width: int) -> float:
         batches = held_out(sentences, run, JUDGE_AT)
-        hits = [neighbours.guess(m.ids, m.places, tables[width], V) == m.targets for _, m in batches]
+        hits = [neighbours.guess(m.ids, m.places, neighbours.up_to(tables, width), V) == m.targets for _, m in batches]
         return float(np.concatenate(hits).mean())
 
-    best = max(tables, key=lambda width: right(text.validation, width))
+    best = max(neighbours.WIDTHS, key=lambda width: right(text.validation, width))
     most_frequent = np.bincount(np.concatenate(documents)).argmax()
     targets = np.concatenate([masked.targets for _, masked in held_out(text.test, run, JUDGE_AT)])
     return Baselines(float((targets == most_frequent).mean()), right(text.test, best), best)
@@ -172,6 +168,5 @@ def look(run: Run, text: Text, training_loss: float) -> Run:
 def carry_on(
     run: Run, text: Text, path: Path | None = None, report: Callable[[Report], None] = lambda r: None
 ) -> tuple[Run, bool]:
-    """As `session.carry_on`; with a `path`, the run is kept there."""
-    save = None if path is None else lambda run: save_run(path, run)
-    return session.carry_on(run, steps(run, text), lambda run, loss: look(run, text, loss), save, report)
+    """As `tasks.run.carry_on`."""
+    return runs.carry_on(run, steps(run, text), lambda run, loss: look(run, text, loss), path, report)

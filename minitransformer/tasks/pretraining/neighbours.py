@@ -25,6 +25,11 @@ def count(texts: list[Array], V: int, width: int) -> list[Table]:
     return [table(texts, V, left, right) for left, right in shapes]
 
 
+def up_to(tables: list[Table], width: int) -> list[Table]:
+    """Those that `count` gives for a smaller width, in the same order."""
+    return [t for t in tables if max(t.left, t.right) <= width]
+
+
 def table(texts: list[Array], V: int, left: int, right: int) -> Table:
     n = left + right + 1
     rows = [np.lib.stride_tricks.sliding_window_view(text, n) for text in texts if len(text) >= n]
@@ -54,9 +59,8 @@ def guess(ids: Array, places: Array, tables: list[Table], V: int) -> Array:
     margin = max(t.left for t in tables)
     padded = np.pad(ids, ((0, 0), (margin, margin)), constant_values=V - 1)
     for t in tables:
-        offsets = [k for k in range(-t.left, t.right + 1) if k]
-        contexts = code(np.stack([padded[rows, columns + margin + k] for k in offsets], axis=1), V) if offsets else None
-        contexts = np.zeros(len(places), np.int64) if contexts is None else contexts
+        offsets = np.delete(np.arange(-t.left, t.right + 1), t.left)  # (k,)
+        contexts = code(padded[rows[:, None], columns[:, None] + margin + offsets], V)
         found = np.minimum(np.searchsorted(t.contexts, contexts), len(t.contexts) - 1)
         fits = (guesses < 0) & (t.contexts[found] == contexts)
         guesses[fits] = t.words[found[fits]]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minitransformer.data.batches import padded
 from minitransformer.data.word_pieces import CLS, PAD, SEP, WordPieces
 from minitransformer.models.bert_pretraining import ELSEWHERE, FOLLOWS
 
@@ -104,9 +105,7 @@ def packed(firsts: Iterable[Array], seconds: Iterable[Array] | None) -> tuple[Ar
         rows = [np.concatenate([[CLS], first, [SEP], second, [SEP]]) for first, second in pairs]
         breaks = [len(first) + 2 for first, _ in pairs]
     lengths = np.array([len(row) for row in rows])
-    ids = np.full((len(rows), lengths.max()), PAD)
-    for row, tokens in zip(ids, rows, strict=True):
-        row[: len(tokens)] = tokens
+    ids = padded(rows, PAD)
     places = np.arange(ids.shape[1])
     segments = (places >= np.array(breaks)[:, None]) & (places < lengths[:, None])
     return ids, segments.astype(np.int64), lengths

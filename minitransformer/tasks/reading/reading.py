@@ -12,6 +12,8 @@ from minitransformer.data.docstrings import Docstring, numpy_docstrings
 from minitransformer.data.word_pieces import WordPieces
 from minitransformer.decoding.best_span import BestSpan, best_span
 from minitransformer.equations.cross_entropy import cross_entropy, cross_entropy_backward
+from minitransformer.tasks import run as runs
+from minitransformer.tasks.labels import drawn, shuffled
 from minitransformer.tasks.reading.questions import questions
 from minitransformer.tasks.reading.readers import READERS, Reader
 from minitransformer.tasks.reading.windows import (
@@ -26,11 +28,8 @@ from minitransformer.tasks.reading.windows import (
     first_place,
     read_document,
 )
-from minitransformer.tasks.run import Rng, Run, looked, save_run
-from minitransformer.training import session
-from minitransformer.training.adam import decay_of_matrices
-from minitransformer.training.layer_rates import layer_rates
-from minitransformer.training.loop import LossAndGradient, Plan, Step, train
+from minitransformer.tasks.run import Rng, Run, looked
+from minitransformer.training.loop import LossAndGradient, Step, train
 from minitransformer.training.session import Report
 
 Array = np.ndarray
@@ -58,10 +57,11 @@ def prepare(vocabulary: WordPieces, seed: int = 0, labels: int | None = None) ->
         side: examples([docstring for docstring in docstrings if docstring.side == side], vocabulary)
         for side in (TRAINING, VALIDATION, TEST)
     }
-    training = shuffled(sides[TRAINING], seed)
-    if labels is not None and not 1 <= labels <= len(training):
-        raise ValueError(f"labels: got {labels}, expected 1 to {len(training)}")
-    return Data(training[:labels], shuffled(sides[VALIDATION], 0)[:LOOK_AT], shuffled(sides[TEST], 0)[:JUDGE_AT])
+    return Data(
+        drawn(sides[TRAINING], labels, seed),
+        shuffled(sides[VALIDATION], 0)[:LOOK_AT],
+        shuffled(sides[TEST], 0)[:JUDGE_AT],
+    )
 
 
 def examples(docstrings: Sequence[Docstring], vocabulary: WordPieces) -> list[Example]:
@@ -70,23 +70,16 @@ def examples(docstrings: Sequence[Docstring], vocabulary: WordPieces) -> list[Ex
     return [one for one in found if one is not None]
 
 
-def shuffled(rows: list[Any], seed: int) -> list[Any]:
-    return [rows[i] for i in np.random.default_rng(seed).permutation(len(rows))]
-
-
 def steps(run: Run, data: Data) -> Iterator[Step]:
     """Go on to the run's goal; one record a step, with the state after it. The run's own arrays change in place."""
     s = run.settings
     reader = READERS[run.kind.name]
-    share = layer_rates(run.weights, reader.body, s.layer_decay, s.frozen) if reader.body else 1.0
-    decay = decay_of_matrices(run.weights, s.decay)
-    plan = Plan(**run.goal._asdict(), peak=s.peak, share=share, warmup=s.warmup, floor=0.0, decay=decay)
 
     def next_batch(number: int, rng: Rng) -> Batch:
         chosen = rng.integers(0, len(data.training), s.B)
         return batch([draw_window(data.training[i], s.context, WITH_ANSWER, rng) for i in chosen])
 
-    return train(run.state, plan, next_batch, loss_and_gradient(run, reader))
+    return train(run.state, runs.plan(run, reader.body), next_batch, loss_and_gradient(run, reader))
 
 
 def loss_and_gradient(run: Run, reader: Reader) -> LossAndGradient:
@@ -175,6 +168,5 @@ def look(run: Run, data: Data, training_loss: float) -> Run:
 def carry_on(
     run: Run, data: Data, path: Path | None = None, report: Callable[[Report], None] = lambda r: None
 ) -> tuple[Run, bool]:
-    """As `session.carry_on`; with a `path`, the run is kept there."""
-    save = None if path is None else lambda run: save_run(path, run)
-    return session.carry_on(run, steps(run, data), lambda run, loss: look(run, data, loss), save, report)
+    """As `tasks.run.carry_on`."""
+    return runs.carry_on(run, steps(run, data), lambda run, loss: look(run, data, loss), path, report)

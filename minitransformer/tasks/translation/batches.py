@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minitransformer.data.batches import padded
 from minitransformer.equations.cross_entropy import IGNORE
 from minitransformer.tasks.translation.language import Language
 from minitransformer.tasks.translation.pairs import Pairs
@@ -39,16 +40,6 @@ def target_batch(rows: Sequence[Array], language: Language) -> tuple[Array, Arra
     inputs = padded([np.append(language.start, words) for words in rows], language.end)
     targets = padded([np.append(words, language.end) for words in rows], IGNORE)
     return inputs, targets
-
-
-def padded(rows: Sequence[Array], filler: int, at_start: bool = False) -> Array:
-    """Rows of unequal length as one array.  -> (B, the longest)"""
-    longest = max(map(len, rows))
-    whole = np.full((len(rows), longest), filler)
-    for row, words in zip(whole, rows, strict=True):
-        place = slice(longest - len(words), None) if at_start else slice(len(words))
-        row[place] = words
-    return whole
 
 
 def next_batch(pairs: Pairs, B: int, seed: int, at_start: bool = False) -> NextBatch:

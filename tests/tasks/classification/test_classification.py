@@ -14,12 +14,11 @@ from minitransformer.tasks.classification.classification import (
     carry_on,
     prepare,
     probabilities,
-    save_run,
     steps,
 )
 from minitransformer.tasks.classification.classifiers import CLASSIFIERS
 from minitransformer.tasks.classification.topics import TOPICS
-from minitransformer.tasks.run import load_run, new_run
+from minitransformer.tasks.run import load_run, new_run, save_run
 from minitransformer.training.session import Goal
 from minitransformer.tree import leaves
 

@@ -26,7 +26,7 @@ from minitransformer.tasks.reading.reading import (
     within,
 )
 from minitransformer.tasks.reading.windows import all_windows, batch, draw_window, first_place
-from minitransformer.tasks.run import load_run, new_run
+from minitransformer.tasks.run import load_run, new_run, save_run
 from minitransformer.training.session import Goal
 
 COMMON = {"context": 48, "B": 8, "peak": 1e-2, "decay": 0.0, "warmup": 10}
@@ -158,7 +158,7 @@ def test_resuming_gives_the_same_steps_bit_for_bit(name, tmp_path):
     whole = [step[:5] for step in steps(small_run(name, 6, **changes), data)]
     run = small_run(name, 6, **changes)
     first = list(itertools.islice(steps(run, data), 2))
-    reading.save_run(tmp_path / "x.run", run._replace(state=first[-1].state))
+    save_run(tmp_path / "x.run", run._replace(state=first[-1].state))
     rest = list(steps(load_run(tmp_path / "x.run", READERS[name].kind), data))
     assert [step[:5] for step in first + rest] == whole
 

@@ -1,0 +1,169 @@
+"""Commands for fine-tuning: make a pretrained model learn a task, then ask it."""
+
+import argparse
+import json
+import sys
+from typing import Any
+
+import numpy as np
+
+from minitransformer.commands.common import add_common, bad_input, utf8_lines
+from minitransformer.commands.training import (
+    add_keeping,
+    add_training,
+    changed_settings,
+    goal_of,
+    new_path,
+    resumed,
+    trained,
+)
+from minitransformer.data.text_file import read_pieces
+from minitransformer.tasks import finetuning
+from minitransformer.tasks.classification import classification
+from minitransformer.tasks.classification.classifiers import BERT_CLASSIFIER, GPT_CLASSIFIER
+from minitransformer.tasks.language_modelling.run import load_run as load_language_model
+from minitransformer.tasks.pretraining.bert import BERT
+from minitransformer.tasks.reading import reading
+from minitransformer.tasks.reading.readers import BERT_READER, RNN_READER
+from minitransformer.tasks.run import Run, load_run
+from minitransformer.training.checkpoint import load_checkpoint
+from minitransformer.training.session import Goal
+
+TASKS = {"qa": reading, "classify": classification}
+TASK_OF = {"qa": BERT_READER.kind.task, "classify": BERT_CLASSIFIER.kind.task}
+OPTIONS = {"source": "from", "labels": "labels", "scratch": "scratch"}
+
+
+def add_finetune(commands: Any) -> None:
+    """`finetune qa`, `finetune classify`."""
+    finetune = commands.add_parser("finetune", help="make a pretrained model learn a task")
+    tasks = finetune.add_subparsers(title="tasks", metavar="TASK", required=True)
+    qa = tasks.add_parser("qa", help="sections 3.5.1 and 6.3: answer questions about NumPy's docstrings")
+    qa.add_argument("--model", choices=("bert", "rnn"), help="BERT, or the recurrent reader before it (default bert)")
+    classify = tasks.add_parser("classify", help="section 3.5.2: tell the topic of docstrings of the standard library")
+    for name, command, settings in (("qa", qa, BERT_READER), ("classify", classify, BERT_CLASSIFIER)):
+        command.add_argument("--from", dest="source", metavar="RUN", help="what `pretrain bert` wrote, or `train gpt`")
+        command.add_argument("--scratch", action="store_true", help="of its shape, but with random weights")
+        command.add_argument("--labels", type=int, metavar="N", help="examples to learn from (default: all)")
+        add_keeping(command, name, settings.kind.settings)
+        add_training(command)
+        command.set_defaults(run=run_finetune, task=name)
+        add_common(command)
+
+
+def add_answer(commands: Any) -> None:
+    command = commands.add_parser("answer", help="answer a question about a text")
+    command.add_argument("checkpoint", metavar="RUN", help="what `finetune qa` wrote")
+    command.add_argument("--question", required=True, metavar="Q", help="such as: what is the type of parameter axis?")
+    command.add_argument("--context", required=True, metavar="FILE", help="the text, UTF-8; -: standard input")
+    command.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
+    command.set_defaults(run=run_answer)
+
+
+def add_classify(commands: Any) -> None:
+    command = commands.add_parser("classify", help="tell the topic of a text")
+    command.add_argument("checkpoint", metavar="RUN", help="what `finetune classify` wrote")
+    command.add_argument("text", metavar="TEXT")
+    command.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
+    command.set_defaults(run=run_classify)
+
+
+def run_finetune(arguments: argparse.Namespace) -> int:
+    task = TASKS[arguments.task]
+    try:
+        if arguments.resume:
+            run, path = resumed(arguments, *(kind for kind in finetuning.KINDS if kind.task == TASK_OF[arguments.task]))
+            for name in ("source", "labels", "scratch"):
+                if getattr(arguments, name) is not None and getattr(arguments, name) is not False:
+                    raise ValueError(f"{OPTIONS[name]}: a run that is resumed keeps its own, expected none")
+        else:
+            path = new_path(arguments.task, arguments)
+            run = begun(arguments)
+        data = task.prepare(run.vocabulary, run.seed, run.about.get("labels"))
+    except (MemoryError, TypeError, ValueError) as error:
+        return bad_input(error)
+    if task is reading:
+        about = f"on questions about NumPy's docstrings: {len(data.training):,} to learn from"
+    else:
+        about = f"on docstrings of the standard library: {len(data.training.ids):,} to learn from"
+    return trained(
+        arguments,
+        run,
+        about,
+        lambda run, report: task.carry_on(run, data, path, report),
+        lambda run: task_facts(run, data),
+        summary,
+        path,
+        f"finetune {arguments.task}",
+        "answer" if task is reading else "classify",
+    )
+
+
+def begun(arguments: argparse.Namespace) -> Run:
+    """A new run for the task. Raises ValueError for bad input."""
+    if arguments.source is None:
+        raise ValueError("from: got nothing, expected a RUN of `pretrain bert` (with --scratch for its shape alone)")
+    about = {"from": arguments.source, "scratch": arguments.scratch, "labels": arguments.labels}
+    is_gpt = arguments.task == "classify" and load_checkpoint(arguments.source).description.get("kind") == "gpt"
+    if is_gpt:
+        settings = changed_settings(GPT_CLASSIFIER.kind.settings, arguments)
+        pretrained = load_language_model(arguments.source)
+        run = finetuning.gpt_classifier(pretrained, settings, arguments.seed, arguments.scratch, about)
+    else:
+        pretrained = load_run(arguments.source, BERT)
+        if arguments.task == "classify":
+            settings = changed_settings(BERT_CLASSIFIER.kind.settings, arguments)
+            run = finetuning.bert_classifier(pretrained, settings, arguments.seed, arguments.scratch, about)
+        elif arguments.model == "rnn":
+            settings = changed_settings(RNN_READER.kind.settings, arguments)
+            run = finetuning.rnn_reader(pretrained, settings, arguments.seed, about)
+        else:
+            settings = changed_settings(BERT_READER.kind.settings, arguments)
+            run = finetuning.reader(pretrained, settings, arguments.seed, arguments.scratch, about)
+    return run._replace(goal=goal_of(arguments, Goal(steps=settings.steps)))
+
+
+def task_facts(run: Run, data: Any) -> dict[str, Any]:
+    if isinstance(data, reading.Data):
+        found = reading.score(run, data.test)
+        return {"tested": len(data.test), "right": found.exact, "f1": found.f1}
+    return {"tested": len(data.test.ids), "right": classification.accuracy(run, data.test)}
+
+
+def summary(facts: dict[str, Any]) -> str:
+    f1 = f" (mean overlap, F1: {facts['f1']:.1%})" if "f1" in facts else ""
+    return f"{facts['right']:.1%} of {facts['tested']:,} test examples right{f1}."
+
+
+def run_answer(arguments: argparse.Namespace) -> int:
+    try:
+        run = load_run(arguments.checkpoint, BERT_READER.kind, RNN_READER.kind)
+        text = "".join(utf8_lines(sys.stdin) if arguments.context == "-" else read_pieces(arguments.context))
+        if not text.strip():
+            raise ValueError("standard input: it is empty, expected a text")
+        if not arguments.question.strip():
+            raise ValueError(f"question: got {arguments.question!r}, expected at least one word")
+        found, score = reading.answer(run, arguments.question, text)
+    except ValueError as error:
+        return bad_input(error)
+    if arguments.json:
+        print(json.dumps({"question": arguments.question, "answer": found, "score": score}, ensure_ascii=False))
+    else:
+        print("(no answer)" if found is None else found)
+    return 0
+
+
+def run_classify(arguments: argparse.Namespace) -> int:
+    try:
+        run = load_run(arguments.checkpoint, BERT_CLASSIFIER.kind, GPT_CLASSIFIER.kind)
+        if not arguments.text.strip():
+            raise ValueError(f"text: got {arguments.text!r}, expected at least one word")
+    except ValueError as error:
+        return bad_input(error)
+    (p,) = classification.probabilities(run, [run.vocabulary.encode(arguments.text)])
+    ranked = [(run.classes[i], float(p[i])) for i in np.argsort(-p)]
+    if arguments.json:
+        print(json.dumps(dict(ranked)))
+    else:
+        print("\n".join(f"{probability:6.1%}  {name}" for name, probability in ranked[:3]))
+    return 0
