@@ -36,7 +36,7 @@ from minitransformer.tasks.run import load_run, save_run
 from minitransformer.training.session import Goal
 
 PROCESSES = 2
-SHARES = {"pretraining": 0.45, "readers": 0.07}  # of the minutes; the rest is for the curves, and for measuring
+SHARES = {"pretraining": 0.45, "readers": 0.11}  # of the minutes; the rest is for the curves, and for measuring
 TITLES = {QA: "questions", CLASSIFY: "topics"}
 PRETRAINING = "bert.run"
 

@@ -47,16 +47,17 @@ class BertEmbeddingCache(NamedTuple):
 def init_bert_embedding(
     V: int, context: int, d_model: int, rng: np.random.Generator, dtype: DTypeLike = np.float32
 ) -> BertEmbedding:
-    """Words of standard deviation 1/sqrt(d_model), since the same table scores them, and segments, too.
+    """Words of standard deviation 1/sqrt(d_model), since the same table scores them.
 
     The learned positions start as the sines and cosines of 4.3, as large as the words: attention finds neighbours with
-    them from the start, which it has to before it can guess a word from them.
+    them from the start, which it has to before it can guess a word from them. Segments start a tenth as large: else
+    what places of one segment have in common hides from attention that a word of the other one is the same.
     """
     words, segments = (init_embedding(n, d_model, rng, dtype).E for n in (V, SEGMENTS))
     size = words.dtype.type(d_model**-0.5)
     P = (math.sqrt(2 / d_model) * positional_encoding(context, d_model)).astype(dtype)
     return BertEmbedding(
-        Embedding(words * size), LearnedPositions(P), Embedding(segments * size), init_layer_norm(d_model, dtype)
+        Embedding(words * size), LearnedPositions(P), Embedding(segments * (size / 10)), init_layer_norm(d_model, dtype)
     )
 
 

@@ -15,6 +15,8 @@ from minitransformer.layers.bert_embedding import (
 )
 from minitransformer.layers.encoder import Encoder, EncoderCache, encoder, encoder_backward, init_encoder
 from minitransformer.layers.encoder_layer import Config
+from minitransformer.layers.layer_norm import init_layer_norm
+from minitransformer.layers.starting_heads import with_starting_heads
 
 Array = np.ndarray
 
@@ -40,11 +42,17 @@ def init_bert(
     d_ff: int,
     rng: np.random.Generator,
     dtype: DTypeLike = np.float32,
+    final_norm: bool = False,
+    looking: bool = False,
 ) -> Bert:
-    """context: the longest input, for whose positions vectors are learned."""
-    return Bert(
-        init_bert_embedding(V, context, d_model, rng, dtype), init_encoder(n_layers, d_model, h, d_ff, rng, dtype)
-    )
+    """context: the longest input, for whose positions vectors are learned.
+
+    final_norm: after the last layer, as a pre-norm stack needs it; looking: with the heads of `starting_heads`.
+    """
+    embedding = init_bert_embedding(V, context, d_model, rng, dtype)
+    random = init_encoder(n_layers, d_model, h, d_ff, rng, dtype)
+    layers = with_starting_heads(random, h, rng) if looking else random
+    return Bert(embedding, layers._replace(norm=init_layer_norm(d_model, dtype)) if final_norm else layers)
 
 
 def bert(
@@ -62,7 +70,7 @@ def bert(
     """
     mask = None if lengths is None else padding_mask(lengths, ids.shape[-1])  # (..., 1, L)
     x, embedding_cache = bert_embedding(ids, segments, weights.embedding, config.eps, config.rate, rng)
-    y, layers_cache = encoder(x, weights.layers, config, mask, rng=rng)  # (..., L, d_model)
+    y, layers_cache = encoder(x, weights.layers, config, mask, rng=rng, norm_eps=config.eps)  # (..., L, d_model)
     return y, BertCache(embedding_cache, layers_cache)
 
 

@@ -54,9 +54,12 @@ def init_bert_pretraining(
     d_ff: int,
     rng: np.random.Generator,
     dtype: DTypeLike = np.float32,
+    final_norm: bool = False,
+    looking: bool = False,
 ) -> BertPretraining:
+    """final_norm, looking: as in `init_bert`."""
     return BertPretraining(
-        init_bert(V, context, n_layers, d_model, h, d_ff, rng, dtype),
+        init_bert(V, context, n_layers, d_model, h, d_ff, rng, dtype, final_norm, looking),
         init_masked_word_output(V, d_model, rng, dtype),
         init_linear(d_model, d_model, rng, dtype),
         init_linear(d_model, 2, rng, dtype),

@@ -13,7 +13,7 @@ from minitransformer.tasks.language_modelling.run import Run as LanguageModel
 from minitransformer.tasks.reading.readers import BERT_READER, RNN_READER
 from minitransformer.tasks.run import Kind, Run, new_run
 
-SHAPE = ("n_layers", "d_model", "h", "d_ff", "context", "activation", "norm_first", "learned_positions")
+SHAPE = ("n_layers", "d_model", "h", "d_ff", "context", "activation", "norm_first", "looking", "learned_positions")
 
 
 def in_shape_of(pretrained: Any, settings: Any) -> Any:

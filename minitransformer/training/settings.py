@@ -54,7 +54,7 @@ def check_settings(settings: Any) -> None:
             check_rate(name, value)
         elif name in ("peak", "k"):
             check_positive(name, value)
-        elif name == "label_smoothing":
+        elif name in ("label_smoothing", "renamed"):
             if not 0 <= value <= 1:
                 raise ValueError(f"{name}: got {value!r}, expected a number in [0, 1]")
         elif not (isinstance(value, int | float) and 0 <= value < math.inf):

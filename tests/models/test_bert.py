@@ -143,3 +143,16 @@ def test_bad_input_is_refused():
         bert(good, good, np.array([3]), weights, Config(3))
     with refuses(ValueError, "E: got 4 positions, expected at most 3, for which there are vectors"):
         bert(np.zeros((1, 4), int), np.zeros((1, 4), int), None, weights, Config(3))
+
+
+def test_how_it_starts():
+    """A norm after the last layer, and heads that look somewhere, where they are asked for; the rest is the same."""
+    random, asked = (
+        init_bert(7, 5, 2, 8, 2, 10, np.random.default_rng(0), final_norm=there, looking=there)
+        for there in (False, True)
+    )
+    assert random.layers.norm is None and (asked.layers.norm.gamma == 1).all() and asked.layers.norm.gamma.shape == (8,)
+    assert_array_equal(random.embedding.words.E, asked.embedding.words.E)
+    for with_random, looking in zip(random.layers.layers, asked.layers.layers, strict=True):
+        assert_array_equal(with_random.feed_forward.linear1.W, looking.feed_forward.linear1.W)
+        assert np.count_nonzero(looking.self_attention.key.W) < np.count_nonzero(with_random.self_attention.key.W)

@@ -9,7 +9,6 @@ from minitransformer.data.batches import padded
 from minitransformer.data.vocabulary import Vocabulary
 from minitransformer.layers.embedding import Embedding
 from minitransformer.layers.linear import init_linear
-from minitransformer.models.bert import init_bert
 from minitransformer.models.bert_classifier import (
     BertClassifier,
     bert_classifier,
@@ -24,7 +23,7 @@ from minitransformer.models.gpt_classifier import (
     init_gpt_classifier,
 )
 from minitransformer.tasks.language_modelling import gpt as language_model
-from minitransformer.tasks.pretraining.bert import config
+from minitransformer.tasks.pretraining.bert import config, init_body
 from minitransformer.tasks.pretraining.sentence_pairs import packed
 from minitransformer.tasks.run import Kind, Rng
 
@@ -34,12 +33,14 @@ TASK = "classification"
 
 
 class BertClassifierSettings(NamedTuple):
-    n_layers: int = 2
-    d_model: int = 128
+    n_layers: int = 3
+    d_model: int = 64
     h: int = 4
-    d_ff: int = 512
+    d_ff: int = 256
+    norm_first: bool = True
+    looking: bool = True
     rate: float = 0.1  # of dropout
-    context: int = 96
+    context: int = 64
     layer_decay: float = 1.0  # of the learning rate, from each layer to the one below it
     frozen: bool = False  # the pretrained layers do not learn
     B: int = 16
@@ -77,8 +78,7 @@ class Classifier(NamedTuple):
 
 
 def init_bert_kind(V: int, classes: int, s: BertClassifierSettings, rng: Rng) -> BertClassifier:
-    body = init_bert(V, s.context, s.n_layers, s.d_model, s.h, s.d_ff, rng)
-    return init_bert_classifier(body, init_linear(s.d_model, s.d_model, rng), classes, rng)
+    return init_bert_classifier(init_body(V, s, rng), init_linear(s.d_model, s.d_model, rng), classes, rng)
 
 
 def pack_for_bert(texts: Sequence[Array], V: int, context: int) -> tuple[Array, Array, Array]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from minitransformer.data.word_pieces import WordPieces, word_piece_vocabulary
 from minitransformer.equations.activations import GELU_TANH
 from minitransformer.equations.cross_entropy import cross_entropy, cross_entropy_backward
 from minitransformer.layers.encoder_layer import Config
+from minitransformer.models.bert import Bert, init_bert
 from minitransformer.models.bert_pretraining import (
     BertPretraining,
     Guesses,
@@ -34,28 +35,37 @@ SEED_OF_LOOKS = 3_3_1
 
 
 class BertSettings(NamedTuple):
-    n_layers: int = 2
-    d_model: int = 128
+    n_layers: int = 3
+    d_model: int = 64
     h: int = 4
-    d_ff: int = 512
+    d_ff: int = 256
+    norm_first: bool = True  # False: post-norm, as in Devlin et al., learns more slowly and bears smaller rates only
+    looking: bool = True  # heads that look somewhere from the start, `layers.starting_heads`
     rate: float = 0.0  # of dropout
-    context: int = 96
+    context: int = 64
     short: int = 32  # tokens of most pairs to learn from: attention finds sooner what matters where there is less of it
     long_every: int = 8  # of so many batches, one has pairs of the full length
     vocabulary: int = 4096
-    B: int = 12  # pairs of the full length; of short ones as many as have as many tokens
-    peak: float = 3e-3
+    B: int = 18  # pairs of the full length; of short ones as many as have as many tokens
+    peak: float = 4e-3
     decay: float = 0.01
-    warmup: int = 200
+    warmup: int = 100
     steps: int = 10000
 
 
-def config(s: BertSettings) -> Config:
-    return Config(s.h, s.rate, GELU_TANH, eps=EPS)
+def config(s: Any) -> Config:
+    return Config(s.h, s.rate, GELU_TANH, s.norm_first, EPS)
+
+
+def init_body(V: int, s: Any, rng: Rng) -> Bert:
+    """What pretraining, readers and classifiers have in common, in the shape that their settings say."""
+    return init_bert(V, s.context, s.n_layers, s.d_model, s.h, s.d_ff, rng, final_norm=s.norm_first, looking=s.looking)
 
 
 def init(V: int, classes: int, s: BertSettings, rng: Rng) -> BertPretraining:
-    return init_bert_pretraining(V, s.context, s.n_layers, s.d_model, s.h, s.d_ff, rng)
+    return init_bert_pretraining(
+        V, s.context, s.n_layers, s.d_model, s.h, s.d_ff, rng, final_norm=s.norm_first, looking=s.looking
+    )
 
 
 BERT = Kind("pretraining", "bert", BertSettings(), init)

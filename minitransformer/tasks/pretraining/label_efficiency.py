@@ -26,7 +26,7 @@ PRETRAINED, SCRATCH, RNN = "pretrained", "from scratch", "recurrent"
 LABELS = (50, 150, 500)
 SEEDS = (0, 1, 2)
 MINUTES = 18.0  # of a whole comparison, on two cores
-STEPS = {QA: 300, CLASSIFY: 200}  # in a comparison of so many minutes; in proportion in another one
+STEPS = {QA: 800, CLASSIFY: 500}  # in a comparison of so many minutes; in proportion in another one
 
 
 class Cell(NamedTuple):

@@ -85,8 +85,15 @@ def unanswerable(docstring: Docstring, answered: list[tuple[str, Span]], asked: 
     for text, _ in answered:
         code = zlib.crc32(f"{docstring.name} {text}".encode())
         other = asked[code // UNANSWERABLE % len(asked)]
-        words = re.findall(r"\w+", other)
-        named = words[-2] if other.endswith("mean?") else words[-1]  # the parameter that is asked for, if one is
-        occurs = other not in (RETURN, RAISE) and re.search(rf"\b{re.escape(named)}\b", docstring.text)
+        named = parameter_of(other)
+        occurs = named and re.search(rf"\b{re.escape(named)}\b", docstring.text)
         if code % UNANSWERABLE == 0 and other not in known and not occurs:
             yield other
+
+
+def parameter_of(question: str) -> str:
+    """The parameter that is asked for; nothing where none is."""
+    for before, after in (TYPE.split("{}"), MEANING.split("{}")):
+        if question.startswith(before) and question.endswith(after):
+            return question[len(before) : -len(after)]
+    return ""

@@ -5,10 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.models.bert import init_bert
 from minitransformer.models.rnn_reader import init_rnn_reader, rnn_reader, rnn_reader_backward
 from minitransformer.models.span_reader import SpanReader, init_span_reader, span_reader, span_reader_backward
-from minitransformer.tasks.pretraining.bert import config
+from minitransformer.tasks.pretraining.bert import config, init_body
 from minitransformer.tasks.reading.windows import Batch
 from minitransformer.tasks.run import Kind, Rng
 
@@ -18,15 +17,18 @@ TASK = "reading comprehension"
 
 
 class BertReaderSettings(NamedTuple):
-    n_layers: int = 2
-    d_model: int = 128
+    n_layers: int = 3
+    d_model: int = 64
     h: int = 4
-    d_ff: int = 512
-    rate: float = 0.1  # of dropout
-    context: int = 96
+    d_ff: int = 256
+    norm_first: bool = True
+    looking: bool = True
+    rate: float = 0.0  # of dropout
+    context: int = 64
+    renamed: float = 0.95  # part of the questions to learn from whose parameter gets another name
     layer_decay: float = 1.0  # of the learning rate, from each layer to the one below it
     frozen: bool = False  # the pretrained layers do not learn
-    B: int = 16
+    B: int = 24
     peak: float = 2e-3
     decay: float = 0.01
     warmup: int = 80
@@ -37,6 +39,7 @@ class RnnReaderSettings(NamedTuple):
     d: int = 64  # of a word's vector
     d_h: int = 64  # of each direction
     context: int = 96
+    renamed: float = 0.0  # it learns faster without
     B: int = 16
     peak: float = 3e-3
     decay: float = 0.01
@@ -54,7 +57,7 @@ class Reader(NamedTuple):
 
 
 def init_bert_reader(V: int, classes: int, s: BertReaderSettings, rng: Rng) -> SpanReader:
-    return init_span_reader(init_bert(V, s.context, s.n_layers, s.d_model, s.h, s.d_ff, rng), rng)
+    return init_span_reader(init_body(V, s, rng), rng)
 
 
 def bert_scores(batch: Batch, weights: SpanReader, s: BertReaderSettings, rng: Rng | None) -> tuple[Array, Any]:

@@ -16,6 +16,7 @@ from minitransformer.tasks import run as runs
 from minitransformer.tasks.labels import drawn, shuffled
 from minitransformer.tasks.reading.questions import questions
 from minitransformer.tasks.reading.readers import READERS, Reader
+from minitransformer.tasks.reading.renaming import renamed
 from minitransformer.tasks.reading.windows import (
     Batch,
     Document,
@@ -34,7 +35,7 @@ from minitransformer.training.session import Report
 
 Array = np.ndarray
 
-WITH_ANSWER = 0.7  # of the windows to learn from
+WITH_ANSWER = 0.5  # of the windows to learn from
 LONGEST = 40  # tokens of an answer
 LOOK_AT, JUDGE_AT = 100, 400  # questions of the validation side, and of the test
 AT_ONCE = 64  # windows that are read side by side
@@ -74,10 +75,12 @@ def steps(run: Run, data: Data) -> Iterator[Step]:
     """Go on to the run's goal; one record a step, with the state after it. The run's own arrays change in place."""
     s = run.settings
     reader = READERS[run.kind.name]
+    V = run.vocabulary.size
 
     def next_batch(number: int, rng: Rng) -> Batch:
         chosen = rng.integers(0, len(data.training), s.B)
-        return batch([draw_window(data.training[i], s.context, WITH_ANSWER, rng) for i in chosen])
+        windows = [draw_window(data.training[i], s.context, WITH_ANSWER, rng) for i in chosen]
+        return renamed(batch(windows), [window.example.name for window in windows], s.renamed, V, rng)
 
     return train(run.state, runs.plan(run, reader.body), next_batch, loss_and_gradient(run, reader))
 

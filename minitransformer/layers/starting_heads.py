@@ -1,0 +1,65 @@
+"""Sections 4.2 and 4.3: heads that, before they have learned anything, look somewhere.
+
+Random heads look everywhere alike, and a small model on little text takes long to leave that. These start as two kinds
+that trained models are found to have: heads that look a few places away, and heads that look for the same word. All
+of it are weights, which learn like others. (Trockman, Kolter 2023 start attention like a trained one, too.)
+"""
+
+import numpy as np
+
+from minitransformer.layers.encoder import Encoder
+from minitransformer.layers.multi_head import MultiHead
+
+Array = np.ndarray
+
+SAME = 0  # no offset: a head that looks for the same word
+LAYERS = ((SAME, SAME, -1, +1), (SAME, SAME, -1, -2), (-1, +1, -2, -3))  # later layers are as the last; heads go round
+AWAY, ALIKE = 1.5, 2.0  # how large the weights are, and with them how sure the heads
+
+
+def with_starting_heads(encoder: Encoder, h: int, rng: np.random.Generator) -> Encoder:
+    """The encoder with other queries and keys; values and the rest stay random."""
+    layers = []
+    for number, layer in enumerate(encoder.layers):
+        offsets = LAYERS[min(number, len(LAYERS) - 1)]
+        heads = [offsets[i % len(offsets)] for i in range(h)]
+        layers.append(layer._replace(self_attention=starting_heads(layer.self_attention, heads, rng)))
+    return encoder._replace(layers=tuple(layers))
+
+
+def starting_heads(weights: MultiHead, heads: list[int], rng: np.random.Generator) -> MultiHead:
+    """heads: for each head the offset that it looks at, or SAME."""
+    d_model, width = weights.query.W.shape
+    d_k = width // len(heads)
+    pairs = [same_word(d_model, d_k, rng) if head == SAME else places_away(d_model, d_k, head) for head in heads]
+    W_Q, W_K = (np.concatenate(matrices, axis=1).astype(weights.query.W.dtype) for matrices in zip(*pairs, strict=True))
+    return weights._replace(query=weights.query._replace(W=W_Q), key=weights.key._replace(W=W_K))
+
+
+def places_away(d_model: int, d_k: int, offset: int) -> tuple[Array, Array]:
+    """W_Q and W_K of a head that looks at the place `offset` places away. -> (d_model, d_k) each
+
+    PE(i + offset) is a rotation of PE(i), the same for every i (4.3). So the key is the sines and cosines of a place,
+    those of the highest frequencies, and the query is that of the place `offset` further, rotated by omega * offset:
+    q_i . k_j = AWAY^2 sum over omega of cos(omega (i + offset - j)), which is largest for j = i + offset.
+    """
+    n = min(d_k // 2, d_model // 2)
+    W_Q, W_K = np.zeros((d_model, d_k)), np.zeros((d_model, d_k))
+    for pair in range(n):
+        sine, cosine = 2 * pair, 2 * pair + 1
+        angle = offset / 10000 ** (sine / d_model)
+        W_K[[sine, cosine], [sine, cosine]] = 1
+        W_Q[[sine, cosine], [sine, cosine]] = np.cos(angle)
+        W_Q[cosine, sine], W_Q[sine, cosine] = np.sin(angle), -np.sin(angle)
+    return AWAY * W_Q, AWAY * W_K
+
+
+def same_word(d_model: int, d_k: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """W_Q = W_K of a head that looks for the same word: no vector of that length has a larger product with itself.
+
+    It reads d_k numbers of the upper half, where the sines are so slow that they are about the same at every place.
+    """
+    upper = d_model // 2 + rng.permutation(d_model - d_model // 2)[:d_k]
+    W = np.zeros((d_model, d_k))
+    W[upper, np.arange(len(upper))] = ALIKE
+    return W, W

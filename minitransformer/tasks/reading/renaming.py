@@ -1,0 +1,25 @@
+"""Section 6.3: other names for the parameters, so that a reader learns to find a name, and not what it mostly means."""
+
+import numpy as np
+
+from minitransformer.data.word_pieces import N_SPECIAL
+from minitransformer.tasks.reading.windows import Batch
+
+Array = np.ndarray
+
+
+def renamed(rows: Batch, names: list[tuple[int, ...]], part: float, V: int, rng: np.random.Generator) -> Batch:
+    """With probability `part`, for each word of the name in a row another one, in question and text alike.
+
+    Which answer is right does not depend on what a parameter is called. names: for each row the ids of its words
+    """
+    pairs = zip(rows.ids, names, strict=True)
+    ids = [with_other_words(row, name, V, rng) if rng.random() < part else row for row, name in pairs]
+    return rows._replace(ids=np.array(ids))
+
+
+def with_other_words(row: Array, name: tuple[int, ...], V: int, rng: np.random.Generator) -> Array:
+    """Each word of the name is one other word throughout the row."""
+    other = np.arange(V)
+    other[list(name)] = rng.integers(N_SPECIAL, V, len(name))
+    return other[row]

@@ -1,0 +1,70 @@
+"""Other names for the parameters that are asked for (6.3)."""
+
+import numpy as np
+from few_questions import VOCABULARY, few_examples
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from strategies import seeds
+
+from minitransformer.data.word_pieces import N_SPECIAL
+from minitransformer.tasks.reading.renaming import renamed
+from minitransformer.tasks.reading.windows import batch, draw_window
+
+V = VOCABULARY.size
+
+
+def drawn(rng, n=12):
+    asked = few_examples()
+    windows = [draw_window(asked[i], 48, 0.7, rng) for i in rng.integers(0, len(asked), n)]
+    return batch(windows), [window.example.name for window in windows]
+
+
+@given(seeds)
+def test_only_the_name_is_another_and_everywhere_the_same(seed):
+    """Each word of the name has become one word throughout the row; all else, and where the answer is, stays."""
+    rng = np.random.default_rng(seed)
+    rows, names = drawn(rng)
+    other = renamed(rows, names, 1.0, V, rng)
+    for before, after, name in zip(rows.ids, other.ids, names, strict=True):
+        assert_array_equal(before[~np.isin(before, name)], after[~np.isin(before, name)])
+        for word in name:
+            assert len(set(after[before == word].tolist())) == 1
+            assert N_SPECIAL <= after[before == word][0] < V
+    assert_array_equal(rows.targets, other.targets)
+    assert any((before != after).any() for before, after in zip(rows.ids, other.ids, strict=True))
+
+
+@given(seeds)
+def test_that_part_of_the_rows_gets_another_name(seed):
+    """With 0 none does; and what was given is not changed."""
+    rng = np.random.default_rng(seed)
+    rows, names = drawn(rng)
+    ids = rows.ids.copy()
+    assert_array_equal(renamed(rows, names, 0.0, V, rng).ids, ids)
+    renamed(rows, names, 1.0, V, rng)
+    assert_array_equal(rows.ids, ids)
+
+
+@given(st.floats(0.2, 0.8), seeds)
+def test_how_many(part, seed):
+    """A share of 1,200 rows within five standard errors, and those that drew the name that they had."""
+    rng = np.random.default_rng(seed)
+    rows, names = drawn(rng, 1200)
+    named = np.array([bool(name) for name in names])
+    changed = (renamed(rows, names, part, V, rng).ids != rows.ids).any(axis=1)
+    assert not changed[~named].any()
+    error = (part * (1 - part) / named.sum()) ** 0.5
+    assert abs(changed[named].mean() - part) < 5 * error + 2 / V
+
+
+def test_the_name_is_what_other_questions_do_not_have():
+    """Of "what is the type of parameter a1?" a1; questions that ask for no parameter have no name."""
+    for one in few_examples():
+        question = VOCABULARY.decode(one.question)
+        words = {VOCABULARY.pieces[i] for i in one.name}
+        if "parameter" in question:
+            assert words and words.isdisjoint({"what", "is", "the", "type", "of", "parameter", "?", "mean", "does"})
+            assert set(one.name) <= set(one.question.tolist())
+        else:
+            assert not words
