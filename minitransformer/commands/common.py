@@ -21,6 +21,10 @@ def add_seed(command: argparse.ArgumentParser) -> None:
 
 def add_common(command: argparse.ArgumentParser) -> None:
     add_seed(command)
+    add_json(command)
+
+
+def add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minitransformer.commands.common import add_common, bad_input, utf8_lines
+from minitransformer.commands.common import add_common, add_json, bad_input, utf8_lines
 from minitransformer.commands.training import (
     add_keeping,
     add_training,
@@ -56,7 +56,7 @@ def add_answer(commands: Any) -> None:
     command.add_argument("checkpoint", metavar="RUN", help="what `finetune qa` wrote")
     command.add_argument("--question", required=True, metavar="Q", help="such as: what is the type of parameter axis?")
     command.add_argument("--context", required=True, metavar="FILE", help="the text, UTF-8; -: standard input")
-    command.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
+    add_json(command)
     command.set_defaults(run=run_answer)
 
 
@@ -64,7 +64,7 @@ def add_classify(commands: Any) -> None:
     command = commands.add_parser("classify", help="tell the topic of a text")
     command.add_argument("checkpoint", metavar="RUN", help="what `finetune classify` wrote")
     command.add_argument("text", metavar="TEXT")
-    command.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
+    add_json(command)
     command.set_defaults(run=run_classify)
 
 

@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from minitransformer.commands.common import add_common, bad_input
+from minitransformer.commands.common import add_common, add_json, bad_input
 from minitransformer.commands.training import (
     add_keeping,
     add_training,
@@ -43,7 +43,7 @@ def add_fill(commands: Any) -> None:
     command.add_argument("checkpoint", metavar="RUN", help="what `pretrain bert` wrote")
     command.add_argument("text", metavar="TEXT", help="with [MASK] for each word to guess")
     command.add_argument("--top", type=int, default=5, metavar="K", help="guesses for each (default 5)")
-    command.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
+    add_json(command)
     command.set_defaults(run=run_fill)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from minitransformer.commands.common import add_common, bad_input, utf8_lines
+from minitransformer.commands.common import add_common, add_json, bad_input, utf8_lines
 from minitransformer.commands.training import (
     INTERRUPTED,
     WHOLE,
@@ -58,7 +58,7 @@ def add_translate(commands: Any) -> None:
     command.add_argument(
         "--beam", type=int, default=4, metavar="W", help="hypotheses that are followed (default 4; 1: greedy)"
     )
-    command.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
+    add_json(command)
     command.set_defaults(run=run_translate)
 
 
@@ -69,7 +69,7 @@ def add_attention(commands: Any) -> None:
     command.add_argument("--layer", type=int, metavar="N", help="from 1 (default: the last)")
     command.add_argument("--head", type=int, metavar="N", help="from 1 (default: the mean of all)")
     command.add_argument("--png", metavar="FILE", help="draw all layers and heads (needs the extra `plots`)")
-    command.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
+    add_json(command)
     command.set_defaults(run=run_attention)
 
 

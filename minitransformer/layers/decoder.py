@@ -16,7 +16,13 @@ from minitransformer.layers.decoder_layer import (
     init_decoder_layer,
 )
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.layers.layer_norm import LayerNorm, LayerNormCache, layer_norm, layer_norm_backward
+from minitransformer.layers.layer_norm import (
+    LayerNorm,
+    LayerNormCache,
+    init_layer_norm,
+    layer_norm,
+    layer_norm_backward,
+)
 
 Array = np.ndarray
 
@@ -33,9 +39,17 @@ class DecoderCache(NamedTuple):
 
 
 def init_decoder(
-    n_layers: int, d_model: int, h: int, d_ff: int, rng: np.random.Generator, dtype: DTypeLike = np.float32
+    n_layers: int,
+    d_model: int,
+    h: int,
+    d_ff: int,
+    rng: np.random.Generator,
+    dtype: DTypeLike = np.float32,
+    final_norm: bool = False,
 ) -> Decoder:
-    return Decoder(tuple(init_decoder_layer(d_model, h, d_ff, rng, dtype) for _ in range(n_layers)))
+    """final_norm: after the last layer, where pre-norm layers need one."""
+    layers = tuple(init_decoder_layer(d_model, h, d_ff, rng, dtype) for _ in range(n_layers))
+    return Decoder(layers, init_layer_norm(d_model, dtype) if final_norm else None)
 
 
 def decoder(

@@ -14,7 +14,13 @@ from minitransformer.layers.encoder_layer import (
     encoder_layer_backward,
     init_encoder_layer,
 )
-from minitransformer.layers.layer_norm import LayerNorm, LayerNormCache, layer_norm, layer_norm_backward
+from minitransformer.layers.layer_norm import (
+    LayerNorm,
+    LayerNormCache,
+    init_layer_norm,
+    layer_norm,
+    layer_norm_backward,
+)
 
 Array = np.ndarray
 
@@ -32,9 +38,17 @@ class EncoderCache(NamedTuple):
 
 
 def init_encoder(
-    n_layers: int, d_model: int, h: int, d_ff: int, rng: np.random.Generator, dtype: DTypeLike = np.float32
+    n_layers: int,
+    d_model: int,
+    h: int,
+    d_ff: int,
+    rng: np.random.Generator,
+    dtype: DTypeLike = np.float32,
+    final_norm: bool = False,
 ) -> Encoder:
-    return Encoder(tuple(init_encoder_layer(d_model, h, d_ff, rng, dtype) for _ in range(n_layers)))
+    """final_norm: after the last layer, where pre-norm layers need one."""
+    layers = tuple(init_encoder_layer(d_model, h, d_ff, rng, dtype) for _ in range(n_layers))
+    return Encoder(layers, init_layer_norm(d_model, dtype) if final_norm else None)
 
 
 def encoder(

@@ -42,10 +42,11 @@ def places_away(d_model: int, d_k: int, offset: int) -> tuple[Array, Array]:
     PE(i + offset) is a rotation of PE(i), the same for every i (4.3). So the key is the sines and cosines of a place,
     those of the highest frequencies, and the query is that of the place `offset` further, rotated by omega * offset:
     q_i . k_j = AWAY^2 sum over omega of cos(omega (i + offset - j)), which is largest for j = i + offset.
+    So much for positions alone. The word at a place is in the same numbers and is like itself, so that at first a head
+    sees its own place, too.
     """
-    n = min(d_k // 2, d_model // 2)
     W_Q, W_K = np.zeros((d_model, d_k)), np.zeros((d_model, d_k))
-    for pair in range(n):
+    for pair in range(d_k // 2):
         sine, cosine = 2 * pair, 2 * pair + 1
         angle = offset / 10000 ** (sine / d_model)
         W_K[[sine, cosine], [sine, cosine]] = 1

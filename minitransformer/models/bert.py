@@ -15,7 +15,6 @@ from minitransformer.layers.bert_embedding import (
 )
 from minitransformer.layers.encoder import Encoder, EncoderCache, encoder, encoder_backward, init_encoder
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.layers.layer_norm import init_layer_norm
 from minitransformer.layers.starting_heads import with_starting_heads
 
 Array = np.ndarray
@@ -50,9 +49,8 @@ def init_bert(
     final_norm: after the last layer, as a pre-norm stack needs it; looking: with the heads of `starting_heads`.
     """
     embedding = init_bert_embedding(V, context, d_model, rng, dtype)
-    random = init_encoder(n_layers, d_model, h, d_ff, rng, dtype)
-    layers = with_starting_heads(random, h, rng) if looking else random
-    return Bert(embedding, layers._replace(norm=init_layer_norm(d_model, dtype)) if final_norm else layers)
+    layers = init_encoder(n_layers, d_model, h, d_ff, rng, dtype, final_norm)
+    return Bert(embedding, with_starting_heads(layers, h, rng) if looking else layers)
 
 
 def bert(

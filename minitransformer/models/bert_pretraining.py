@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from minitransformer.arguments import check_ids
 from minitransformer.layers.embedding import Embedding
@@ -17,7 +16,7 @@ from minitransformer.layers.masked_word_output import (
     masked_word_output_backward,
 )
 from minitransformer.layers.pooler import PoolerCache, pooler, pooler_backward
-from minitransformer.models.bert import Bert, BertCache, bert, bert_backward, init_bert
+from minitransformer.models.bert import Bert, BertCache, bert, bert_backward
 
 Array = np.ndarray
 
@@ -45,24 +44,15 @@ class BertPretrainingCache(NamedTuple):
     next: LinearCache
 
 
-def init_bert_pretraining(
-    V: int,
-    context: int,
-    n_layers: int,
-    d_model: int,
-    h: int,
-    d_ff: int,
-    rng: np.random.Generator,
-    dtype: DTypeLike = np.float32,
-    final_norm: bool = False,
-    looking: bool = False,
-) -> BertPretraining:
-    """final_norm, looking: as in `init_bert`."""
+def init_bert_pretraining(body: Bert, rng: np.random.Generator) -> BertPretraining:
+    """Both heads, on a BERT that has learned nothing yet."""
+    words = body.embedding.words.E
+    V, d_model = words.shape
     return BertPretraining(
-        init_bert(V, context, n_layers, d_model, h, d_ff, rng, dtype, final_norm, looking),
-        init_masked_word_output(V, d_model, rng, dtype),
-        init_linear(d_model, d_model, rng, dtype),
-        init_linear(d_model, 2, rng, dtype),
+        body,
+        init_masked_word_output(V, d_model, rng, words.dtype),
+        init_linear(d_model, d_model, rng, words.dtype),
+        init_linear(d_model, 2, rng, words.dtype),
     )
 
 

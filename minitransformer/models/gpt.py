@@ -18,7 +18,6 @@ from minitransformer.layers.embedding import (
 )
 from minitransformer.layers.encoder import Encoder, EncoderCache, encoder, encoder_backward, init_encoder
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.layers.layer_norm import init_layer_norm
 from minitransformer.layers.learned_positions import (
     LearnedPositions,
     LearnedPositionsCache,
@@ -71,11 +70,11 @@ def init_gpt(
     first logits are of order 1). final_norm: after the last layer, where pre-norm layers need one.
     """
     E = init_embedding(V, d_model, rng, dtype).E
-    layers = init_encoder(n_layers, d_model, h, d_ff, rng, dtype)
+    layers = init_encoder(n_layers, d_model, h, d_ff, rng, dtype, final_norm)
     return GPT(
         Embedding(E * E.dtype.type(d_model**-0.5) if tied else E),
         None if context is None else init_learned_positions(context, d_model, rng, dtype),
-        layers._replace(norm=init_layer_norm(d_model, dtype)) if final_norm else layers,
+        layers,
         None if tied else init_linear(d_model, V, rng, dtype),
     )
 

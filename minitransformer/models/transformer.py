@@ -21,7 +21,6 @@ from minitransformer.layers.embedding import (
 )
 from minitransformer.layers.encoder import Encoder, EncoderCache, encoder, encoder_backward, init_encoder
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.layers.layer_norm import LayerNorm, init_layer_norm
 from minitransformer.layers.linear import Linear, LinearCache, init_linear, linear, linear_backward
 from minitransformer.layers.tied_output import TiedOutputCache, tied_output, tied_output_backward
 
@@ -72,14 +71,11 @@ def init_transformer(
         E = init_embedding(V, d_model, rng, dtype).E
         return Embedding(E * E.dtype.type(d_model**-0.5))
 
-    def norm() -> LayerNorm | None:  # of each stack its own
-        return init_layer_norm(d_model, dtype) if final_norms else None
-
     return Transformer(
         table(V_s),
         None if V_t is None else table(V_t),
-        init_encoder(n_layers, d_model, h, d_ff, rng, dtype)._replace(norm=norm()),
-        init_decoder(n_layers, d_model, h, d_ff, rng, dtype)._replace(norm=norm()),
+        init_encoder(n_layers, d_model, h, d_ff, rng, dtype, final_norms),
+        init_decoder(n_layers, d_model, h, d_ff, rng, dtype, final_norms),
         None if tied else init_linear(d_model, V_s if V_t is None else V_t, rng, dtype),
     )
 

@@ -10,6 +10,7 @@ from strategies import rates, seeds, sizes
 from minitransformer.equations.activations import GELU
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.learn.cases.points import loud
+from minitransformer.models.bert import init_bert
 from minitransformer.models.bert_pretraining import (
     ELSEWHERE,
     FOLLOWS,
@@ -24,7 +25,7 @@ from minitransformer.tree import leaves
 def draw(s, seed):
     """V = d_v words; some of the words of each sequence, in any order, are masked places, padding never."""
     rng = np.random.default_rng(seed)
-    weights = loud(init_bert_pretraining(s.d_v, s.L_q + 1, 1, s.d_model, s.h, s.d_ff, rng), rng)
+    weights = loud(init_bert_pretraining(init_bert(s.d_v, s.L_q + 1, 1, s.d_model, s.h, s.d_ff, rng), rng), rng)
     ids, segments = rng.integers(0, s.d_v, (s.B, s.L_q)), rng.integers(0, 2, (s.B, s.L_q))
     lengths = rng.integers(1, s.L_q + 1, s.B)
     words = np.flatnonzero(np.arange(s.L_q) < lengths[:, None])
@@ -125,7 +126,7 @@ def test_what_was_not_chosen_gets_no_gradient_from_the_words(s, seed):
 def test_a_tied_table_gets_both_gradients():
     """A word that is only read moves, and so does one that is only scored; one that is neither does not."""
     rng = np.random.default_rng(0)
-    weights = loud(init_bert_pretraining(7, 5, 1, 6, 3, 10, rng), rng)
+    weights = loud(init_bert_pretraining(init_bert(7, 5, 1, 6, 3, 10, rng), rng), rng)
     ids, segments = np.array([[1, 2, 3]]), np.array([[0, 0, 1]])
     guesses, cache = bert_pretraining(ids, segments, None, np.array([1]), weights, Config(3, activation=GELU))
     dwords = np.zeros_like(guesses.word_logits)
@@ -137,7 +138,7 @@ def test_a_tied_table_gets_both_gradients():
 def test_no_masked_place_leaves_the_next_sentence():
     """A batch where chance masked no word."""
     rng = np.random.default_rng(0)
-    weights = init_bert_pretraining(7, 5, 1, 6, 3, 10, rng)
+    weights = init_bert_pretraining(init_bert(7, 5, 1, 6, 3, 10, rng), rng)
     ids, segments = np.array([[1, 2, 3]]), np.array([[0, 0, 1]])
     guesses, cache = bert_pretraining(ids, segments, None, np.zeros(0, int), weights, Config(3))
     assert guesses.word_logits.shape == (0, 7)
@@ -148,7 +149,7 @@ def test_no_masked_place_leaves_the_next_sentence():
 
 def test_initial_weights_and_float32():
     rng = np.random.default_rng(0)
-    weights = init_bert_pretraining(7, 5, 2, 6, 3, 10, rng)
+    weights = init_bert_pretraining(init_bert(7, 5, 2, 6, 3, 10, rng), rng)
     assert weights.pooler.W.shape == (6, 6)
     assert weights.next.W.shape == (6, 2)
     assert weights.word.b.shape == (7,)
@@ -156,14 +157,14 @@ def test_initial_weights_and_float32():
     config = Config(3, 0.2, GELU, eps=1e-12)
     guesses, cache = bert_pretraining(ids, segments, np.array([3]), np.array([1]), weights, config, rng)
     assert_float32(weights, guesses, bert_pretraining_backward(guesses, cache))
-    assert {leaf.dtype for leaf in leaves(init_bert_pretraining(7, 5, 2, 6, 3, 10, rng, np.float64))} == {
-        np.dtype(float)
-    }
+    assert {
+        leaf.dtype for leaf in leaves(init_bert_pretraining(init_bert(7, 5, 2, 6, 3, 10, rng, np.float64), rng))
+    } == {np.dtype(float)}
 
 
 def test_the_generator_switches_dropout_on():
     rng = np.random.default_rng(0)
-    weights = init_bert_pretraining(7, 5, 1, 6, 3, 10, rng)
+    weights = init_bert_pretraining(init_bert(7, 5, 1, 6, 3, 10, rng), rng)
     inputs = np.array([[1, 2, 3]]), np.array([[0, 0, 1]]), None, np.array([1, 2]), weights
     guesses, _ = bert_pretraining(*inputs, Config(3))
     silent, _ = bert_pretraining(*inputs, Config(3, 0.5))
@@ -174,7 +175,8 @@ def test_the_generator_switches_dropout_on():
 
 
 def test_bad_input_is_refused():
-    weights = init_bert_pretraining(7, 5, 1, 6, 3, 10, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    weights = init_bert_pretraining(init_bert(7, 5, 1, 6, 3, 10, rng), rng)
     good = np.array([[0, 1], [1, 1]])
     with refuses(ValueError, "places: got values from 1 to 4, expected 0 to 3"):
         bert_pretraining(good, good, None, np.array([1, 4]), weights, Config(3))

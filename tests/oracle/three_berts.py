@@ -68,7 +68,7 @@ def init_body(shape, rng):
 
 
 def init_pretraining(shape, rng):
-    return init_bert_pretraining(shape.V, shape.context, shape.n_layers, shape.d_model, shape.h, shape.d_ff, rng)
+    return init_bert_pretraining(init_body(shape, rng), rng)
 
 
 def init_classifier(shape, rng):

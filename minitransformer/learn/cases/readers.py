@@ -117,7 +117,7 @@ def bert_pretraining_case(rng: Rng) -> Case:
     ids, segments = two_texts(rng)
     places = np.array([8, 1, 3])  # one in the second text, the first of which is full; in any order
     seed = int(rng.integers(2**32))
-    weights = loud(init_bert_pretraining(V, context, 2, d_model, h, d_ff, rng), rng)
+    weights = loud(init_bert_pretraining(init_bert(V, context, 2, d_model, h, d_ff, rng), rng), rng)
 
     def forward(weights: BertPretraining) -> tuple:
         guesses, cache = bert_pretraining(ids, segments, LENGTHS, places, weights, CONFIG, np.random.default_rng(seed))
@@ -146,7 +146,7 @@ def span_reader_case(rng: Rng) -> Case:
 def bert_classifier_case(rng: Rng) -> Case:
     ids, segments = two_texts(rng)
     seed = int(rng.integers(2**32))
-    pretrained = init_bert_pretraining(V, context, 2, d_model, h, d_ff, rng)
+    pretrained = init_bert_pretraining(init_bert(V, context, 2, d_model, h, d_ff, rng), rng)
     weights = loud(init_bert_classifier(pretrained.bert, pretrained.pooler, C, rng), rng)
 
     def forward(weights: BertClassifier) -> tuple:

@@ -63,9 +63,7 @@ def init_body(V: int, s: Any, rng: Rng) -> Bert:
 
 
 def init(V: int, classes: int, s: BertSettings, rng: Rng) -> BertPretraining:
-    return init_bert_pretraining(
-        V, s.context, s.n_layers, s.d_model, s.h, s.d_ff, rng, final_norm=s.norm_first, looking=s.looking
-    )
+    return init_bert_pretraining(init_body(V, s, rng), rng)
 
 
 BERT = Kind("pretraining", "bert", BertSettings(), init)

@@ -16,7 +16,7 @@ from minitransformer.tasks import run as runs
 from minitransformer.tasks.labels import drawn, shuffled
 from minitransformer.tasks.reading.questions import questions
 from minitransformer.tasks.reading.readers import READERS, Reader
-from minitransformer.tasks.reading.renaming import renamed
+from minitransformer.tasks.reading.renaming import names_of, renamed
 from minitransformer.tasks.reading.windows import (
     Batch,
     Document,
@@ -75,12 +75,12 @@ def steps(run: Run, data: Data) -> Iterator[Step]:
     """Go on to the run's goal; one record a step, with the state after it. The run's own arrays change in place."""
     s = run.settings
     reader = READERS[run.kind.name]
-    V = run.vocabulary.size
+    names = names_of(data.training, run.vocabulary)
 
     def next_batch(number: int, rng: Rng) -> Batch:
         chosen = rng.integers(0, len(data.training), s.B)
         windows = [draw_window(data.training[i], s.context, WITH_ANSWER, rng) for i in chosen]
-        return renamed(batch(windows), [window.example.name for window in windows], s.renamed, V, rng)
+        return renamed(batch(windows), [names[i] for i in chosen], s.renamed, run.vocabulary.size, rng)
 
     return train(run.state, runs.plan(run, reader.body), next_batch, loss_and_gradient(run, reader))
 

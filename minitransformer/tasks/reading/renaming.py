@@ -2,13 +2,20 @@
 
 import numpy as np
 
-from minitransformer.data.word_pieces import N_SPECIAL
-from minitransformer.tasks.reading.windows import Batch
+from minitransformer.data.word_pieces import N_SPECIAL, WordPieces
+from minitransformer.tasks.reading.questions import MEANING, RAISE, RETURN, TYPE
+from minitransformer.tasks.reading.windows import Batch, Example
 
 Array = np.ndarray
 
 
-def renamed(rows: Batch, names: list[tuple[int, ...]], part: float, V: int, rng: np.random.Generator) -> Batch:
+def names_of(asked: list[Example], vocabulary: WordPieces) -> list[Array]:
+    """Of each question the ids that tell it from others: the words of its parameter. None where it has no parameter."""
+    always = vocabulary.encode(" ".join((TYPE, MEANING, RETURN, RAISE, "_")))
+    return [np.setdiff1d(one.question, always) for one in asked]
+
+
+def renamed(rows: Batch, names: list[Array], part: float, V: int, rng: np.random.Generator) -> Batch:
     """With probability `part`, for each word of the name in a row another one, in question and text alike.
 
     Which answer is right does not depend on what a parameter is called. names: for each row the ids of its words
@@ -18,8 +25,8 @@ def renamed(rows: Batch, names: list[tuple[int, ...]], part: float, V: int, rng:
     return rows._replace(ids=np.array(ids))
 
 
-def with_other_words(row: Array, name: tuple[int, ...], V: int, rng: np.random.Generator) -> Array:
+def with_other_words(row: Array, name: Array, V: int, rng: np.random.Generator) -> Array:
     """Each word of the name is one other word throughout the row."""
     other = np.arange(V)
-    other[list(name)] = rng.integers(N_SPECIAL, V, len(name))
+    other[name] = rng.integers(N_SPECIAL, V, len(name))
     return other[row]

@@ -6,7 +6,7 @@ import numpy as np
 
 from minitransformer.data.word_pieces import WordPieces
 from minitransformer.tasks.pretraining.sentence_pairs import N_MARKS, packed
-from minitransformer.tasks.reading.questions import MEANING, RAISE, RETURN, TYPE, Question, parameter_of
+from minitransformer.tasks.reading.questions import Question
 
 Array = np.ndarray
 
@@ -25,7 +25,6 @@ class Example(NamedTuple):
     question: Array  # (m,), ids
     document: Document
     answer: tuple[int, int] | None  # the first and the last token of the answer
-    name: tuple[int, ...] = ()  # ids of the parameter that is asked for, but for those that other questions have
 
 
 class Window(NamedTuple):
@@ -49,13 +48,11 @@ def read_document(text: str, vocabulary: WordPieces) -> Document:
 def example(question: Question, document: Document, vocabulary: WordPieces) -> Example | None:
     """None for an answer that starts or ends within a token."""
     ids = vocabulary.encode(question.text)
-    others = vocabulary.encode(" ".join((TYPE, MEANING, RETURN, RAISE, "_")))
-    name = tuple(np.setdiff1d(vocabulary.encode(parameter_of(question.text)), others).tolist())
     if question.answer is None:
-        return Example(ids, document, None, name)
+        return Example(ids, document, None)
     first = np.flatnonzero(document.spans[:, 0] == question.answer.start)
     last = np.flatnonzero(document.spans[:, 1] == question.answer.end)
-    return Example(ids, document, (int(first[0]), int(last[0])), name) if len(first) and len(last) else None
+    return Example(ids, document, (int(first[0]), int(last[0]))) if len(first) and len(last) else None
 
 
 def room(question: Array, context: int) -> int:

@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 from strategies import seeds
 
 from minitransformer.data.word_pieces import N_SPECIAL
-from minitransformer.tasks.reading.renaming import renamed
+from minitransformer.tasks.reading.renaming import names_of, renamed
 from minitransformer.tasks.reading.windows import batch, draw_window
 
 V = VOCABULARY.size
@@ -16,8 +16,9 @@ V = VOCABULARY.size
 
 def drawn(rng, n=12):
     asked = few_examples()
-    windows = [draw_window(asked[i], 48, 0.7, rng) for i in rng.integers(0, len(asked), n)]
-    return batch(windows), [window.example.name for window in windows]
+    chosen = rng.integers(0, len(asked), n)
+    names = names_of(asked, VOCABULARY)
+    return batch([draw_window(asked[i], 48, 0.7, rng) for i in chosen]), [names[i] for i in chosen]
 
 
 @given(seeds)
@@ -51,7 +52,7 @@ def test_how_many(part, seed):
     """A share of 1,200 rows within five standard errors, and those that drew the name that they had."""
     rng = np.random.default_rng(seed)
     rows, names = drawn(rng, 1200)
-    named = np.array([bool(name) for name in names])
+    named = np.array([len(name) > 0 for name in names])
     changed = (renamed(rows, names, part, V, rng).ids != rows.ids).any(axis=1)
     assert not changed[~named].any()
     error = (part * (1 - part) / named.sum()) ** 0.5
@@ -60,11 +61,12 @@ def test_how_many(part, seed):
 
 def test_the_name_is_what_other_questions_do_not_have():
     """Of "what is the type of parameter a1?" a1; questions that ask for no parameter have no name."""
-    for one in few_examples():
+    asked = few_examples()
+    for one, name in zip(asked, names_of(asked, VOCABULARY), strict=True):
         question = VOCABULARY.decode(one.question)
-        words = {VOCABULARY.pieces[i] for i in one.name}
+        words = {VOCABULARY.pieces[i] for i in name}
         if "parameter" in question:
             assert words and words.isdisjoint({"what", "is", "the", "type", "of", "parameter", "?", "mean", "does"})
-            assert set(one.name) <= set(one.question.tolist())
+            assert set(name.tolist()) <= set(one.question.tolist())
         else:
             assert not words
