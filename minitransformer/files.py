@@ -1,6 +1,7 @@
 """Files that are written whole or not at all."""
 
 import contextlib
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -34,7 +35,8 @@ def check_writable(name: str, path: str | Path) -> None:
     """Before any work is done: it must be possible to write a file here. Raises ValueError, naming the argument."""
     path = Path(path)
     try:
-        path.exists()  # refuses a name that is too long
+        if path.is_dir():  # which refuses a name that is too long, too
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         handle, temporary = tempfile.mkstemp(prefix=".", dir=path.parent)
     except OSError as error:
         raise ValueError(f"{name}: cannot write {str(path)!r} ({error.strerror}), expected a writable place") from error

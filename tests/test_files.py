@@ -6,7 +6,7 @@ import pytest
 from assertions import refuses
 
 from minitransformer import files
-from minitransformer.files import write_whole
+from minitransformer.files import check_writable, write_whole
 
 
 def test_a_file_gets_its_content(tmp_path):
@@ -47,4 +47,6 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
         write_whole(path, b"")
     with refuses(ValueError, f"file: cannot write {str(tmp_path)!r} (Is a directory), expected a writable place"):
         write_whole(tmp_path, b"")
+    with refuses(ValueError, f"plot: cannot write {str(tmp_path)!r} (Is a directory), expected a writable place"):
+        check_writable("plot", tmp_path)
     assert os.listdir(tmp_path) == []

@@ -29,6 +29,10 @@ def run_process(*argv, **environment):
         (["trian"], "minitransformer: error: argument : invalid choice: 'trian'"),
         (["train"], "minitransformer train: error: the following arguments are required: MODEL"),
         (["--seed", "-1"], "minitransformer: error: argument --seed: got '-1', expected an integer, 0 or more"),
+        (
+            ["pretrain", "bert", "--resume", ""],
+            "minitransformer pretrain bert: error: argument --resume: got '', expected the name of a file",
+        ),
         (["check", "--seed", "x"], "minitransformer check: error: argument --seed: got 'x', expected an integer"),
         (["--what"], "minitransformer: error: unrecognized arguments: --what"),
     ],

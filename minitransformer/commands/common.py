@@ -34,6 +34,12 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def file_name(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("got '', expected the name of a file")
+    return text
+
+
 def bad_input(error: ValueError) -> int:
     """What the caller gave cannot be used: one line that says why."""
     print(f"minitransformer: error: {error}", file=sys.stderr)

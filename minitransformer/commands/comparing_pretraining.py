@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from minitransformer.commands.common import add_common, bad_input
+from minitransformer.commands.common import add_common, bad_input, file_name
 from minitransformer.commands.training import INTERRUPTED, WHOLE
 from minitransformer.data.documentation import documentation
 from minitransformer.files import check_writable
@@ -48,9 +48,15 @@ def add_compare(comparisons: Any) -> None:
         "--minutes", type=float, default=MINUTES, metavar="M", help=f"in all, on two cores (default {MINUTES:g})"
     )
     compare.add_argument(
-        "--out", default="compare-pretraining", metavar="DIR", help="what is kept, and gone on with if it is there"
+        "--out",
+        type=file_name,
+        default="compare-pretraining",
+        metavar="DIR",
+        help="what is kept, and gone on with if it is there",
     )
-    compare.add_argument("--plot", metavar="FILE", help="draw the curves as a PNG file (needs the extra `plots`)")
+    compare.add_argument(
+        "--plot", type=file_name, metavar="FILE", help="draw the curves as a PNG file (needs the extra `plots`)"
+    )
     compare.set_defaults(run=run_compare)
     add_common(compare)
 

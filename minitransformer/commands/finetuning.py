@@ -106,21 +106,32 @@ def begun(arguments: argparse.Namespace) -> Run:
     about = {"from": arguments.source, "scratch": arguments.scratch, "labels": arguments.labels}
     is_gpt = arguments.task == "classify" and load_checkpoint(arguments.source).description.get("kind") == "gpt"
     if is_gpt:
-        settings = changed_settings(GPT_CLASSIFIER.kind.settings, arguments)
+        settings = changed_task(GPT_CLASSIFIER.kind.settings, arguments)
         pretrained = load_language_model(arguments.source)
         run = finetuning.gpt_classifier(pretrained, settings, arguments.seed, arguments.scratch, about)
     else:
         pretrained = load_run(arguments.source, BERT)
         if arguments.task == "classify":
-            settings = changed_settings(BERT_CLASSIFIER.kind.settings, arguments)
+            settings = changed_task(BERT_CLASSIFIER.kind.settings, arguments)
             run = finetuning.bert_classifier(pretrained, settings, arguments.seed, arguments.scratch, about)
         elif arguments.model == "rnn":
+            if arguments.scratch:
+                raise ValueError("scratch: the recurrent reader has no pretrained weights, expected --model rnn alone")
             settings = changed_settings(RNN_READER.kind.settings, arguments)
             run = finetuning.rnn_reader(pretrained, settings, arguments.seed, about)
         else:
-            settings = changed_settings(BERT_READER.kind.settings, arguments)
+            settings = changed_task(BERT_READER.kind.settings, arguments)
             run = finetuning.reader(pretrained, settings, arguments.seed, arguments.scratch, about)
     return run._replace(goal=goal_of(arguments, Goal(steps=settings.steps)))
+
+
+def changed_task(settings: Any, arguments: argparse.Namespace) -> Any:
+    """The settings of a task with what `--set` says, which cannot be the shape: that is the pretrained model's."""
+    changed = changed_settings(settings, arguments)
+    for name in (text.split("=", 1)[0] for text in arguments.set):
+        if name in finetuning.SHAPE:
+            raise ValueError(f"set: {name} is that of the run that --from names, expected other settings only")
+    return changed
 
 
 def task_facts(run: Run, data: Any) -> dict[str, Any]:

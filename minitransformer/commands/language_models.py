@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minitransformer.commands.common import add_common, add_seed, bad_input
+from minitransformer.commands.common import add_common, add_seed, bad_input, file_name
 from minitransformer.commands.training import (
     INTERRUPTED,
     WHOLE,
@@ -76,8 +76,10 @@ def add_compare(comparisons: Any) -> None:
     compare = comparisons.add_parser("lm", help="the ladder of language models on one text, from bigram to GPT")
     add_text(compare)
     compare.add_argument("--minutes", type=float, default=10.0, metavar="M", help="in all (default 10)")
-    compare.add_argument("--out", metavar="DIR", help="keep the trained models there")
-    compare.add_argument("--plot", metavar="FILE", help="draw the ladder as a PNG file (needs the extra `plots`)")
+    compare.add_argument("--out", type=file_name, metavar="DIR", help="keep the trained models there")
+    compare.add_argument(
+        "--plot", type=file_name, metavar="FILE", help="draw the ladder as a PNG file (needs the extra `plots`)"
+    )
     compare.set_defaults(run=run_compare)
     add_common(compare)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from minitransformer.commands.common import bad_input
+from minitransformer.commands.common import bad_input, file_name
 from minitransformer.equations.chain_rule import bits
 from minitransformer.files import check_writable
 from minitransformer.learn.screen import DIM, Progress, Screen, SilentScreen, make_screen
@@ -21,7 +21,9 @@ INTERRUPTED = 130
 
 def add_keeping(command: argparse.ArgumentParser, name: str, settings: Any) -> None:
     """Where to keep the model, and with which settings to make it."""
-    command.add_argument("--out", metavar="RUN", help=f"where to keep it (default: {name}-1.run, -2, ...)")
+    command.add_argument(
+        "--out", type=file_name, metavar="RUN", help=f"where to keep it (default: {name}-1.run, -2, ...)"
+    )
     command.add_argument(
         "--set",
         metavar="NAME=VALUE",
@@ -38,7 +40,7 @@ def add_training(command: argparse.ArgumentParser) -> None:
     command.add_argument("--minutes", type=float, metavar="M", help="of training; the learning rate falls with them")
     command.add_argument("--accumulate", type=int, metavar="N", help="batches a step, for a larger batch (default 1)")
     command.add_argument(
-        "--resume", metavar="RUN", help="go on with this one, on its data, to its own end or a new one"
+        "--resume", type=file_name, metavar="RUN", help="go on with this one, on its data, to its own end or a new one"
     )
 
 

@@ -244,6 +244,8 @@ def test_what_pretrain_refuses(run, pretrained, unchanged, here):
     assert refused(run, *pretrain, *SMALL, "rate=1") == "rate: got 1.0, expected a probability in [0, 1)"
     assert refused(run, *pretrain, *SMALL, "--steps", "0") == "steps: got 0, expected 1 or more"
     assert refused(run, *pretrain, *SMALL, "--minutes", "0") == "minutes: got 0.0, expected a number above 0"
+    for name in ("context", "short"):
+        assert refused(run, *pretrain, *SMALL, f"{name}=7") == f"{name}: got 7, expected 8 or more"
     assert refused(run, *pretrain, *SMALL, "--out", "b.run").startswith("out: 'b.run' exists already")
     assert refused(run, *pretrain, *SMALL, "--out", "no/b.run").startswith("out: there is no directory 'no'")
 
@@ -286,6 +288,12 @@ def test_what_finetune_refuses(run, pretrained, unchanged):
     assert refused(run, *arguments, "frozen=2") == "set: got frozen=2, expected a value like False"
     assert refused(run, *arguments, "layer_decay=-1").startswith("layer_decay: got -1.0, expected a finite number")
     assert refused(run, *arguments, "d=3").startswith("set: got 'd', expected one of n_layers")
+    for name, value in (("d_model", "16"), ("context", "48"), ("looking", "false")):
+        message = f"set: {name} is that of the run that --from names, expected other settings only"
+        assert refused(run, *arguments, f"{name}={value}") == message
+        assert refused(run, "finetune", "classify", *arguments[2:], f"{name}={value}") == message
+    message = "scratch: the recurrent reader has no pretrained weights, expected --model rnn alone"
+    assert refused(run, "finetune", "qa", "--model", "rnn", "--from", pretrained, "--scratch") == message
 
 
 def test_a_question_that_never_fits_is_refused(run, pretrained, here):
@@ -293,7 +301,8 @@ def test_a_question_that_never_fits_is_refused(run, pretrained, here):
     arguments = ("--model", "rnn", "--from", pretrained, "--steps", "1", "--set", "context=14", "--out", "r.run")
     code, _, err = run("finetune", "qa", *arguments)
     assert (code, err.count("\n")) == (2, 1)
-    assert err.startswith("minitransformer: error: question: got ") and err.endswith(", expected at most 3\n")
+    assert err.startswith("minitransformer: error: question: got ")
+    assert err.endswith(", expected at most 3 in a context of 14\n")
 
 
 def test_what_answer_classify_and_fill_refuse(run, tuned, pretrained, monkeypatch, here):

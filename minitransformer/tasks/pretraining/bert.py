@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minitransformer.arguments import check_integer
 from minitransformer.data.corpus import TEST, TRAINING, VALIDATION, Corpus, texts
 from minitransformer.data.word_pieces import WordPieces, word_piece_vocabulary
 from minitransformer.equations.activations import GELU_TANH
@@ -29,6 +30,7 @@ from minitransformer.training.session import Report
 
 Array = np.ndarray
 
+LEAST_CONTEXT = 8  # tokens of a pair, its marks among them
 EPS = 1e-12  # of BERT's layer norms
 LOOK_AT, JUDGE_AT = 10, 100  # batches of held-out pairs
 SEED_OF_LOOKS = 3_3_1
@@ -86,6 +88,9 @@ def prepare(corpus: Corpus, size: int, vocabulary: WordPieces | None = None) -> 
 
 
 def begin(settings: BertSettings, text: Text, seed: int = 0, paths: tuple[str, ...] = ()) -> Run:
+    """Raises ValueError or TypeError for settings that are out of range."""
+    for name in ("context", "short"):
+        check_integer(name, getattr(settings, name), least=LEAST_CONTEXT)
     about = {"paths": list(paths), "n_tokens": text.training.n_tokens}
     return new_run(BERT, settings, text.vocabulary, seed, about=about)
 

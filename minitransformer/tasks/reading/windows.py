@@ -59,7 +59,8 @@ def room(question: Array, context: int) -> int:
     """How many tokens of the text fit beside a question. Raises ValueError for a question that leaves none."""
     n = context - len(question) - N_MARKS
     if n < SHORTEST:
-        raise ValueError(f"question: got {len(question)} tokens, expected at most {context - N_MARKS - SHORTEST}")
+        most = max(0, context - N_MARKS - SHORTEST)
+        raise ValueError(f"question: got {len(question)} tokens, expected at most {most} in a context of {context}")
     return n
 
 

@@ -158,7 +158,7 @@ def test_a_question_that_is_too_long_is_refused(take):
     """With the length that it may have."""
     of = Example(np.full(14, 7), Document("x", np.array([5]), np.array([[0, 1]])), None)
     take = take or (lambda of, context: room(of.question, context))
-    with refuses(ValueError, "question: got 14 tokens, expected at most 13"):
+    with refuses(ValueError, "question: got 14 tokens, expected at most 13 in a context of 24"):
         take(of, CONTEXT)
     take(of._replace(question=np.full(13, 7)), CONTEXT)
     assert isinstance(all_windows(of, CONTEXT + 1)[0], Window)
