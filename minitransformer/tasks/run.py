@@ -13,19 +13,11 @@ from minitransformer.data.vocabularies import vocabulary_from
 from minitransformer.data.vocabulary import Vocabulary
 from minitransformer.training import session
 from minitransformer.training.adam import decay_of_matrices
-from minitransformer.training.checkpoint import (
-    DAMAGED,
-    Checkpoint,
-    load_checkpoint,
-    put_state,
-    put_tree,
-    save_checkpoint,
-    take_state,
-    take_tree,
-)
+from minitransformer.training.checkpoint import DAMAGED, Checkpoint, load_checkpoint, save_checkpoint
 from minitransformer.training.layer_rates import layer_rates
 from minitransformer.training.loop import Plan, State, Step, new_state
-from minitransformer.training.session import Goal, Report
+from minitransformer.training.run_checkpoint import put_training, take_settings, take_training
+from minitransformer.training.session import Goal, Look, Report
 from minitransformer.training.settings import check_settings
 from minitransformer.tree import flatten
 
@@ -39,15 +31,6 @@ class Kind(NamedTuple):
     name: str
     settings: Any  # what is used if nothing else is said
     init: Callable[[int, int, Any, Rng], Any]  # (V, classes, settings, rng) -> weights
-
-
-class Look(NamedTuple):
-    """What a training had come to when held-out data were looked at."""
-
-    step: int
-    seconds: float  # of training
-    training: float  # nats, a mean over the last steps
-    validation: float  # part that is right
 
 
 class Run(NamedTuple):
@@ -84,12 +67,6 @@ def new_run(
     return Run(kind, settings, vocabulary, classes, about or {}, seed, own, new_state(flat, rng))
 
 
-def looked(run: Run, training_loss: float, validation: float) -> Run:
-    """The run with one more look at held-out data."""
-    entry = Look(run.state.step, run.state.seconds, training_loss, validation)
-    return run._replace(looks=(*run.looks, entry))
-
-
 def plan(run: Run, body: str | None = None) -> Plan:
     """As the run's settings say, to its goal. body: the field of the weights that was pretrained, if there is one."""
     s = run.settings
@@ -111,20 +88,9 @@ def carry_on(
 
 
 def save_run(path: str | Path, run: Run) -> None:
-    numbers, arrays = put_state(run.state)
-    description = {
-        "task": run.kind.task,
-        "kind": run.kind.name,
-        "settings": run.settings._asdict(),
-        "vocabulary": run.vocabulary.as_dict(),
-        "classes": run.classes,
-        "about": run.about,
-        "seed": run.seed,
-        "goal": run.goal._asdict(),
-        "looks": [entry._asdict() for entry in run.looks],
-        "state": numbers,
-    }
-    save_checkpoint(path, description, put_tree(run.weights, "weights") | arrays)
+    description, arrays = put_training(run)
+    own = {"task": run.kind.task, "vocabulary": run.vocabulary.as_dict(), "classes": run.classes}
+    save_checkpoint(path, description | own | {"about": run.about, "seed": run.seed}, arrays)
 
 
 def load_run(path: str | Path, *kinds: Kind) -> Run:
@@ -143,21 +109,9 @@ def load_run(path: str | Path, *kinds: Kind) -> Run:
 
 def restore(checkpoint: Checkpoint, kind: Kind) -> Run:
     description = checkpoint.description
-    settings = type(kind.settings)(**description["settings"])
-    check_settings(settings)
+    settings = take_settings(description, kind.settings)
     vocabulary = vocabulary_from(description["vocabulary"])
-    classes = tuple(description["classes"])
+    classes, about = tuple(description["classes"]), description["about"]
     template = kind.init(vocabulary.size, len(classes), settings, np.random.default_rng(0))
-    flat, weights = flatten(take_tree(checkpoint.arrays, template, "weights"))
-    return Run(
-        kind,
-        settings,
-        vocabulary,
-        classes,
-        description["about"],
-        description["seed"],
-        weights,
-        take_state(checkpoint, description["state"], flat, None),
-        Goal(**description["goal"]),
-        tuple(Look(**entry) for entry in description["looks"]),
-    )
+    training = take_training(checkpoint, template)
+    return Run(kind, settings, vocabulary, classes, about, description["seed"], **training)

@@ -22,6 +22,21 @@ class Goal(NamedTuple):
     accumulate: int = 1
 
 
+class Look(NamedTuple):
+    """What a training had come to when held-out data were looked at."""
+
+    step: int
+    seconds: float  # of training
+    training: float  # nats a word, a mean over the last steps
+    validation: float  # nats a word or the part that is right, whatever the task measures
+
+
+def looked(run: Any, training_loss: float, validation: float) -> Any:
+    """The run with one more look at held-out data."""
+    entry = Look(run.state.step, run.state.seconds, training_loss, validation)
+    return run._replace(looks=(*run.looks, entry))
+
+
 class Report(NamedTuple):
     step: Step
     training: float  # nats a word, a running mean
@@ -37,7 +52,7 @@ def carry_on(
 ) -> tuple[Any, bool]:
     """Train to the end of `steps`. -> the run as it then is, and whether it was stopped before.
 
-    run: a NamedTuple with `state`, which each step replaces, and `looks`, a tuple whose entries have a `step`;
+    run: a NamedTuple with `state`, which each step replaces, and `looks`, a tuple of `Look`;
     look(run, training loss) -> the run with one more of them. With `save`, the run is saved every 15 seconds and at the
     end. Ctrl-C lets the step that runs finish, saves, and returns. What is looked at and saved in between has no effect
     on what is learned.

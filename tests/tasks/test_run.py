@@ -12,9 +12,9 @@ from numpy.testing import assert_array_equal
 from minitransformer.tasks import finetuning
 from minitransformer.tasks.classification.topics import TOPICS
 from minitransformer.tasks.pretraining import bert
-from minitransformer.tasks.run import Look, Run, load_run, looked, new_run, save_run
+from minitransformer.tasks.run import Run, load_run, new_run, save_run
 from minitransformer.training.checkpoint import load_checkpoint, save_checkpoint
-from minitransformer.training.session import Goal
+from minitransformer.training.session import Goal, Look, looked
 from minitransformer.tree import leaves, named_leaves
 
 KINDS = (bert.BERT, *finetuning.KINDS)

@@ -12,9 +12,9 @@ from minitransformer.equations.softmax import softmax
 from minitransformer.tasks import run as runs
 from minitransformer.tasks.classification.classifiers import CLASSIFIERS, Classifier, encoded
 from minitransformer.tasks.classification.topics import Labelled, load_topics
-from minitransformer.tasks.run import Rng, Run, looked
+from minitransformer.tasks.run import Rng, Run
 from minitransformer.training.loop import LossAndGradient, Step, train
-from minitransformer.training.session import Report
+from minitransformer.training.session import Report, looked
 
 Array = np.ndarray
 

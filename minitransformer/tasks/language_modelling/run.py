@@ -13,33 +13,16 @@ from minitransformer.models.ngram import ngram_arrays, ngram_from
 from minitransformer.tasks.language_modelling.kind import FIRST, Kind
 from minitransformer.tasks.language_modelling.kinds import kind_named
 from minitransformer.tasks.language_modelling.text import Text, check_long_enough
-from minitransformer.training.checkpoint import (
-    DAMAGED,
-    Checkpoint,
-    load_checkpoint,
-    put_state,
-    put_tree,
-    save_checkpoint,
-    take_state,
-    take_tree,
-)
+from minitransformer.training.checkpoint import DAMAGED, Checkpoint, load_checkpoint, save_checkpoint
 from minitransformer.training.loop import State, Step, new_state, train
-from minitransformer.training.session import Goal
+from minitransformer.training.run_checkpoint import describe, put_training, take_settings, take_training
+from minitransformer.training.session import Goal, Look, looked
 from minitransformer.training.settings import check_settings
 from minitransformer.tree import flatten
 
 Array = np.ndarray
 
 LOOK_AT = 10_000  # words of the validation side that are looked at while training
-
-
-class Look(NamedTuple):
-    """What a training had come to when the held-out text was looked at."""
-
-    step: int
-    seconds: float  # of training
-    training: float  # nats a word, a mean over the last steps
-    validation: float  # nats a word
 
 
 class Run(NamedTuple):
@@ -89,8 +72,7 @@ def steps(run: Run, text: Text) -> Iterator[Step]:
 def look(run: Run, text: Text, training_loss: float) -> Run:
     """Evaluate on the first words of the validation side, and note it."""
     validation = float(costs(run, text.validation[:LOOK_AT]).mean())
-    entry = Look(run.state.step, run.state.seconds, training_loss, validation)
-    return run._replace(looks=(*run.looks, entry))
+    return looked(run, training_loss, validation)
 
 
 def costs(run: Run, ids: Array) -> Array:
@@ -99,20 +81,9 @@ def costs(run: Run, ids: Array) -> Array:
 
 
 def save_run(path: str | Path, run: Run) -> None:
-    description = {
-        "kind": run.kind.name,
-        "settings": run.settings._asdict(),
-        "vocabulary": run.vocabulary.as_dict(),
-        "paths": run.paths,
-        "checksum": run.checksum,
-        "goal": run.goal._asdict(),
-        "looks": [entry._asdict() for entry in run.looks],
-    }
-    if run.state is None:
-        save_checkpoint(path, description, ngram_arrays(run.weights))
-        return
-    description["state"], arrays = put_state(run.state)
-    save_checkpoint(path, description, put_tree(run.weights, "weights") | arrays)
+    own = {"vocabulary": run.vocabulary.as_dict(), "paths": run.paths, "checksum": run.checksum}
+    description, arrays = (describe(run), ngram_arrays(run.weights)) if run.state is None else put_training(run)
+    save_checkpoint(path, description | own, arrays)
 
 
 def load_run(path: str | Path) -> Run:
@@ -127,17 +98,12 @@ def load_run(path: str | Path) -> Run:
 def restore(checkpoint: Checkpoint) -> Run:
     description = checkpoint.description
     kind = kind_named(description["kind"])
-    settings = type(kind.settings)(**description["settings"])
-    check_settings(settings)
+    settings = take_settings(description, kind.settings)
     vocabulary = vocabulary_from(description["vocabulary"])
     paths, code = tuple(description["paths"]), description["checksum"]
-    looks = tuple(Look(**entry) for entry in description["looks"])
     if kind.training is None:
         weights = ngram_from(checkpoint.arrays, settings.n, vocabulary.size, settings.smoothing, settings.k)
         return Run(kind, settings, vocabulary, paths, code, weights, None)
     template = kind.init(np.zeros(0, np.int64), vocabulary.size, settings, np.random.default_rng(0))
-    flat, weights = flatten(take_tree(checkpoint.arrays, template, "weights"))
-    carry = kind.training.carry(weights, settings)
-    state = take_state(checkpoint, description["state"], flat, carry)
-    goal = Goal(**description["goal"])
-    return Run(kind, settings, vocabulary, paths, code, weights, state, goal, looks)
+    training = take_training(checkpoint, template, lambda weights: kind.training.carry(weights, settings))
+    return Run(kind, settings, vocabulary, paths, code, **training)

@@ -24,9 +24,9 @@ from minitransformer.tasks import run as runs
 from minitransformer.tasks.pretraining import neighbours
 from minitransformer.tasks.pretraining.masking import Masked, mask_words
 from minitransformer.tasks.pretraining.sentence_pairs import Pairs, Sentences, draw_pairs, split
-from minitransformer.tasks.run import Kind, Rng, Run, looked, new_run
+from minitransformer.tasks.run import Kind, Rng, Run, new_run
 from minitransformer.training.loop import LossAndGradient, Step, train
-from minitransformer.training.session import Report
+from minitransformer.training.session import Report, looked
 
 Array = np.ndarray
 

@@ -29,9 +29,9 @@ from minitransformer.tasks.reading.windows import (
     first_place,
     read_document,
 )
-from minitransformer.tasks.run import Rng, Run, looked
+from minitransformer.tasks.run import Rng, Run
 from minitransformer.training.loop import LossAndGradient, Step, train
-from minitransformer.training.session import Report
+from minitransformer.training.session import Report, looked
 
 Array = np.ndarray
 

@@ -16,19 +16,11 @@ from minitransformer.tasks.translation.rnn import RNN
 from minitransformer.tasks.translation.transformer import TRANSFORMER
 from minitransformer.training import session
 from minitransformer.training.adam import decay_of_matrices
-from minitransformer.training.checkpoint import (
-    DAMAGED,
-    Checkpoint,
-    load_checkpoint,
-    put_state,
-    put_tree,
-    save_checkpoint,
-    take_state,
-    take_tree,
-)
+from minitransformer.training.checkpoint import DAMAGED, Checkpoint, load_checkpoint, save_checkpoint
 from minitransformer.training.loop import Plan, State, Step, new_state, train
+from minitransformer.training.run_checkpoint import put_training, take_settings, take_training
 from minitransformer.training.schedule import vaswani_peak
-from minitransformer.training.session import Goal, Report
+from minitransformer.training.session import Goal, Look, Report, looked
 from minitransformer.training.settings import check_settings
 from minitransformer.tree import Tree, flatten
 
@@ -40,15 +32,6 @@ LOOK_AT = 100  # validation sentences that are translated while training
 DECAY = 0.01
 COOLDOWN = 0.2
 WIDTH_OF_MODEL = {"transformer": "d_model", "rnn": "d_h"}
-
-
-class Look(NamedTuple):
-    """What a training had come to when validation sentences were translated."""
-
-    step: int
-    seconds: float  # of training
-    training: float  # nats a word, a mean over the last steps
-    validation: float  # part of the sentences that are right from the first word to the last
 
 
 class Run(NamedTuple):
@@ -113,8 +96,7 @@ def steps(run: Run, pairs: Pairs) -> Iterator[Step]:
 def look(run: Run, pairs: Pairs, training_loss: float) -> Run:
     """Translate some validation sentences, and note how many are right."""
     right = exact_matches(run, pairs.validation[:LOOK_AT])
-    entry = Look(run.state.step, run.state.seconds, training_loss, right)
-    return run._replace(looks=(*run.looks, entry))
+    return looked(run, training_loss, right)
 
 
 def carry_on(
@@ -126,22 +108,17 @@ def carry_on(
 
 
 def save_run(path: str | Path, run: Run) -> None:
-    numbers, arrays = put_state(run.state)
-    description = {
+    description, arrays = put_training(run)
+    own = {
         "task": TASK,
-        "kind": run.kind.name,
-        "settings": run.settings._asdict(),
         "source": run.source.vocabulary.as_dict(),
         "target": run.target.vocabulary.as_dict(),
         "origin": run.origin,
         "from_file": run.from_file,
         "seed": run.seed,
         "longest": run.longest,
-        "goal": run.goal._asdict(),
-        "looks": [entry._asdict() for entry in run.looks],
-        "state": numbers,
     }
-    save_checkpoint(path, description, put_tree(run.weights, "weights") | arrays)
+    save_checkpoint(path, description | own, arrays)
 
 
 def load_run(path: str | Path) -> Run:
@@ -158,22 +135,8 @@ def restore(checkpoint: Checkpoint) -> Run:
     if description.get("task") != TASK:
         raise ValueError(f"task: got {description.get('task')!r}, expected {TASK!r}")
     kind = KINDS[description["kind"]]
-    settings = type(kind.settings)(**description["settings"])
-    check_settings(settings)
+    settings = take_settings(description, kind.settings)
     source, target = (Language(vocabulary_from(description[name])) for name in ("source", "target"))
     template = kind.init(source.size, target.size, settings, np.random.default_rng(0))
-    flat, weights = flatten(take_tree(checkpoint.arrays, template, "weights"))
-    return Run(
-        kind,
-        settings,
-        source,
-        target,
-        description["origin"],
-        description["from_file"],
-        description["seed"],
-        description["longest"],
-        weights,
-        take_state(checkpoint, description["state"], flat, None),
-        Goal(**description["goal"]),
-        tuple(Look(**entry) for entry in description["looks"]),
-    )
+    own = (description[name] for name in ("origin", "from_file", "seed", "longest"))
+    return Run(kind, settings, source, target, *own, **take_training(checkpoint, template))

@@ -1,0 +1,90 @@
+"""What the checkpoints of all runs have in common: it comes back as it was, or is refused."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from assertions import refuses
+from numpy.testing import assert_array_equal
+
+from minitransformer.training.checkpoint import DAMAGED, Checkpoint
+from minitransformer.training.loop import new_state
+from minitransformer.training.run_checkpoint import describe, put_training, take_settings, take_training
+from minitransformer.training.session import Goal, Look, looked
+from minitransformer.tree import flatten
+
+
+class Settings(NamedTuple):
+    n_layers: int = 2
+    peak: float = 0.5
+    tied: bool = True
+
+
+class Line(NamedTuple):
+    W: np.ndarray
+    b: np.ndarray
+
+
+class Kind(NamedTuple):
+    name: str = "line"
+
+
+class Run(NamedTuple):
+    kind: Kind
+    settings: Settings
+    weights: Any
+    state: Any
+    goal: Goal = Goal()
+    looks: tuple[Look, ...] = ()
+
+
+def run_of(carry=None):
+    rng = np.random.default_rng(4)
+    flat, weights = flatten(Line(rng.random((2, 3)), rng.random(3)))
+    state = new_state(flat, rng)._replace(step=7, seconds=1.5, carry=carry)
+    return looked(Run(Kind(), Settings(3, 0.25, False), weights, state, Goal(9, 2.5, 3)), 0.5, 0.75)
+
+
+def test_what_was_put_can_be_taken():
+    """Settings, weights, state, goal and looks; the weights are parts of the flat array that training changes."""
+    run = run_of(carry=np.ones((2, 2)))
+    checkpoint = Checkpoint(*put_training(run))
+    template = Line(np.zeros((2, 3)), np.zeros(3))
+    again = take_training(checkpoint, template, lambda weights: np.zeros((2, len(weights.W))))
+    assert take_settings(checkpoint.description, Settings()) == run.settings
+    assert (again["goal"], again["looks"]) == (run.goal, (Look(7, 1.5, 0.5, 0.75),))
+    for ours, theirs in zip(again["weights"], run.weights, strict=True):
+        assert_array_equal(ours, theirs, strict=True)
+        assert np.shares_memory(ours, again["state"].weights)
+    assert_array_equal(again["state"].carry, run.state.carry)
+    assert (again["state"].step, again["state"].seconds) == (7, 1.5)
+    assert again["state"].rng.random() == run.state.rng.random()
+
+
+def test_a_model_that_is_not_trained_is_described_without_a_state():
+    description = describe(run_of())
+    assert (description["kind"], description["settings"]["n_layers"]) == ("line", 3)
+    assert set(description) == set(put_training(run_of())[0]) - {"state"}
+
+
+@pytest.mark.parametrize("changes", [{"n_layers": 0}, {"n_layers": "3"}, {"tied": 1}, {"what": 1}, {"peak": -1.0}])
+def test_settings_that_cannot_be_are_refused(changes):
+    """Of another type, out of range, or unknown."""
+    description = {"settings": Settings()._asdict() | changes}
+    with pytest.raises((TypeError, ValueError)):
+        take_settings(description, Settings())
+
+
+@pytest.mark.parametrize("missing", ["state", "goal", "looks"])
+def test_what_is_missing_is_damage(missing):
+    description, arrays = put_training(run_of())
+    del description[missing]
+    with pytest.raises(DAMAGED):
+        take_training(Checkpoint(description, arrays), run_of().weights)
+
+
+def test_weights_of_another_shape_are_refused():
+    """With the name of the array."""
+    checkpoint = Checkpoint(*put_training(run_of()))
+    with refuses(ValueError, "checkpoint: got (3,) float64 for weights.b, expected (4,) float64"):
+        take_training(checkpoint, Line(np.zeros((2, 3)), np.zeros(4)))
