@@ -4,14 +4,16 @@ from typing import Any
 
 import numpy as np
 
+from minitransformer.models.bert import Bert
 from minitransformer.models.bert_classifier import init_bert_classifier
 from minitransformer.models.gpt_classifier import init_gpt_classifier
 from minitransformer.models.span_reader import init_span_reader
 from minitransformer.tasks.classification.classifiers import BERT_CLASSIFIER, GPT_CLASSIFIER, with_token
 from minitransformer.tasks.classification.topics import TOPICS
 from minitransformer.tasks.language_modelling.run import Run as LanguageModel
+from minitransformer.tasks.pretraining.bert import init_body
 from minitransformer.tasks.reading.readers import BERT_READER, RNN_READER
-from minitransformer.tasks.run import Kind, Run, new_run
+from minitransformer.tasks.run import Kind, Rng, Run, new_run
 
 SHAPE = ("n_layers", "d_model", "h", "d_ff", "context", "activation", "norm_first", "looking", "learned_positions")
 
@@ -23,10 +25,29 @@ def in_shape_of(pretrained: Any, settings: Any) -> Any:
 
 
 def reader(pretrained: Run, settings: Any, seed: int, scratch: bool = False, about: dict | None = None) -> Run:
-    """BERT that answers questions. scratch: of the same shape, with the same words, but with random weights."""
-    kind = BERT_READER.kind
-    body = None if scratch else init_span_reader(pretrained.weights.bert, np.random.default_rng(seed))
-    return new_run(kind, in_shape_of(pretrained.settings, settings), pretrained.vocabulary, seed, (), about, body)
+    """BERT that answers questions. scratch: of the same shape, with the same words, but with random weights.
+
+    Raises ValueError for `frozen` with `fresh_layers`: layers that know nothing must learn.
+    """
+    if settings.frozen and settings.fresh_layers:
+        raise ValueError("frozen: got True with fresh_layers=True, expected fresh_layers=False beside it")
+    rng = np.random.default_rng(seed)
+    body = None if scratch else init_span_reader(body_for_questions(pretrained, settings.fresh_layers, rng), rng)
+    shaped = in_shape_of(pretrained.settings, settings)
+    return new_run(BERT_READER.kind, shaped, pretrained.vocabulary, seed, (), about, body)
+
+
+def body_for_questions(pretrained: Run, fresh_layers: bool, rng: Rng) -> Bert:
+    """The pretrained embeddings and layers; with `fresh_layers` the embeddings, below layers as they start.
+
+    To answer is to find the question's words in the text. Layers that have learned to guess masked words do not look
+    for the same word any more, and learn it again more slowly than new ones; what words mean is kept either way.
+    (Zhang et al. 2021, Revisiting few-sample BERT fine-tuning, start the highest layers anew.)
+    """
+    body = pretrained.weights.bert
+    if not fresh_layers:
+        return body
+    return body._replace(layers=init_body(pretrained.vocabulary.size, pretrained.settings, rng).layers)
 
 
 def rnn_reader(pretrained: Run, settings: Any, seed: int, about: dict | None = None) -> Run:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from assertions import refuses
 from few_documents import few_documents, small_run
 from numpy.testing import assert_array_equal
 from small_language import SMALL, small_text
@@ -33,6 +34,11 @@ def language_model(**changes):
     return new_language_model(KINDS["gpt"], SMALL["gpt"]._replace(**changes), small_text(), seed=2)
 
 
+def whole(settings):
+    """The settings for all that is pretrained to be taken."""
+    return settings._replace(fresh_layers=False) if "fresh_layers" in settings._fields else settings
+
+
 def shapes(tree):
     return tree_map(lambda leaf: (leaf.shape, leaf.dtype).__repr__(), tree)
 
@@ -46,7 +52,8 @@ def assert_equal_trees(ours, theirs):
 def test_bert_starts_with_the_pretrained_weights(name, pretrained):
     """Exactly; in its shape and with its words; as a copy, which may change."""
     make, kind = BERTS[name]
-    run = make(pretrained, kind.settings._replace(B=5, peak=0.25), 3, about={"from": "x.run"})
+    settings = whole(kind.settings)._replace(B=5, peak=0.25)
+    run = make(pretrained, settings, 3, about={"from": "x.run"})
     assert_equal_trees(run.weights.bert, pretrained.weights.bert)
     for field in ("n_layers", "d_model", "h", "d_ff", "context"):
         assert getattr(run.settings, field) == getattr(pretrained.settings, field)
@@ -77,10 +84,30 @@ def test_the_classifier_takes_the_pooler_too(pretrained):
 @every_bert
 def test_new_heads_are_drawn_by_the_seed(name, pretrained):
     make, kind = BERTS[name]
-    first, same, other = (make(pretrained, kind.settings, seed) for seed in (0, 0, 1))
+    first, same, other = (make(pretrained, whole(kind.settings), seed) for seed in (0, 0, 1))
     assert_array_equal(first.state.weights, same.state.weights)
     assert not np.array_equal(first.state.weights, other.state.weights)
     assert_equal_trees(first.weights.bert, other.weights.bert)
+
+
+def test_a_reader_with_fresh_layers_has_the_pretrained_embeddings(pretrained):
+    """And no number of the layers, which are as they start, by the seed."""
+    settings = BERT_READER.kind.settings
+    first, same, other = (reader(pretrained, settings._replace(fresh_layers=True), seed) for seed in (0, 0, 1))
+    for run in (first, other):
+        assert_equal_trees(run.weights.bert.embedding, pretrained.weights.bert.embedding)
+    for ours, theirs in zip(leaves(first.weights.bert.layers), leaves(pretrained.weights.bert.layers), strict=True):
+        assert (ours != theirs).all()
+    assert_array_equal(first.state.weights, same.state.weights)
+    values, others = (run.weights.bert.layers.layers[0].self_attention.value.W for run in (first, other))
+    assert (values != others).all()
+
+
+def test_fresh_layers_cannot_be_frozen(pretrained):
+    settings = BERT_READER.kind.settings._replace(frozen=True, fresh_layers=True)
+    with refuses(ValueError, "frozen: got True with fresh_layers=True, expected fresh_layers=False beside it"):
+        reader(pretrained, settings, 0)
+    reader(pretrained, settings._replace(fresh_layers=False), 0)
 
 
 def test_the_recurrent_reader_has_nothing_but_the_words(pretrained):
@@ -117,5 +144,5 @@ def test_a_shape_is_what_the_weights_depend_on(pretrained):
     settings = in_shape_of(pretrained.settings, BERT_READER.kind.settings)
     assert type(settings) is type(BERT_READER.kind.settings)
     assert settings.d_model == pretrained.settings.d_model != BERT_READER.kind.settings.d_model
-    for field in ("rate", "B", "peak", "decay", "warmup", "steps", "layer_decay", "frozen"):
+    for field in ("rate", "B", "peak", "decay", "warmup", "steps", "layer_decay", "frozen", "fresh_layers"):
         assert getattr(settings, field) == getattr(BERT_READER.kind.settings, field)

@@ -28,6 +28,7 @@ class BertReaderSettings(NamedTuple):
     renamed: float = 0.95  # part of the questions to learn from whose parameter gets another name
     layer_decay: float = 1.0  # of the learning rate, from each layer to the one below it
     frozen: bool = False  # the pretrained layers do not learn
+    fresh_layers: bool = True  # of what is pretrained the embeddings alone are taken, `finetuning.body_for_questions`
     B: int = 24
     peak: float = 2e-3
     decay: float = 0.01
