@@ -24,6 +24,7 @@ from minitransformer.tasks.pretraining.label_efficiency import (
     QA,
     SCRATCH,
     Cell,
+    Point,
     Results,
     curve,
     curve_cells,
@@ -31,12 +32,13 @@ from minitransformer.tasks.pretraining.label_efficiency import (
     measure,
     plot_curves,
     reader_cells,
+    readers,
 )
 from minitransformer.tasks.run import load_run, save_run
 from minitransformer.training.session import Goal
 
 PROCESSES = 2
-SHARES = {"pretraining": 0.45, "readers": 0.11}  # of the minutes; the rest is for the curves, and for measuring
+SHARES = {"pretraining": 0.42, "readers": 1 / 18}  # of the minutes; the rest is for the curves, and for measuring
 TITLES = {QA: "questions", CLASSIFY: "topics"}
 PRETRAINING = "bert.run"
 
@@ -79,19 +81,19 @@ def run_compare(arguments: argparse.Namespace) -> int:
         )
     except ValueError as error:
         return bad_input(error)
-    readers = reader_cells(60 * arguments.minutes * SHARES["readers"])
+    of_readers = reader_cells(60 * arguments.minutes * SHARES["readers"])
     try:
         with screen.progress(WHOLE) as progress:
-            results = fill_in(results, directory, arguments.minutes, readers, progress)
+            results = fill_in(results, directory, arguments.minutes, of_readers, progress)
     except KeyboardInterrupt:
         screen.say("Stopped by Ctrl-C. The same command goes on from here.")
         return INTERRUPTED
-    show(screen, results, readers, arguments.minutes)
+    show(screen, results, of_readers, arguments.minutes)
     if arguments.plot:
         plot_curves(arguments.plot, results, arguments.minutes)
         screen.say(f"Drawn in {arguments.plot}.")
     if arguments.json:
-        print(json.dumps(label_efficiency.as_dict(results, readers, arguments.minutes), indent=2))
+        print(json.dumps(label_efficiency.as_dict(results, of_readers, arguments.minutes), indent=2))
     return 0
 
 
@@ -123,11 +125,11 @@ def pretrain(path: str) -> bool:
     return not bert.carry_on(run, text, Path(path))[1]
 
 
-def fill_in(results: Results, directory: Path, minutes: float, readers: list[Cell], progress: Progress) -> Results:
+def fill_in(results: Results, directory: Path, minutes: float, of_readers: list[Cell], progress: Progress) -> Results:
     """Measure what is missing; what needs no pretraining, beside it. Raises KeyboardInterrupt once all has stopped."""
     path = str(directory / PRETRAINING)
-    independent = [*curve_cells(SCRATCH, minutes), *(cell for cell in readers if cell.arm != PRETRAINED)]
-    dependent = [*curve_cells(PRETRAINED, minutes), *(cell for cell in readers if cell.arm == PRETRAINED)]
+    independent = [*curve_cells(SCRATCH, minutes), *(cell for cell in of_readers if cell.arm != PRETRAINED)]
+    dependent = [*curve_cells(PRETRAINED, minutes), *(cell for cell in of_readers if cell.arm == PRETRAINED)]
     cells = [*independent, *dependent]
     begun = time.perf_counter()
     with processes() as pool:
@@ -166,7 +168,7 @@ def processes() -> Iterator[Executor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def show(screen: Screen, results: Results, readers: list[Cell], minutes: float) -> None:
+def show(screen: Screen, results: Results, of_readers: list[Cell], minutes: float) -> None:
     """The table of both tasks, and the readers beside one another."""
     rows = []
     for task in (QA, CLASSIFY):
@@ -176,12 +178,16 @@ def show(screen: Screen, results: Results, readers: list[Cell], minutes: float) 
                 (
                     TITLES[task],
                     str(with_it.labels),
-                    f"{with_it.mean:.1%} ± {with_it.spread:.1%}",
-                    f"{without.mean:.1%} ± {without.spread:.1%}",
+                    shown(with_it),
+                    shown(without),
                     f"{with_it.mean - without.mean:+.1%}",
                 )
             )
     screen.table(("task", "labels", "pretrained", "from scratch", "difference"), rows)
-    seconds = readers[0].seconds
+    seconds = of_readers[0].seconds
     screen.say(f"Reading comprehension with all labels, each after {seconds:.0f} seconds of training:")
-    screen.table(("reader", "right"), [(c.arm, f"{results.of(c):.1%}") for c in readers if results.of(c) is not None])
+    screen.table(("reader", "right"), [(arm, shown(found)) for arm, found in readers(results, of_readers).items()])
+
+
+def shown(point: Point) -> str:
+    return f"{point.mean:.1%} ± {point.spread:.1%}"

@@ -3,7 +3,8 @@
 import argparse
 import json
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,12 +26,10 @@ from minitransformer.tasks.language_modelling.run import load_run as load_langua
 from minitransformer.tasks.pretraining.bert import BERT
 from minitransformer.tasks.reading import reading
 from minitransformer.tasks.reading.readers import BERT_READER, RNN_READER
-from minitransformer.tasks.run import Run, load_run
+from minitransformer.tasks.run import Kind, Run, load_run
 from minitransformer.training.checkpoint import load_checkpoint
 from minitransformer.training.session import Goal
 
-TASKS = {"qa": reading, "classify": classification}
-TASK_OF = {"qa": BERT_READER.kind.task, "classify": BERT_CLASSIFIER.kind.task}
 OPTIONS = {"source": "from", "labels": "labels", "scratch": "scratch"}
 
 
@@ -72,57 +71,57 @@ def run_finetune(arguments: argparse.Namespace) -> int:
     task = TASKS[arguments.task]
     try:
         if arguments.resume:
-            run, path = resumed(arguments, *(kind for kind in finetuning.KINDS if kind.task == TASK_OF[arguments.task]))
+            run, path = resumed(arguments, *task.kinds)
             for name in ("source", "labels", "scratch"):
                 if getattr(arguments, name) is not None and getattr(arguments, name) is not False:
                     raise ValueError(f"{OPTIONS[name]}: a run that is resumed keeps its own, expected none")
         else:
             path = new_path(arguments.task, arguments)
-            run = begun(arguments)
-        data = task.prepare(run.vocabulary, run.seed, run.about.get("labels"))
+            run = begun(task, arguments)
+        data = task.module.prepare(run.vocabulary, run.seed, run.about.get("labels"))
     except (MemoryError, TypeError, ValueError) as error:
         return bad_input(error)
-    if task is reading:
-        about = f"on questions about NumPy's docstrings: {len(data.training):,} to learn from"
-    else:
-        about = f"on docstrings of the standard library: {len(data.training.ids):,} to learn from"
     return trained(
         arguments,
         run,
-        about,
-        lambda run, report: task.carry_on(run, data, path, report),
-        lambda run: task_facts(run, data),
+        f"on {task.data}: {task.n_training(data):,} to learn from",
+        lambda run, report: task.module.carry_on(run, data, path, report),
+        lambda run: task.facts(run, data),
         summary,
         path,
         f"finetune {arguments.task}",
-        "answer" if task is reading else "classify",
+        task.then,
     )
 
 
-def begun(arguments: argparse.Namespace) -> Run:
+def begun(task: "Task", arguments: argparse.Namespace) -> Run:
     """A new run for the task. Raises ValueError for bad input."""
     if arguments.source is None:
         raise ValueError("from: got nothing, expected a RUN of `pretrain bert` (with --scratch for its shape alone)")
-    about = {"from": arguments.source, "scratch": arguments.scratch, "labels": arguments.labels}
-    is_gpt = arguments.task == "classify" and load_checkpoint(arguments.source).description.get("kind") == "gpt"
-    if is_gpt:
+    run = task.begin(arguments, {"from": arguments.source, "scratch": arguments.scratch, "labels": arguments.labels})
+    return run._replace(goal=goal_of(arguments, Goal(steps=run.settings.steps)))
+
+
+def begin_reader(arguments: argparse.Namespace, about: dict[str, Any]) -> Run:
+    pretrained = load_run(arguments.source, BERT)
+    if arguments.model != "rnn":
+        settings = changed_task(BERT_READER.kind.settings, arguments)
+        return finetuning.reader(pretrained, settings, arguments.seed, arguments.scratch, about)
+    if arguments.scratch:
+        raise ValueError("scratch: the recurrent reader has no pretrained weights, expected --model rnn alone")
+    settings = changed_settings(RNN_READER.kind.settings, arguments)
+    return finetuning.rnn_reader(pretrained, settings, arguments.seed, about)
+
+
+def begin_classifier(arguments: argparse.Namespace, about: dict[str, Any]) -> Run:
+    """With BERT or GPT, as the pretrained run is."""
+    if load_checkpoint(arguments.source).description.get("kind") == "gpt":
         settings = changed_task(GPT_CLASSIFIER.kind.settings, arguments)
-        pretrained = load_language_model(arguments.source)
-        run = finetuning.gpt_classifier(pretrained, settings, arguments.seed, arguments.scratch, about)
-    else:
-        pretrained = load_run(arguments.source, BERT)
-        if arguments.task == "classify":
-            settings = changed_task(BERT_CLASSIFIER.kind.settings, arguments)
-            run = finetuning.bert_classifier(pretrained, settings, arguments.seed, arguments.scratch, about)
-        elif arguments.model == "rnn":
-            if arguments.scratch:
-                raise ValueError("scratch: the recurrent reader has no pretrained weights, expected --model rnn alone")
-            settings = changed_settings(RNN_READER.kind.settings, arguments)
-            run = finetuning.rnn_reader(pretrained, settings, arguments.seed, about)
-        else:
-            settings = changed_task(BERT_READER.kind.settings, arguments)
-            run = finetuning.reader(pretrained, settings, arguments.seed, arguments.scratch, about)
-    return run._replace(goal=goal_of(arguments, Goal(steps=settings.steps)))
+        model = load_language_model(arguments.source)
+        return finetuning.gpt_classifier(model, settings, arguments.seed, arguments.scratch, about)
+    settings = changed_task(BERT_CLASSIFIER.kind.settings, arguments)
+    pretrained = load_run(arguments.source, BERT)
+    return finetuning.bert_classifier(pretrained, settings, arguments.seed, arguments.scratch, about)
 
 
 def changed_task(settings: Any, arguments: argparse.Namespace) -> Any:
@@ -134,11 +133,47 @@ def changed_task(settings: Any, arguments: argparse.Namespace) -> Any:
     return changed
 
 
-def task_facts(run: Run, data: Any) -> dict[str, Any]:
-    if isinstance(data, reading.Data):
-        found = reading.score(run, data.test)
-        return {"tested": len(data.test), "right": found.exact, "f1": found.f1}
+def reading_facts(run: Run, data: reading.Data) -> dict[str, Any]:
+    found = reading.score(run, data.test)
+    return {"tested": len(data.test), "right": found.exact, "f1": found.f1}
+
+
+def classification_facts(run: Run, data: classification.Data) -> dict[str, Any]:
     return {"tested": len(data.test.ids), "right": classification.accuracy(run, data.test)}
+
+
+class Task(NamedTuple):
+    """What `finetune` needs to know of a task."""
+
+    module: Any  # with `prepare` and `carry_on`
+    kinds: tuple[Kind, ...]
+    begin: Callable[[argparse.Namespace, dict[str, Any]], Run]
+    data: str  # what is learned from
+    n_training: Callable[[Any], int]
+    facts: Callable[[Run, Any], dict[str, Any]]
+    then: str  # the command that uses what was learned
+
+
+TASKS = {
+    "qa": Task(
+        reading,
+        (BERT_READER.kind, RNN_READER.kind),
+        begin_reader,
+        "questions about NumPy's docstrings",
+        lambda data: len(data.training),
+        reading_facts,
+        "answer",
+    ),
+    "classify": Task(
+        classification,
+        (BERT_CLASSIFIER.kind, GPT_CLASSIFIER.kind),
+        begin_classifier,
+        "docstrings of the standard library",
+        lambda data: len(data.training.ids),
+        classification_facts,
+        "classify",
+    ),
+}
 
 
 def summary(facts: dict[str, Any]) -> str:

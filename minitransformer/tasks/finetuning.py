@@ -13,7 +13,7 @@ from minitransformer.tasks.classification.topics import TOPICS
 from minitransformer.tasks.language_modelling.run import Run as LanguageModel
 from minitransformer.tasks.pretraining.bert import init_body
 from minitransformer.tasks.reading.readers import BERT_READER, RNN_READER
-from minitransformer.tasks.run import Kind, Rng, Run, new_run
+from minitransformer.tasks.run import Rng, Run, new_run
 
 SHAPE = ("n_layers", "d_model", "h", "d_ff", "context", "activation", "norm_first", "looking", "learned_positions")
 
@@ -70,6 +70,3 @@ def gpt_classifier(
     body = None if scratch else init_gpt_classifier(with_token(pretrained.weights, rng), len(TOPICS), rng)
     shaped = in_shape_of(pretrained.settings, settings)
     return new_run(GPT_CLASSIFIER.kind, shaped, pretrained.vocabulary, seed, TOPICS, about, body)
-
-
-KINDS: tuple[Kind, ...] = (BERT_READER.kind, RNN_READER.kind, BERT_CLASSIFIER.kind, GPT_CLASSIFIER.kind)

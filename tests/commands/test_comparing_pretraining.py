@@ -92,8 +92,8 @@ def asked(here, monkeypatch):
 
 
 def all_cells():
-    readers = reader_cells(60 * MINUTES * comparing_pretraining.SHARES["readers"])
-    return [*curve_cells(PRETRAINED, MINUTES), *curve_cells(SCRATCH, MINUTES), *readers], readers
+    of_readers = reader_cells(60 * MINUTES * comparing_pretraining.SHARES["readers"])
+    return [*curve_cells(PRETRAINED, MINUTES), *curve_cells(SCRATCH, MINUTES), *of_readers], of_readers
 
 
 def test_a_whole_comparison(run, here):
@@ -104,7 +104,7 @@ def test_a_whole_comparison(run, here):
     results = load_results(here / "d" / "results.json")
     assert results.missing(cells) == []
     assert all(0 <= accuracy <= 1 for accuracy in results.accuracies.values())
-    assert len(results.accuracies) == len(cells) == 2 * 2 * 2 * 2 + 3
+    assert len(results.accuracies) == len(cells) == 2 * 2 * 2 * 2 + 3 * 2
     kept = load_run(here / "d" / "bert.run", bert.BERT)
     assert kept.state.seconds >= kept.goal.seconds == 60 * MINUTES * comparing_pretraining.SHARES["pretraining"]
     lines = out.splitlines()
@@ -126,7 +126,8 @@ def test_the_same_again_measures_nothing(run, here, monkeypatch):
     assert (code, err) == (0, "")
     assert set(facts["curves"]) == {QA, CLASSIFY}
     assert [point["labels"] for point in facts["curves"][QA][SCRATCH]] == [5, 10]
-    assert all(0 <= accuracy <= 1 for accuracy in facts["readers"].values())
+    assert set(facts["readers"]) == {PRETRAINED, SCRATCH, RNN}
+    assert all(0 <= point["mean"] <= 1 for point in facts["readers"].values())
     assert run(*COMPARE)[1].startswith("Going on with what is in d.\n")
 
 
@@ -179,8 +180,8 @@ def test_the_progress_counts_trainings(asked, here):
             seen.append((done, message))
 
     (here / "d").mkdir()
-    cells, readers = all_cells()
-    results = fill_in(load_results(here / "d" / "results.json"), here / "d", MINUTES, readers, Watched())
+    cells, of_readers = all_cells()
+    results = fill_in(load_results(here / "d" / "results.json"), here / "d", MINUTES, of_readers, Watched())
     assert results.missing(cells) == []
     done, message = seen[-1]
     assert done == comparing_pretraining.WHOLE

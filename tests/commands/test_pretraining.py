@@ -7,9 +7,9 @@ import pytest
 from few_documents import write_texts
 
 from minitransformer.commands import language_models, pretraining, training
+from minitransformer.commands.finetuning import TASKS
 from minitransformer.data.docstrings import Docstring
 from minitransformer.learn.screen import PlainScreen
-from minitransformer.tasks import finetuning
 from minitransformer.tasks.classification import topics
 from minitransformer.tasks.classification.topics import TOPICS
 from minitransformer.tasks.pretraining import bert
@@ -18,6 +18,7 @@ from minitransformer.tasks.run import load_run
 
 SIZES = ["n_layers=1", "d_model=16", "h=2", "d_ff=32", "context=48", "short=24", "vocabulary=150", "B=4"]
 SMALL = ["--text", "text0.txt", "text1.txt", "--steps", "3", "--set", *SIZES]
+FINE_TUNED = [kind for task in TASKS.values() for kind in task.kinds]
 QUESTION = "what is the type of parameter x3?"
 
 
@@ -126,7 +127,7 @@ def test_fill(run, pretrained):
 def test_finetune_and_answer(run, tuned, monkeypatch):
     """A file or standard input; the answer stands in the text, or there is none."""
     run("finetune", "qa", "--resume", "q.run", "--steps", "3")
-    assert load_run("q.run", *finetuning.KINDS).state.step == 3
+    assert load_run("q.run", *FINE_TUNED).state.step == 3
     code, out, err = run("answer", "q.run", "--question", QUESTION, "--context", "doc.txt")
     assert (code, err) == (0, "")
     assert out == "(no answer)\n" or out[:-1] in docstring(3).text
@@ -169,7 +170,7 @@ def test_what_finetuning_says(run, pretrained):
     facts = json.loads(out)
     assert (code, err, facts["file"], facts["steps"]) == (0, "", "classify-1.run", 2)
     assert 0 <= facts["right"] <= 1 and facts["tested"] > 0
-    kept = load_run("classify-1.run", *finetuning.KINDS)
+    kept = load_run("classify-1.run", *FINE_TUNED)
     assert kept.about == {"from": pretrained, "scratch": False, "labels": 6}
     assert (kept.settings.d_model, kept.settings.context, kept.classes) == (16, 48, TOPICS)
 
@@ -179,7 +180,7 @@ def test_a_resumed_fine_tuning_keeps_its_labels(run, pretrained):
     run("finetune", "classify", "--from", pretrained, "--steps", "2", "--labels", "6", "--out", "c.run")
     code, out, _ = run("finetune", "classify", "--resume", "c.run", "--steps", "3")
     assert code == 0 and ": 6 to learn from" in out
-    assert load_run("c.run", *finetuning.KINDS).about["labels"] == 6
+    assert load_run("c.run", *FINE_TUNED).about["labels"] == 6
 
 
 def test_from_scratch(run, pretrained):
@@ -188,7 +189,7 @@ def test_from_scratch(run, pretrained):
         arguments = ("--from", pretrained, "--steps", "1", "--seed", "7", "--set", "peak=1e-9", "--out", name)
         assert run("finetune", "qa", *arguments, *flags)[0] == 0
     base = load_run(pretrained, bert.BERT).weights.bert.embedding.words.E
-    tuned, scratch = (load_run(name, *finetuning.KINDS) for name in ("a.run", "s.run"))
+    tuned, scratch = (load_run(name, *FINE_TUNED) for name in ("a.run", "s.run"))
     assert abs(tuned.weights.bert.embedding.words.E - base).max() < 1e-6
     assert abs(scratch.weights.bert.embedding.words.E - base).max() > 0.1
     assert scratch.settings == tuned.settings

@@ -9,15 +9,17 @@ from few_documents import few_documents, small_run
 from few_questions import VOCABULARY
 from numpy.testing import assert_array_equal
 
-from minitransformer.tasks import finetuning
+from minitransformer.tasks.classification.classifiers import BERT_CLASSIFIER, GPT_CLASSIFIER
 from minitransformer.tasks.classification.topics import TOPICS
 from minitransformer.tasks.pretraining import bert
+from minitransformer.tasks.reading.readers import BERT_READER, RNN_READER
 from minitransformer.tasks.run import Run, load_run, new_run, save_run
 from minitransformer.training.checkpoint import load_checkpoint, save_checkpoint
 from minitransformer.training.session import Goal, Look, looked
 from minitransformer.tree import leaves, named_leaves
 
-KINDS = (bert.BERT, *finetuning.KINDS)
+FINE_TUNED = (BERT_READER.kind, RNN_READER.kind, BERT_CLASSIFIER.kind, GPT_CLASSIFIER.kind)
+KINDS = (bert.BERT, *FINE_TUNED)
 SIZES = {"n_layers": 1, "d_model": 8, "h": 2, "d_ff": 16, "context": 12, "d": 4, "d_h": 6}
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.task}, {kind.name}")
 
@@ -89,7 +91,7 @@ def test_looks_are_added(tmp_path):
 def test_a_run_of_another_task_is_refused(tmp_path):
     """With what it is, and what was wanted; the same model's name does not make it the same task."""
     path = tmp_path / "x.run"
-    reader, rnn, classifier, gpt = finetuning.KINDS
+    reader, rnn, classifier, gpt = FINE_TUNED
     save_run(path, run_of(classifier))
     message = f"checkpoint: {str(path)!r} is no run to use here (it holds classification (bert), expected "
     with refuses(ValueError, message + "pretraining (bert))"):

@@ -23,10 +23,11 @@ from minitransformer.training.session import Goal, Report
 
 QA, CLASSIFY = TASKS = ("qa", "classify")
 PRETRAINED, SCRATCH, RNN = "pretrained", "from scratch", "recurrent"
+READERS = (PRETRAINED, SCRATCH, RNN)
 LABELS = (50, 150, 500)
 SEEDS = (0, 1, 2)
 MINUTES = 18.0  # of a whole comparison, on two cores
-STEPS = {QA: 800, CLASSIFY: 500}  # in a comparison of so many minutes; in proportion in another one
+STEPS = {QA: 700, CLASSIFY: 450}  # in a comparison of so many minutes; in proportion in another one
 
 
 class Cell(NamedTuple):
@@ -52,7 +53,7 @@ def curve_cells(arm: str, minutes: float) -> list[Cell]:
 
 def reader_cells(seconds: float) -> list[Cell]:
     """The readers of 6.3, each with all labels and the same time."""
-    return [Cell(QA, None, arm, 0, seconds=seconds) for arm in (PRETRAINED, SCRATCH, RNN)]
+    return [Cell(QA, None, arm, seed, seconds=seconds) for arm in READERS for seed in SEEDS]
 
 
 def measure(cell: Cell, pretrained: str | Path, report: Callable[[Report], None] = lambda r: None) -> float | None:
@@ -114,19 +115,28 @@ def load_results(path: Path) -> Results:
 
 
 class Point(NamedTuple):
-    labels: int
+    labels: int | None  # None: all
     mean: float
     spread: float  # standard deviation over the seeds
 
 
 def curve(results: Results, task: str, arm: str, minutes: float) -> list[Point]:
     """Mean and spread over the seeds, for each number of labels whose seeds have all been measured."""
-    points = []
-    for labels in LABELS:
-        found = [results.of(cell) for cell in curve_cells(arm, minutes) if (cell.task, cell.labels) == (task, labels)]
-        if None not in found:
-            points.append(Point(labels, statistics.mean(found), statistics.stdev(found)))
-    return points
+    cells = [cell for cell in curve_cells(arm, minutes) if cell.task == task]
+    points = [point(results, [cell for cell in cells if cell.labels == labels]) for labels in LABELS]
+    return [found for found in points if found is not None]
+
+
+def readers(results: Results, cells: list[Cell]) -> dict[str, Point]:
+    """The same for each reader whose seeds have all been measured."""
+    points = {arm: point(results, [cell for cell in cells if cell.arm == arm]) for arm in READERS}
+    return {arm: found for arm, found in points.items() if found is not None}
+
+
+def point(results: Results, cells: list[Cell]) -> Point | None:
+    """Mean and spread of trainings that differ by their seed alone. None: not all of them have been measured."""
+    found = [results.of(cell) for cell in cells]
+    return None if None in found else Point(cells[0].labels, statistics.mean(found), statistics.stdev(found))
 
 
 def plot_curves(path: str | Path, results: Results, minutes: float) -> None:
@@ -155,12 +165,12 @@ def plot_curves(path: str | Path, results: Results, minutes: float) -> None:
     write_png(path, figure)
 
 
-def as_dict(results: Results, readers: list[Cell], minutes: float) -> dict[str, Any]:
+def as_dict(results: Results, of_readers: list[Cell], minutes: float) -> dict[str, Any]:
     """For `--json`."""
     return {
         "curves": {
             task: {arm: [p._asdict() for p in curve(results, task, arm, minutes)] for arm in (PRETRAINED, SCRATCH)}
             for task in TASKS
         },
-        "readers": {cell.arm: results.of(cell) for cell in readers},
+        "readers": {arm: found._asdict() for arm, found in readers(results, of_readers).items()},
     }

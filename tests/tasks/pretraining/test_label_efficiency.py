@@ -1,5 +1,6 @@
 """What pretraining gives, by the number of labelled examples: what is trained, what is kept, what is drawn (2.3.2)."""
 
+import itertools
 import json
 import statistics
 
@@ -30,6 +31,7 @@ from minitransformer.tasks.pretraining.label_efficiency import (
     measure,
     plot_curves,
     reader_cells,
+    readers,
     start,
 )
 from minitransformer.tasks.reading import reading
@@ -91,9 +93,9 @@ def test_in_half_the_time_each_has_half_the_steps():
 
 def test_the_readers_have_all_labels_and_the_same_time():
     cells = reader_cells(90.0)
-    assert [cell.arm for cell in cells] == [PRETRAINED, SCRATCH, RNN]
+    assert [(cell.arm, cell.seed) for cell in cells] == list(itertools.product((PRETRAINED, SCRATCH, RNN), SEEDS))
     assert all(cell[:2] == (QA, None) and (cell.steps, cell.seconds) == (None, 90.0) for cell in cells)
-    assert cells[-1].name == "qa, all labels, recurrent, seed 0"
+    assert cells[-1].name == "qa, all labels, recurrent, seed 2"
 
 
 def test_each_arm_starts_as_it_says(pretrained):
@@ -188,11 +190,26 @@ def test_an_accuracy_of_nothing_is_an_accuracy(tmp_path):
     assert found.missing(curve_cells(SCRATCH, MINUTES)) == []
 
 
+def with_readers(results, cells):
+    """Every seed of one reader, and of another one all but the last."""
+    scratch, recurrent = ([cell for cell in cells if cell.arm == arm] for arm in (SCRATCH, RNN))
+    for cell, accuracy in [*zip(scratch, (0.25, 0.5, 0.75), strict=True), *((cell, 0.5) for cell in recurrent[:-1])]:
+        results = results.with_one(cell, accuracy)
+    return results
+
+
+def test_readers_are_compared_by_mean_and_spread(results):
+    """Each once all of its seeds have been measured."""
+    cells = reader_cells(9.0)
+    assert readers(results, cells) == {}
+    assert readers(with_readers(results, cells), cells) == {SCRATCH: Point(None, 0.5, 0.25)}
+
+
 def test_as_json(results):
-    """Curves by task and arm; readers that are not measured are null."""
-    readers = reader_cells(9.0)
-    found = json.loads(json.dumps(as_dict(results.with_one(readers[1], 0.5), readers, MINUTES)))
-    assert found["readers"] == {PRETRAINED: None, SCRATCH: 0.5, RNN: None}
+    """Curves by task and arm; readers whose seeds have all been measured."""
+    cells = reader_cells(9.0)
+    found = json.loads(json.dumps(as_dict(with_readers(results, cells), cells, MINUTES)))
+    assert found["readers"] == {SCRATCH: {"labels": None, "mean": 0.5, "spread": 0.25}}
     assert [point["labels"] for point in found["curves"][CLASSIFY][SCRATCH]] == list(LABELS)
     assert set(found["curves"][QA]) == {PRETRAINED, SCRATCH}
 
