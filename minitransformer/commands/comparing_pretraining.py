@@ -121,7 +121,7 @@ def pretrain(path: str) -> bool:
     run = load_run(path, bert.BERT)
     if run.state.seconds >= run.goal.seconds:
         return True
-    text = bert.prepare(documentation(), 0, run.vocabulary)
+    text = bert.prepare(documentation(), run.vocabulary)
     return not bert.carry_on(run, text, Path(path))[1]
 
 

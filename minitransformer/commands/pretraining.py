@@ -53,7 +53,7 @@ def run_pretrain(arguments: argparse.Namespace) -> int:
             run, path = resumed(arguments, bert.BERT)
             if arguments.text:
                 raise ValueError("text: a run that is resumed keeps its own, expected no --text beside --resume")
-            text = bert.prepare(corpus_of(run.about["paths"]), 0, run.vocabulary)
+            text = bert.prepare(corpus_of(run.about["paths"]), run.vocabulary)
             if text.training.n_tokens != run.about["n_tokens"]:
                 raise ValueError("text: it is not the one that the run began with, expected the same")
         else:

@@ -79,10 +79,12 @@ class Text(NamedTuple):
     test: Sentences
 
 
-def prepare(corpus: Corpus, size: int, vocabulary: WordPieces | None = None) -> Text:
-    """The corpus as sentences, with a vocabulary that is made from its training side, or with a given one."""
-    if vocabulary is None:
-        vocabulary = word_piece_vocabulary(texts(corpus, TRAINING), size)
+def prepare(corpus: Corpus, words: WordPieces | int) -> Text:
+    """The corpus as sentences.
+
+    words: a vocabulary, or the size of the one to make from the training side
+    """
+    vocabulary = word_piece_vocabulary(texts(corpus, TRAINING), words) if isinstance(words, int) else words
     sides = [split(texts(corpus, side), vocabulary) for side in (TRAINING, VALIDATION, TEST)]
     return Text(corpus.source, vocabulary, *sides)
 

@@ -132,7 +132,7 @@ def test_the_vocabulary_is_made_from_the_training_side(tmp_path):
     corpus = text_files(write_texts(tmp_path))
     text = prepare(corpus, 100)
     assert text.vocabulary.size == 100
-    again = prepare(corpus, 0, text.vocabulary)
+    again = prepare(corpus, text.vocabulary)
     assert again.vocabulary is text.vocabulary
     assert again.training.n_tokens == text.training.n_tokens
     assert text.source == corpus.source
