@@ -104,12 +104,12 @@ def check_resumed(arguments: argparse.Namespace, found: str, expected: str) -> N
         raise ValueError("set: a run that is resumed keeps its settings, expected no --set beside --resume")
 
 
-def show_progress(progress: Progress, report: Report, held_out: str) -> None:
-    """held_out: what the last look at held-out data came to; empty before the first one."""
+def show_progress(progress: Progress, report: Report, held_out: str, unit: str = "bits a word") -> None:
+    """held_out: what the last look at held-out data came to; empty before the first one. unit: of the loss."""
     step = report.step
     progress.update(
         int(WHOLE * step.progress),
-        f"step {step.step}  {bits(report.training):.3f} bits a word{held_out}  rate {step.rate:.1e}",
+        f"step {step.step}  {bits(report.training):.3f} {unit}{held_out}  rate {step.rate:.1e}",
     )
 
 
@@ -142,7 +142,7 @@ def trained(
     screen.say(described(run.settings), style=DIM)
     try:
         with screen.progress(WHOLE) as progress:
-            run, stopped = carry_on(run, lambda r: show_progress(progress, r, last_look(r.run)))
+            run, stopped = carry_on(run, lambda r: show_progress(progress, r, last_look(r.run), "bits of loss"))
         measured = measure(run)
     except ValueError as error:
         return bad_input(error)
