@@ -38,7 +38,7 @@ from minitransformer.tasks.run import load_run, save_run
 from minitransformer.training.session import Goal
 
 PROCESSES = 2
-SHARES = {"pretraining": 0.42, "readers": 1 / 18}  # of the minutes; the rest is for the curves, and for measuring
+SHARES = {"pretraining": 0.398, "readers": 1 / 19}  # of the minutes; the rest is for the curves, and for measuring
 TITLES = {QA: "questions", CLASSIFY: "topics"}
 PRETRAINING = "bert.run"
 
