@@ -46,8 +46,10 @@ def bad_input(error: ValueError) -> int:
     return BAD_INPUT
 
 
-def utf8_lines(stream: TextIO) -> Iterator[str]:
-    """Raises ValueError for a line that is not UTF-8, whatever the console takes for granted."""
+def utf8_lines(stream: TextIO | None) -> Iterator[str]:
+    """Raises ValueError for a line that is not UTF-8, whatever the console takes for granted; and without a stream."""
+    if stream is None:
+        raise ValueError("standard input: it is closed, expected lines of UTF-8")
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(encoding="utf-8-sig", errors="strict")
     try:

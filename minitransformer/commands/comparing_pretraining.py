@@ -4,7 +4,7 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,7 +84,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
     of_readers = reader_cells(60 * arguments.minutes * SHARES["readers"])
     try:
         with screen.progress(WHOLE) as progress:
-            results = fill_in(results, directory, arguments.minutes, of_readers, progress)
+            results = fill_in(results, directory, arguments.minutes, of_readers, progress, screen.say)
     except KeyboardInterrupt:
         screen.say("Stopped by Ctrl-C. The same command goes on from here.")
         return INTERRUPTED
@@ -109,6 +109,11 @@ def begin_pretraining(directory: Path, arguments: argparse.Namespace, screen: Sc
                 f"minutes: got {arguments.minutes}, expected those that {str(directory)!r} was begun with "
                 f"({begun_with:g}), or another --out"
             )
+        if run.seed != arguments.seed:
+            raise ValueError(
+                f"seed: got {arguments.seed}, expected the one that {str(directory)!r} was begun with ({run.seed}), "
+                "or another --out"
+            )
         screen.say(f"Going on with what is in {directory}.")
         return
     settings = bert.BERT.settings
@@ -125,14 +130,21 @@ def pretrain(path: str) -> bool:
     return not bert.carry_on(run, text, Path(path))[1]
 
 
-def fill_in(results: Results, directory: Path, minutes: float, of_readers: list[Cell], progress: Progress) -> Results:
+def fill_in(
+    results: Results,
+    directory: Path,
+    minutes: float,
+    of_readers: list[Cell],
+    progress: Progress,
+    say: Callable[[str], None] = lambda text: None,
+) -> Results:
     """Measure what is missing; what needs no pretraining, beside it. Raises KeyboardInterrupt once all has stopped."""
     path = str(directory / PRETRAINING)
     independent = [*curve_cells(SCRATCH, minutes), *(cell for cell in of_readers if cell.arm != PRETRAINED)]
     dependent = [*curve_cells(PRETRAINED, minutes), *(cell for cell in of_readers if cell.arm == PRETRAINED)]
     cells = [*independent, *dependent]
     begun = time.perf_counter()
-    with processes() as pool:
+    with processes(say) as pool:
         pretraining: Future | None = pool.submit(pretrain, path)
         waiting: dict[Future, Cell] = {pool.submit(measure, c, path): c for c in results.missing(independent)}
         while waiting or pretraining:
@@ -156,7 +168,7 @@ def fill_in(results: Results, directory: Path, minutes: float, of_readers: list[
 
 
 @contextmanager
-def processes() -> Iterator[Executor]:
+def processes(say: Callable[[str], None]) -> Iterator[Executor]:
     """Two, that finish what they do when Ctrl-C is pressed, and then begin nothing new."""
     import multiprocessing  # not before: it gives the main module a second name
     from concurrent.futures import ProcessPoolExecutor
@@ -164,6 +176,9 @@ def processes() -> Iterator[Executor]:
     pool = ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn"))
     try:
         yield pool
+    except KeyboardInterrupt:
+        say("Ctrl-C: waiting for what is being written ...")
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -25,11 +25,13 @@ from minitransformer.tasks.classification.classifiers import BERT_CLASSIFIER, GP
 from minitransformer.tasks.language_modelling.run import load_run as load_language_model
 from minitransformer.tasks.pretraining.bert import BERT
 from minitransformer.tasks.reading import reading
+from minitransformer.tasks.reading.questions import MEANING, RAISE, RETURN, TYPE
 from minitransformer.tasks.reading.readers import BERT_READER, RNN_READER
 from minitransformer.tasks.run import Kind, Run, load_run
 from minitransformer.training.checkpoint import load_checkpoint
 from minitransformer.training.session import Goal
 
+QUESTIONS = " ".join((TYPE, MEANING, RETURN, RAISE)).format("NAME", "NAME")
 OPTIONS = {"source": "from", "labels": "labels", "scratch": "scratch"}
 
 
@@ -40,8 +42,12 @@ def add_finetune(commands: Any) -> None:
     qa = tasks.add_parser("qa", help="sections 3.5.1 and 6.3: answer questions about NumPy's docstrings")
     qa.add_argument("--model", choices=("bert", "rnn"), help="BERT, or the recurrent reader before it (default bert)")
     classify = tasks.add_parser("classify", help="section 3.5.2: tell the topic of docstrings of the standard library")
-    for name, command, settings in (("qa", qa, BERT_READER), ("classify", classify, BERT_CLASSIFIER)):
-        command.add_argument("--from", dest="source", metavar="RUN", help="what `pretrain bert` wrote, or `train gpt`")
+    bert = "what `pretrain bert` wrote"
+    for name, command, settings, sources in (
+        ("qa", qa, BERT_READER, f"{bert}; --model rnn takes its words alone"),
+        ("classify", classify, BERT_CLASSIFIER, f"{bert}, or `train gpt`"),
+    ):
+        command.add_argument("--from", dest="source", metavar="RUN", help=sources)
         command.add_argument("--scratch", action="store_true", help="of its shape, but with random weights")
         command.add_argument("--labels", type=int, metavar="N", help="examples to learn from (default: all)")
         add_keeping(command, name, settings.kind.settings)
@@ -53,7 +59,7 @@ def add_finetune(commands: Any) -> None:
 def add_answer(commands: Any) -> None:
     command = commands.add_parser("answer", help="answer a question about a text")
     command.add_argument("checkpoint", metavar="RUN", help="what `finetune qa` wrote")
-    command.add_argument("--question", required=True, metavar="Q", help="such as: what is the type of parameter axis?")
+    command.add_argument("--question", required=True, metavar="Q", help=f"one of: {QUESTIONS}")
     command.add_argument("--context", required=True, metavar="FILE", help="the text, UTF-8; -: standard input")
     add_json(command)
     command.set_defaults(run=run_answer)
@@ -97,7 +103,9 @@ def run_finetune(arguments: argparse.Namespace) -> int:
 def begun(task: "Task", arguments: argparse.Namespace) -> Run:
     """A new run for the task. Raises ValueError for bad input."""
     if arguments.source is None:
-        raise ValueError("from: got nothing, expected a RUN of `pretrain bert` (with --scratch for its shape alone)")
+        raise ValueError(
+            "from: got nothing, expected a RUN of `pretrain bert`: what starts from scratch has its words, too"
+        )
     run = task.begin(arguments, {"from": arguments.source, "scratch": arguments.scratch, "labels": arguments.labels})
     return run._replace(goal=goal_of(arguments, Goal(steps=run.settings.steps)))
 
@@ -108,7 +116,9 @@ def begin_reader(arguments: argparse.Namespace, about: dict[str, Any]) -> Run:
         settings = changed_task(BERT_READER.kind.settings, arguments)
         return finetuning.reader(pretrained, settings, arguments.seed, arguments.scratch, about)
     if arguments.scratch:
-        raise ValueError("scratch: the recurrent reader has no pretrained weights, expected --model rnn alone")
+        raise ValueError(
+            "scratch: the recurrent reader has no pretrained weights anyway, expected no --scratch beside --model rnn"
+        )
     settings = changed_settings(RNN_READER.kind.settings, arguments)
     return finetuning.rnn_reader(pretrained, settings, arguments.seed, about)
 
@@ -151,7 +161,7 @@ class Task(NamedTuple):
     data: str  # what is learned from
     n_training: Callable[[Any], int]
     facts: Callable[[Run, Any], dict[str, Any]]
-    then: str  # the command that uses what was learned
+    then: str  # the command that uses what was learned in {}
 
 
 TASKS = {
@@ -162,7 +172,7 @@ TASKS = {
         "questions about NumPy's docstrings",
         lambda data: len(data.training),
         reading_facts,
-        "answer",
+        f'answer {{}} --question "{TYPE.format("axis")}" --context FILE',
     ),
     "classify": Task(
         classification,
@@ -171,7 +181,7 @@ TASKS = {
         "docstrings of the standard library",
         lambda data: len(data.training.ids),
         classification_facts,
-        "classify",
+        'classify {} "TEXT"',
     ),
 }
 

@@ -53,8 +53,8 @@ def run_pretrain(arguments: argparse.Namespace) -> int:
             run, path = resumed(arguments, bert.BERT)
             if arguments.text:
                 raise ValueError("text: a run that is resumed keeps its own, expected no --text beside --resume")
-            text = bert.prepare(corpus_of(run.about["paths"]), run.vocabulary)
-            if text.training.n_tokens != run.about["n_tokens"]:
+            text = bert.prepare(corpus_of(run.about.get("paths")), run.vocabulary)
+            if text.training.n_tokens != run.about.get("n_tokens"):
                 raise ValueError("text: it is not the one that the run began with, expected the same")
         else:
             settings = changed_settings(bert.BERT.settings, arguments)
@@ -78,7 +78,7 @@ def run_pretrain(arguments: argparse.Namespace) -> int:
         ),
         path,
         "pretrain bert",
-        "fill",
+        'fill {} "the [MASK] statement"',
     )
 
 

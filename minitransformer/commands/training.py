@@ -109,13 +109,13 @@ def show_progress(progress: Progress, report: Report, held_out: str, unit: str =
     step = report.step
     progress.update(
         int(WHOLE * step.progress),
-        f"step {step.step}  {bits(report.training):.3f} {unit}{held_out}  rate {step.rate:.1e}",
+        f"step {step.step}  {bits(report.training):.3f} {unit}{held_out}  learning rate {step.rate:.1e}",
     )
 
 
 def last_look(run: Any) -> str:
     """What the last look at held-out data came to, where that is a part that is right; empty before the first one."""
-    return f", {run.looks[-1].validation:.0%} right" if run.looks else ""
+    return f", {run.looks[-1].validation:.0%} of validation right" if run.looks else ""
 
 
 def resumed(arguments: argparse.Namespace, *kinds: Kind) -> tuple[Run, Path]:
@@ -136,7 +136,10 @@ def trained(
     command: str,
     then: str,
 ) -> int:
-    """Train with a progress bar, measure, and say what came of it, as text or as JSON."""
+    """Train with a progress bar, measure, and say what came of it, as text or as JSON.
+
+    then: the command to go on with, `{}` where the run's path belongs
+    """
     screen: Screen = SilentScreen() if arguments.json else make_screen()
     screen.say(f"{run.kind.name}: {run.n_weights:,} weights, {about}.")
     screen.say(described(run.settings), style=DIM)
@@ -147,7 +150,7 @@ def trained(
     except ValueError as error:
         return bad_input(error)
     screen.say(f"{'Stopped by Ctrl-C. ' if stopped else ''}{sentence(measured)} Kept in {path}.")
-    screen.code(f"minitransformer {f'{command} --resume' if stopped else then} {path}")
+    screen.code(f"minitransformer {f'{command} --resume {path}' if stopped else then.format(path)}")
     if arguments.json:
         result = {
             "kind": run.kind.name,

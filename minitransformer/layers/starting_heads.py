@@ -2,7 +2,7 @@
 
 Random heads look everywhere alike, and a small model on little text takes long to leave that. These start as two kinds
 that trained models are found to have: heads that look a few places away, and heads that look for the same word. All
-of it are weights, which learn like others. (Trockman, Kolter 2023 start attention like a trained one, too.)
+of this is in weights, which learn like any others. (Trockman, Kolter 2023 start attention like a trained one, too.)
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ Array = np.ndarray
 
 SAME = 0  # no offset: a head that looks for the same word
 LAYERS = ((SAME, SAME, -1, +1), (SAME, SAME, -1, -2), (-1, +1, -2, -3))  # later layers are as the last; heads go round
-AWAY, ALIKE = 1.5, 2.0  # how large the weights are, and with them how sure the heads
+AWAY, ALIKE = 1.5, 2.0  # the sizes of the weights: the larger they are, the surer is a head
 
 
 def with_starting_heads(encoder: Encoder, h: int, rng: np.random.Generator) -> Encoder:
@@ -40,7 +40,8 @@ def places_away(d_model: int, d_k: int, offset: int) -> tuple[Array, Array]:
     """W_Q and W_K of a head that looks at the place `offset` places away. -> (d_model, d_k) each
 
     PE(i + offset) is a rotation of PE(i), the same for every i (4.3). So the key is the sines and cosines of a place,
-    those of the highest frequencies, and the query is that of the place `offset` further, rotated by omega * offset:
+    those of the highest frequencies, or all of them if the head is that wide, and the query is that of the place
+    `offset` further, rotated by omega * offset:
     q_i . k_j = AWAY^2 sum over omega of cos(omega (i + offset - j)), which is largest for j = i + offset.
     So much for positions alone. The word at a place is in the same numbers and is like itself, so that at first a head
     sees its own place, too.
@@ -56,7 +57,7 @@ def places_away(d_model: int, d_k: int, offset: int) -> tuple[Array, Array]:
 
 
 def same_word(d_model: int, d_k: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """W_Q = W_K of a head that looks for the same word: no vector of that length has a larger product with itself.
+    """W_Q = W_K of a head that looks for the same word: of all vectors as long as x, x has the largest product with x.
 
     It reads d_k numbers of the upper half, where the sines are so slow that they are about the same at every place.
     """

@@ -63,8 +63,9 @@ def bert(
 ) -> tuple[Array, BertCache]:
     """y_i, what is known about place i from the whole input, the words before it and those after it.
 
-    ids, segments: (..., L); lengths: (...), how many tokens of each sequence are no padding, None: all -> y: (..., L,
-    d_model). Unlike GPT there is no causal mask; so it cannot write, but what it reads it sees from both sides.
+    ids, segments: (..., L); lengths: (...), how many tokens of each sequence are no padding, None: all
+    -> y: (..., L, d_model). Unlike GPT there is no causal mask; so it cannot write, but what it reads it sees from
+    both sides.
     """
     mask = None if lengths is None else padding_mask(lengths, ids.shape[-1])  # (..., 1, L)
     x, embedding_cache = bert_embedding(ids, segments, weights.embedding, config.eps, config.rate, rng)

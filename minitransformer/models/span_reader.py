@@ -37,9 +37,9 @@ def span_reader(
 ) -> tuple[Array, SpanReaderCache]:
     """scores_1i = y_i . s and scores_2i = y_i . e (and a bias): how well an answer would start, or end, at place i.
 
-    ids, segments, lengths: as in `bert`, with the question as segment 0 and the text as segment 1 -> scores: (..., 2,
-    L). softmax over the places makes them P(start = i) and P(end = i) (Devlin et al. 2019, 4.2). The first token means
-    that there is no answer (4.3).
+    ids, segments, lengths: as in `bert`, with the question as segment 0 and the text as segment 1
+    -> scores: (..., 2, L). softmax over the places makes them P(start = i) and P(end = i), and the first token means
+    that there is no answer (Devlin et al. 2019, sections 4.2 and 4.3 there).
     """
     y, bert_cache = bert(ids, segments, lengths, weights.bert, config, rng)  # (..., L, d_model)
     z, span_cache = linear(y, weights.span)  # (..., L, 2)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minitransformer.arguments import check_integer
 from minitransformer.data.vocabularies import vocabulary_from
 from minitransformer.data.vocabulary import Vocabulary
 from minitransformer.training import session
@@ -97,7 +98,7 @@ def load_run(path: str | Path, *kinds: Kind) -> Run:
     """A run of one of these kinds. Raises ValueError, naming the file, for anything else."""
     checkpoint = load_checkpoint(path)
     try:
-        found = (checkpoint.description.get("task"), checkpoint.description["kind"])
+        found = (checkpoint.description.get("task", "language modelling"), checkpoint.description["kind"])
         fitting = [kind for kind in kinds if (kind.task, kind.name) == found]
         if not fitting:
             expected = " or ".join(f"{kind.task} ({kind.name})" for kind in kinds)
@@ -113,5 +114,8 @@ def restore(checkpoint: Checkpoint, kind: Kind) -> Run:
     vocabulary = vocabulary_from(description["vocabulary"])
     classes, about = tuple(description["classes"]), description["about"]
     template = kind.init(vocabulary.size, len(classes), settings, np.random.default_rng(0))
-    training = take_training(checkpoint, template)
-    return Run(kind, settings, vocabulary, classes, about, description["seed"], **training)
+    seed = description["seed"]
+    check_integer("seed", seed, least=0)
+    if not isinstance(about, dict):
+        raise TypeError(f"about: got {about!r}, expected names and values")
+    return Run(kind, settings, vocabulary, classes, about, seed, **take_training(checkpoint, template))

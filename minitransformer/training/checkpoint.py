@@ -121,6 +121,8 @@ def take_state(checkpoint: Checkpoint, numbers: dict[str, Any], weights: Array, 
     try:
         rng.bit_generator.state = numbers["rng"]
         step, seconds = int(numbers["step"]), float(numbers["seconds"])
+        if step < 0 or not seconds >= 0:
+            raise ValueError(f"step {step} after {seconds} seconds")
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"checkpoint: its training state is damaged ({error!r}), expected that of a training"

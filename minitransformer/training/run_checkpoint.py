@@ -6,6 +6,8 @@ A run is a NamedTuple that has, among others, `kind`, `settings`, `weights`, `st
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from minitransformer.training.checkpoint import Checkpoint, put_state, put_tree, take_state, take_tree
 from minitransformer.training.session import Goal, Look
 from minitransformer.training.settings import check_settings
@@ -45,6 +47,8 @@ def take_training(
     """
     description = checkpoint.description
     flat, weights = flatten(take_tree(checkpoint.arrays, template, "weights"))
+    if not np.isfinite(flat).all():
+        raise ValueError("checkpoint: got weights that are no numbers, expected finite ones")
     return {
         "weights": weights,
         "state": take_state(checkpoint, description["state"], flat, carry(weights)),

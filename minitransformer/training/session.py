@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from minitransformer.training.interrupt import stop_on_interrupt
 from minitransformer.training.loop import Step
 
@@ -62,7 +64,8 @@ def carry_on(
     looked_at = run.looks[-1].step if run.looks else 0
     next_look = 1 / LOOKS
     stopped_early = False
-    with stop_on_interrupt() as stopped, kept(save, lambda: run):
+    quiet = np.errstate(all="ignore")  # what is no number is told in one line, by `check_finite`
+    with stop_on_interrupt() as stopped, kept(save, lambda: run), quiet:
         for step in steps:
             check_finite(step)
             run = run._replace(state=step.state)
@@ -111,5 +114,5 @@ def check_finite(step: Step) -> None:
     if not (math.isfinite(step.loss) and math.isfinite(step.norm)):
         raise DivergedError(
             f"training: step {step.step} has the loss {step.loss} and a gradient of norm {step.norm}, expected finite "
-            "numbers: the learning rate may be too high (the last checkpoint is kept)"
+            "numbers: the learning rate may be too high (a checkpoint that was kept before stays)"
         )

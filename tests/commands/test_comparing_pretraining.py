@@ -62,7 +62,7 @@ def here(tmp_path, monkeypatch):
     corpus = text_files(write_texts(tmp_path))
 
     @contextmanager
-    def processes():
+    def processes(say):
         yield Here()
 
     monkeypatch.chdir(tmp_path)
@@ -228,6 +228,8 @@ def test_what_it_refuses(run, asked, here):
     assert not (here / "d").exists()
     assert run(*COMPARE)[0] == 0
     del asked[:]
+    message = "seed: got 7, expected the one that 'd' was begun with (0), or another --out"
+    assert refused(run, *COMPARE, "--seed", "7") == message
     message = f"minutes: got 3.0, expected those that 'd' was begun with ({MINUTES:g}), or another --out"
     assert refused(run, *compare, "3") == message
     (here / "d" / "results.json").write_text("[]", encoding="utf-8")

@@ -69,7 +69,7 @@ def test_pretrain(run, here):
     assert out.startswith("bert: ") and "weights, on text0.txt, text1.txt: " in out
     assert "Masked words of the test text guessed right: " in out
     assert "a table of neighbours on both sides: " in out
-    assert out.endswith("Kept in bert-1.run.\n    minitransformer fill bert-1.run\n")
+    assert out.endswith('Kept in bert-1.run.\n    minitransformer fill bert-1.run "the [MASK] statement"\n')
     kept = load_run("bert-1.run", bert.BERT)
     assert (kept.state.step, kept.settings.d_model, kept.about["paths"]) == (3, 16, ["text0.txt", "text1.txt"])
 
@@ -165,7 +165,10 @@ def test_what_finetuning_says(run, pretrained):
     assert (code, err) == (0, "")
     assert "on questions about NumPy's docstrings: 5 to learn from.\n" in out
     assert " test examples right (mean overlap, F1: " in out
-    assert out.endswith("Kept in qa-1.run.\n    minitransformer answer qa-1.run\n")
+    assert out.endswith(
+        'Kept in qa-1.run.\n    minitransformer answer qa-1.run --question "what is the type of parameter axis?" '
+        "--context FILE\n"
+    )
     code, out, err = run("finetune", "classify", "--from", pretrained, "--steps", "2", "--json", "--labels", "6")
     facts = json.loads(out)
     assert (code, err, facts["file"], facts["steps"]) == (0, "", "classify-1.run", 2)
@@ -214,7 +217,7 @@ def test_gpt_classifies_too(run, here):
     assert (code, err, out[:4]) == (0, "", "gpt:")
     assert run("classify", "gc.run", "Wait for the queue.")[0] == 0
     assert refused(run, "finetune", "qa", "--from", "g.run").endswith(
-        "(it holds None (gpt), expected pretraining (bert))"
+        "(it holds language modelling (gpt), expected pretraining (bert))"
     )
 
 
@@ -245,6 +248,7 @@ def test_what_pretrain_refuses(run, pretrained, unchanged, here):
     assert refused(run, *pretrain, *SMALL, "rate=1") == "rate: got 1.0, expected a probability in [0, 1)"
     assert refused(run, *pretrain, *SMALL, "--steps", "0") == "steps: got 0, expected 1 or more"
     assert refused(run, *pretrain, *SMALL, "--minutes", "0") == "minutes: got 0.0, expected a number above 0"
+    assert refused(run, *pretrain, *SMALL, "vocabulary=5") == "vocabulary: got 5, expected 6 or more"
     for name in ("context", "short"):
         assert refused(run, *pretrain, *SMALL, f"{name}=7") == f"{name}: got 7, expected 8 or more"
     assert refused(run, *pretrain, *SMALL, "--out", "b.run").startswith("out: 'b.run' exists already")
@@ -276,7 +280,7 @@ def test_what_resuming_refuses(run, pretrained, tuned, unchanged, here):
 
 
 def test_what_finetune_refuses(run, pretrained, unchanged):
-    message = "from: got nothing, expected a RUN of `pretrain bert` (with --scratch for its shape alone)"
+    message = "from: got nothing, expected a RUN of `pretrain bert`: what starts from scratch has its words, too"
     assert refused(run, "finetune", "qa") == message
     assert refused(run, "finetune", "classify", "--scratch") == message
     assert refused(run, "finetune", "qa", "--from", "no.run").startswith("checkpoint: cannot read 'no.run'")
@@ -293,17 +297,17 @@ def test_what_finetune_refuses(run, pretrained, unchanged):
         message = f"set: {name} is that of the run that --from names, expected other settings only"
         assert refused(run, *arguments, f"{name}={value}") == message
         assert refused(run, "finetune", "classify", *arguments[2:], f"{name}={value}") == message
-    message = "scratch: the recurrent reader has no pretrained weights, expected --model rnn alone"
+    message = "scratch: the recurrent reader has no pretrained weights anyway, expected no --scratch beside --model rnn"
     assert refused(run, "finetune", "qa", "--model", "rnn", "--from", pretrained, "--scratch") == message
 
 
 def test_a_question_that_never_fits_is_refused(run, pretrained, here):
-    """With the length that fits; whether it comes up in the training or in the test."""
+    """Before anything is learned, and nothing is kept."""
     arguments = ("--model", "rnn", "--from", pretrained, "--steps", "1", "--set", "context=14", "--out", "r.run")
     code, _, err = run("finetune", "qa", *arguments)
     assert (code, err.count("\n")) == (2, 1)
-    assert err.startswith("minitransformer: error: question: got ")
-    assert err.endswith(", expected at most 3 in a context of 14\n")
+    assert err == "minitransformer: error: context: got 14, expected at least 22: a question has 11 tokens\n"
+    assert not (here / "r.run").exists()
 
 
 def test_what_answer_classify_and_fill_refuse(run, tuned, pretrained, monkeypatch, here):

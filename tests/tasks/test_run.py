@@ -101,8 +101,8 @@ def test_a_run_of_another_task_is_refused(tmp_path):
     with refuses(ValueError, message + "classification (gpt))"):
         load_run(path, gpt)
     save_checkpoint(path, {"kind": "gpt"}, {})
-    message = f"checkpoint: {str(path)!r} is no run to use here (it holds None (gpt), expected pretraining (bert))"
-    with refuses(ValueError, message):
+    message = f"checkpoint: {str(path)!r} is no run to use here (it holds language modelling (gpt), expected "
+    with refuses(ValueError, message + "pretraining (bert))"):
         load_run(path, bert.BERT)
 
 

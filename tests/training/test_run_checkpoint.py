@@ -83,6 +83,22 @@ def test_what_is_missing_is_damage(missing):
         take_training(Checkpoint(description, arrays), run_of().weights)
 
 
+def test_weights_that_are_no_numbers_are_refused():
+    run = run_of()
+    run.state.weights[2] = np.nan
+    with refuses(ValueError, "checkpoint: got weights that are no numbers, expected finite ones"):
+        take_training(Checkpoint(*put_training(run)), run.weights)
+
+
+@pytest.mark.parametrize("changes", [{"step": -1}, {"seconds": -0.5}, {"seconds": float("nan")}])
+def test_a_state_that_cannot_be_is_refused(changes):
+    """As a training would fail on it later."""
+    description, arrays = put_training(run_of())
+    description["state"] |= changes
+    with pytest.raises(ValueError, match="its training state is damaged"):
+        take_training(Checkpoint(description, arrays), run_of().weights)
+
+
 def test_weights_of_another_shape_are_refused():
     """With the name of the array."""
     checkpoint = Checkpoint(*put_training(run_of()))

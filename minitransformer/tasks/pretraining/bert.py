@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minitransformer.arguments import check_integer
-from minitransformer.data.corpus import TEST, TRAINING, VALIDATION, Corpus, texts
-from minitransformer.data.word_pieces import WordPieces, word_piece_vocabulary
+from minitransformer.data.corpus import SIDES, TRAINING, Corpus, texts
+from minitransformer.data.word_pieces import N_SPECIAL, WordPieces, word_piece_vocabulary
 from minitransformer.equations.activations import GELU_TANH
 from minitransformer.equations.cross_entropy import cross_entropy, cross_entropy_backward
 from minitransformer.layers.encoder_layer import Config
@@ -48,7 +48,7 @@ class BertSettings(NamedTuple):
     short: int = 32  # tokens of most pairs to learn from: attention finds sooner what matters where there is less of it
     long_every: int = 8  # of so many batches, one has pairs of the full length
     vocabulary: int = 4096
-    B: int = 18  # pairs of the full length; of short ones as many as have as many tokens
+    B: int = 18  # pairs of the full length; of short ones so many that there are as many tokens
     peak: float = 4e-3
     decay: float = 0.01
     warmup: int = 100
@@ -84,9 +84,11 @@ def prepare(corpus: Corpus, words: WordPieces | int) -> Text:
 
     words: a vocabulary, or the size of the one to make from the training side
     """
-    vocabulary = word_piece_vocabulary(texts(corpus, TRAINING), words) if isinstance(words, int) else words
-    sides = [split(texts(corpus, side), vocabulary) for side in (TRAINING, VALIDATION, TEST)]
-    return Text(corpus.source, vocabulary, *sides)
+    vocabulary = words
+    if isinstance(words, int):
+        check_integer("vocabulary", words, least=N_SPECIAL + 1)
+        vocabulary = word_piece_vocabulary(texts(corpus, TRAINING), words)
+    return Text(corpus.source, vocabulary, *(split(texts(corpus, side), vocabulary, side) for side in SIDES))
 
 
 def begin(settings: BertSettings, text: Text, seed: int = 0, paths: tuple[str, ...] = ()) -> Run:

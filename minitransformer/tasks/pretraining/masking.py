@@ -19,7 +19,7 @@ class Masked(NamedTuple):
 
 
 def mask_words(ids: Array, V: int, rng: np.random.Generator) -> Masked:
-    """Each word is chosen with probability 0.15; of these 80% become [MASK], 10% any other word, 10% stay.
+    """Each word is chosen with probability 0.15; of these 80% become [MASK], 10% any word, 10% stay.
 
     (Devlin et al. 2019, 3.1: with [MASK] alone the model would learn nothing about words that are there, and when it is
     fine-tuned there are no masks.) Special tokens are never chosen, and never drawn.  ids: (...), integers in [0, V)

@@ -19,7 +19,8 @@ class Table(NamedTuple):
 
 
 def count(texts: list[Array], V: int, width: int) -> list[Table]:
-    """A table for each number of words on either side up to `width`, the widest first; the last one has none."""
+    """A table for each number of words on either side up to `width`, the widest first; the last one has no
+    words on either side: it knows the most frequent word."""
     shapes = [(a, b) for a in range(width + 1) for b in range(width + 1)]
     shapes.sort(key=lambda shape: (-min(shape), -sum(shape)))  # words on both sides tell most
     return [table(texts, V, left, right) for left, right in shapes]
@@ -57,6 +58,7 @@ def guess(ids: Array, places: Array, tables: list[Table], V: int) -> Array:
     rows, columns = np.divmod(places, ids.shape[1])
     guesses = np.full(len(places), -1)
     margin = max(t.left for t in tables)
+    # beyond a row's ends is V - 1; it stands behind [CLS] or [SEP], which no table has, and so is never found
     padded = np.pad(ids, ((0, 0), (margin, margin)), constant_values=V - 1)
     for t in tables:
         offsets = np.delete(np.arange(-t.left, t.right + 1), t.left)  # (k,)

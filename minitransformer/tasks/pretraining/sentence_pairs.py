@@ -7,12 +7,15 @@ from typing import NamedTuple
 import numpy as np
 
 from minitransformer.data.batches import padded
+from minitransformer.data.corpus import TRAINING
 from minitransformer.data.word_pieces import CLS, PAD, SEP, WordPieces
 from minitransformer.models.bert_pretraining import ELSEWHERE, FOLLOWS
 
 Array = np.ndarray
 
-BOUNDARY = re.compile(r"(?<=[.!?:])\s+|\n[ \t]*\n\s*")  # of sentences; and of paragraphs
+BOUNDARY = re.compile(
+    r"(?<=[.!?:])\s+|(?<=[\u3002\uff01\uff1f])\s*|\n[ \t]*\n\s*"
+)  # of sentences, also Chinese ones; and of paragraphs
 N_MARKS = 3  # [CLS] first [SEP] second [SEP]
 
 
@@ -34,8 +37,10 @@ class Pairs(NamedTuple):
     next: Array  # (B,), FOLLOWS or ELSEWHERE
 
 
-def split(texts: Iterable[str], vocabulary: WordPieces) -> Sentences:
-    """Raises ValueError where fewer than two documents have two sentences or more: then nothing is from elsewhere."""
+def split(texts: Iterable[str], vocabulary: WordPieces, side: str = TRAINING) -> Sentences:
+    """The documents of one side, sentence by sentence.
+
+    Raises ValueError where fewer than two documents have two sentences or more: then nothing is from elsewhere."""
     documents = []
     for text in texts:
         ends = [match.end() for match in BOUNDARY.finditer(text)]
@@ -44,7 +49,9 @@ def split(texts: Iterable[str], vocabulary: WordPieces) -> Sentences:
         if len(sentences) > 1:
             documents.append(sentences)
     if len(documents) < 2:
-        raise ValueError(f"text: got {len(documents)} documents of two sentences or more, expected 2 of them at least")
+        raise ValueError(
+            f"text: got {len(documents)} documents of two sentences or more on the {side} side, expected 2 at least"
+        )
     starts = [(d, s) for d, document in enumerate(documents) for s in range(len(document) - 1)]
     return Sentences(documents, np.array(starts))
 
@@ -58,9 +65,10 @@ def draw_pairs(sentences: Sentences, context: int, B: int, rng: np.random.Genera
 
 
 def draw_pair(sentences: Sentences, context: int, rng: np.random.Generator) -> tuple[Array, Array, int]:
-    """Whole sentences, from any one on, up to a length that is drawn; then those that follow, or others.
+    """Sentences, from any one on, as many as a length that is drawn has room for; then those that follow, or others.
 
-    True half the time. What is from elsewhere is from another document (Devlin et al. 2019, 3.1).
+    Each half the time. The others are from another document (Devlin et al. 2019, 3.1). A first sentence that is longer
+    than the length that was drawn is cut.
     """
     room = context - N_MARKS
     d, s = sentences.starts[rng.integers(len(sentences.starts))]

@@ -18,6 +18,7 @@ from minitransformer.tasks.reading.questions import questions
 from minitransformer.tasks.reading.readers import READERS, Reader
 from minitransformer.tasks.reading.renaming import names_of, renamed
 from minitransformer.tasks.reading.windows import (
+    BESIDE_QUESTION,
     Batch,
     Document,
     Example,
@@ -76,6 +77,7 @@ def steps(run: Run, data: Data) -> Iterator[Step]:
     s = run.settings
     reader = READERS[run.kind.name]
     names = names_of(data.training, run.vocabulary)
+    check_context(s.context, [*data.training, *data.validation, *data.test])
 
     def next_batch(number: int, rng: Rng) -> Batch:
         chosen = rng.integers(0, len(data.training), s.B)
@@ -83,6 +85,15 @@ def steps(run: Run, data: Data) -> Iterator[Step]:
         return renamed(batch(windows), [names[i] for i in chosen], s.renamed, run.vocabulary.size, rng)
 
     return train(run.state, runs.plan(run, reader.body), next_batch, loss_and_gradient(run, reader))
+
+
+def check_context(context: int, asked: Sequence[Example]) -> None:
+    """Before anything is learned: there must be room for the text beside the longest question."""
+    longest = max(len(one.question) for one in asked)
+    if context < longest + BESIDE_QUESTION:
+        raise ValueError(
+            f"context: got {context}, expected at least {longest + BESIDE_QUESTION}: a question has {longest} tokens"
+        )
 
 
 def loss_and_gradient(run: Run, reader: Reader) -> LossAndGradient:

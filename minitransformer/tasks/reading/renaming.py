@@ -10,15 +10,19 @@ Array = np.ndarray
 
 
 def names_of(asked: list[Example], vocabulary: WordPieces) -> list[Array]:
-    """Of each question the ids that tell it from others: the words of its parameter. None where it has no parameter."""
+    """Of each question the ids that tell it from others: the words of its parameter.
+
+    An empty array where it has no parameter, or one whose words are in the questions anyway, such as `type`.
+    """
     always = vocabulary.encode(" ".join((TYPE, MEANING, RETURN, RAISE, "_")))
     return [np.setdiff1d(one.question, always) for one in asked]
 
 
 def renamed(rows: Batch, names: list[Array], part: float, V: int, rng: np.random.Generator) -> Batch:
-    """With probability `part`, for each word of the name in a row another one, in question and text alike.
+    """With probability `part`, each word of a row's name becomes another word, wherever it stands in the row.
 
-    Which answer is right does not depend on what a parameter is called. names: for each row the ids of its words
+    That is in question and text alike: which answer is right does not depend on what a parameter is called.
+    names: for each row the ids of its words
     """
     pairs = zip(rows.ids, names, strict=True)
     ids = [with_other_words(row, name, V, rng) if rng.random() < part else row for row, name in pairs]

@@ -11,6 +11,7 @@ from minitransformer.tasks.reading.questions import Question
 Array = np.ndarray
 
 SHORTEST = 8  # tokens of the text that must fit beside the question
+BESIDE_QUESTION = N_MARKS + SHORTEST
 
 
 class Document(NamedTuple):
@@ -59,7 +60,7 @@ def room(question: Array, context: int) -> int:
     """How many tokens of the text fit beside a question. Raises ValueError for a question that leaves none."""
     n = context - len(question) - N_MARKS
     if n < SHORTEST:
-        most = max(0, context - N_MARKS - SHORTEST)
+        most = max(0, context - BESIDE_QUESTION)
         raise ValueError(f"question: got {len(question)} tokens, expected at most {most} in a context of {context}")
     return n
 

@@ -152,5 +152,7 @@ def test_it_is_kept_where_it_is_told(text, tmp_path):
 
 def test_a_text_without_two_documents_is_refused(tmp_path):
     (tmp_path / "x.txt").write_text("One sentence alone", encoding="utf-8")
-    with refuses(ValueError, "text: got 0 documents of two sentences or more, expected 2 of them at least"):
+    with refuses(
+        ValueError, "text: got 0 documents of two sentences or more on the training side, expected 2 at least"
+    ):
         prepare(text_files([tmp_path / "x.txt"]), 100)

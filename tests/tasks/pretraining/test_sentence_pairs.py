@@ -81,8 +81,19 @@ def test_sentences_are_the_text():
     (document, _) = split([text, text], v).documents
     assert np.concatenate(document).tolist() == v.encode(text).tolist()
     assert [v.decode(s).strip() for s in document] == ["one , two .", "three four !", "five", "six :", "seven"]
-    with refuses(ValueError, "text: got 1 documents of two sentences or more, expected 2 of them at least"):
+    with refuses(
+        ValueError, "text: got 1 documents of two sentences or more on the training side, expected 2 at least"
+    ):
         split([text, "alone"], v)
+
+
+def test_chinese_sentences_end_without_a_space():
+    """At the full stop, the exclamation mark and the question mark of full width."""
+    text = "\u4f60\u597d\u3002\u4f60\u662f\u8c01\uff1f\u6211\uff01"
+    v = word_piece_vocabulary([text], 300)
+    (document, _) = split([text, text], v).documents
+    assert np.concatenate(document).tolist() == v.encode(text).tolist()
+    assert [v.decode(s).strip()[-1] for s in document] == ["\u3002", "\uff1f", "\uff01"]
 
 
 def test_one_segment_alone():
