@@ -325,6 +325,9 @@ def test_what_answer_classify_and_fill_refuse(run, tuned, pretrained, monkeypatc
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"text\xff\n"), encoding="utf-8"))
     found = refused(run, "answer", "q.run", "--context", "-", "--question", "what?")
     assert found.startswith("standard input: not UTF-8 (")
+    monkeypatch.setattr("sys.stdin", None)
+    message = "standard input: it is closed, expected lines of UTF-8"
+    assert refused(run, "answer", "q.run", "--context", "-", "--question", "what?") == message
     assert refused(run, "classify", "c.run", "") == "text: got '', expected at least one word"
     assert refused(run, "classify", "b.run", "word").endswith("expected classification (bert) or classification (gpt))")
     assert refused(run, "fill", pretrained, "no mask") == "text: got 'no mask', expected [MASK] at least once"
