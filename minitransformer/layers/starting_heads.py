@@ -47,12 +47,12 @@ def places_away(d_model: int, d_k: int, offset: int) -> tuple[Array, Array]:
     sees its own place, too.
     """
     W_Q, W_K = np.zeros((d_model, d_k)), np.zeros((d_model, d_k))
-    for pair in range(d_k // 2):
-        sine, cosine = 2 * pair, 2 * pair + 1
-        angle = offset / 10000 ** (sine / d_model)
-        W_K[[sine, cosine], [sine, cosine]] = 1
-        W_Q[[sine, cosine], [sine, cosine]] = np.cos(angle)
-        W_Q[cosine, sine], W_Q[sine, cosine] = np.sin(angle), -np.sin(angle)
+    sines = 2 * np.arange(d_k // 2)
+    cosines = sines + 1
+    angles = offset / 10000 ** (sines / d_model)
+    W_K[sines, sines] = W_K[cosines, cosines] = 1
+    W_Q[sines, sines] = W_Q[cosines, cosines] = np.cos(angles)
+    W_Q[cosines, sines], W_Q[sines, cosines] = np.sin(angles), -np.sin(angles)
     return AWAY * W_Q, AWAY * W_K
 
 
