@@ -189,15 +189,8 @@ def show(screen: Screen, results: Results, of_readers: list[Cell], minutes: floa
     for task in (QA, CLASSIFY):
         pretrained, scratch = (curve(results, task, arm, minutes) for arm in (PRETRAINED, SCRATCH))
         for with_it, without in zip(pretrained, scratch, strict=False):
-            rows.append(
-                (
-                    TITLES[task],
-                    str(with_it.labels),
-                    shown(with_it),
-                    shown(without),
-                    f"{with_it.mean - without.mean:+.1%}",
-                )
-            )
+            difference = f"{with_it.mean - without.mean:+.1%}"
+            rows.append((TITLES[task], str(with_it.labels), shown(with_it), shown(without), difference))
     screen.table(("task", "labels", "pretrained", "from scratch", "difference"), rows)
     seconds = of_readers[0].seconds
     screen.say(f"Reading comprehension with all labels, each after {seconds:.0f} seconds of training:")

@@ -35,6 +35,18 @@ QUESTIONS = " ".join((TYPE, MEANING, RETURN, RAISE)).format("NAME", "NAME")
 OPTIONS = {"source": "from", "labels": "labels", "scratch": "scratch"}
 
 
+class Task(NamedTuple):
+    """What `finetune` needs to know of a task."""
+
+    module: Any  # with `prepare` and `carry_on`
+    kinds: tuple[Kind, ...]
+    begin: Callable[[argparse.Namespace, dict[str, Any]], Run]
+    data: str  # what is learned from
+    n_training: Callable[[Any], int]
+    facts: Callable[[Run, Any], dict[str, Any]]
+    then: str  # the command that uses what was learned in {}
+
+
 def add_finetune(commands: Any) -> None:
     """`finetune qa`, `finetune classify`."""
     finetune = commands.add_parser("finetune", help="make a pretrained model learn a task")
@@ -100,7 +112,7 @@ def run_finetune(arguments: argparse.Namespace) -> int:
     )
 
 
-def begun(task: "Task", arguments: argparse.Namespace) -> Run:
+def begun(task: Task, arguments: argparse.Namespace) -> Run:
     """A new run for the task. Raises ValueError for bad input."""
     if arguments.source is None:
         raise ValueError(
@@ -150,18 +162,6 @@ def reading_facts(run: Run, data: reading.Data) -> dict[str, Any]:
 
 def classification_facts(run: Run, data: classification.Data) -> dict[str, Any]:
     return {"tested": len(data.test.ids), "right": classification.accuracy(run, data.test)}
-
-
-class Task(NamedTuple):
-    """What `finetune` needs to know of a task."""
-
-    module: Any  # with `prepare` and `carry_on`
-    kinds: tuple[Kind, ...]
-    begin: Callable[[argparse.Namespace, dict[str, Any]], Run]
-    data: str  # what is learned from
-    n_training: Callable[[Any], int]
-    facts: Callable[[Run, Any], dict[str, Any]]
-    then: str  # the command that uses what was learned in {}
 
 
 TASKS = {

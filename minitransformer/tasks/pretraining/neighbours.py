@@ -19,8 +19,10 @@ class Table(NamedTuple):
 
 
 def count(texts: list[Array], V: int, width: int) -> list[Table]:
-    """A table for each number of words on either side up to `width`, the widest first; the last one has no
-    words on either side: it knows the most frequent word."""
+    """A table for each number of words on either side up to `width`, the widest first.
+
+    The last one has no words on either side: it knows the most frequent word.
+    """
     shapes = [(a, b) for a in range(width + 1) for b in range(width + 1)]
     shapes.sort(key=lambda shape: (-min(shape), -sum(shape)))  # words on both sides tell most
     return [table(texts, V, left, right) for left, right in shapes]

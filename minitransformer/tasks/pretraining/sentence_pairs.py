@@ -13,9 +13,8 @@ from minitransformer.models.bert_pretraining import ELSEWHERE, FOLLOWS
 
 Array = np.ndarray
 
-BOUNDARY = re.compile(
-    r"(?<=[.!?:])\s+|(?<=[\u3002\uff01\uff1f])\s*|\n[ \t]*\n\s*"
-)  # of sentences, also Chinese ones; and of paragraphs
+# of sentences, also Chinese ones, which no space follows; and of paragraphs
+BOUNDARY = re.compile(r"(?<=[.!?:])\s+|(?<=[\u3002\uff01\uff1f])\s*|\n[ \t]*\n\s*")
 N_MARKS = 3  # [CLS] first [SEP] second [SEP]
 
 
@@ -40,7 +39,8 @@ class Pairs(NamedTuple):
 def split(texts: Iterable[str], vocabulary: WordPieces, side: str = TRAINING) -> Sentences:
     """The documents of one side, sentence by sentence.
 
-    Raises ValueError where fewer than two documents have two sentences or more: then nothing is from elsewhere."""
+    Raises ValueError where fewer than two documents have two sentences or more: then nothing is from elsewhere.
+    """
     documents = []
     for text in texts:
         ends = [match.end() for match in BOUNDARY.finditer(text)]
