@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_floats, check_ids
+from minitransformer.arguments import check_floats, check_ids, check_integer
+from minitransformer.equations.rows import row_sum
 from minitransformer.equations.softmax import LogSoftmaxCache, log_softmax, log_softmax_backward
 
 Array = np.ndarray
@@ -19,27 +20,39 @@ class CrossEntropyCache(NamedTuple):
 
 
 def cross_entropy(
-    logits: Array, targets: Array, label_smoothing: float = 0.0, ignore: int = IGNORE
+    logits: Array, targets: Array, label_smoothing: float = 0.0, ignore: int = IGNORE, n: int | None = None
 ) -> tuple[np.floating, CrossEntropyCache]:
-    """loss = -(1/n) sum_i sum_w q_iw log p_iw, with p = softmax(logits), over the n targets that are not `ignore`.
+    """loss = -(1/n) sum_i sum_w q_iw log p_iw, with p = softmax(logits), over the targets that are not `ignore`.
 
     q_i puts 1 - e on the target and spreads e = label_smoothing evenly over all V words (Szegedy et al. 2016); with
-    e = 0 the loss is the mean of -log p(target). In nats. With nothing to count (n = 0) loss and gradients are 0.
+    e = 0 the loss is the mean of -log p(target). In nats. With nothing to count, loss and gradients are 0.
+
+    n: how many targets the loss is divided by: those that count here, or, where this batch is a part of a larger one,
+    those of the whole. Logits of -infinity rule words out; what stands at ignored positions has no influence, NaN and
+    infinity included.
 
     logits: (..., V); targets: (...) integers in [0, V), or `ignore` -> loss: one number.
     """
     check_floats("logits", logits)
     check_smoothing(label_smoothing)
+    e = float(label_smoothing)
     V = logits.shape[-1]
     counted = check_targets(targets, logits, ignore)  # (...), boolean
-    words = np.where(counted, targets, 0)[..., None]  # (..., 1); what stands at ignored positions gets weight 0 below
-    n = max(int(counted.sum()), 1)
-    share = counted[..., None] / logits.real.dtype.type(n)  # (..., 1), 1/n where a target counts
-    log_p, log_softmax_cache = log_softmax(logits)
-    q = np.broadcast_to(share * (label_smoothing / V), logits.shape).copy()  # (..., V)
-    on_target = share * (1 - label_smoothing) + share * (label_smoothing / V)
+    n_targets = int(counted.sum()) if n is None else n
+    check_integer("n", n_targets, least=0)
+    share = counted[..., None] / logits.real.dtype.type(max(n_targets, 1))  # (..., 1), 1/n where a target counts
+    words = np.where(counted, targets, 0)[..., None]  # (..., 1); at ignored positions any word, with a share of 0
+    seen = logits if counted.all() else np.where(counted[..., None], logits, logits.dtype.type(0))
+    log_p, log_softmax_cache = log_softmax(seen)
+    of_target = np.take_along_axis(log_p, words, axis=-1)  # (..., 1)
+    if e == 0:  # one word of each row has q = 1: the others are not looked at, for 0 log 0 is 0
+        loss = -(share * of_target).sum()
+    else:
+        of_all = row_sum(log_p)  # (..., 1)
+        loss = -(share * ((1 - e) * of_target + (e / V) * of_all)).sum()
+    q = np.broadcast_to(share * (e / V), logits.shape).copy()  # (..., V)
+    on_target = share * (1 - e) + share * (e / V)
     np.put_along_axis(q, words, on_target, axis=-1)
-    loss = -(q * log_p).sum()
     return loss, CrossEntropyCache(log_softmax_cache, q)
 
 

@@ -106,7 +106,12 @@ def take_tree(arrays: dict[str, Array], template: Tree, name: str) -> Tree:
 
 def put_state(state: State) -> tuple[dict[str, Any], dict[str, Array]]:
     """What a training needs to go on, but for the weights: numbers for the description, and arrays."""
-    numbers = {"step": state.step, "seconds": state.seconds, "rng": state.rng.bit_generator.state}
+    numbers = {
+        "step": state.step,
+        "seconds": state.seconds,
+        "batches": state.batches,
+        "rng": state.rng.bit_generator.state,
+    }
     moments = {"optimizer.m": state.optimizer.m, "optimizer.v": state.optimizer.v}
     return numbers, moments | put_tree(state.carry, "carry")
 
@@ -120,12 +125,12 @@ def take_state(checkpoint: Checkpoint, numbers: dict[str, Any], weights: Array, 
     rng = np.random.default_rng()
     try:
         rng.bit_generator.state = numbers["rng"]
-        step, seconds = int(numbers["step"]), float(numbers["seconds"])
-        if step < 0 or not seconds >= 0:
-            raise ValueError(f"step {step} after {seconds} seconds")
+        step, seconds, batches = int(numbers["step"]), float(numbers["seconds"]), int(numbers["batches"])
+        if step < 0 or not seconds >= 0 or batches < 0:
+            raise ValueError(f"step {step} after {seconds} seconds and {batches} batches")
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"checkpoint: its training state is damaged ({error!r}), expected that of a training"
         ) from error
     optimizer = Adam(moments.m, moments.v, step)
-    return State(weights, optimizer, rng, take_tree(checkpoint.arrays, carry, "carry"), step, seconds)
+    return State(weights, optimizer, rng, take_tree(checkpoint.arrays, carry, "carry"), step, seconds, batches)

@@ -9,7 +9,7 @@ import numpy as np
 from minitransformer.arguments import check_integer, check_positive
 from minitransformer.training.adam import Adam, adam, clip_by_global_norm, init_adam
 from minitransformer.training.schedule import warmup_cosine, warmup_inverse_root
-from minitransformer.tree import Tree, concatenate
+from minitransformer.tree import Tree, concatenate, tree_map
 
 Array = np.ndarray
 
@@ -45,6 +45,7 @@ class State(NamedTuple):
     carry: Any = None  # what a model that reads its text window by window remembers from the last one
     step: int = 0
     seconds: float = 0.0
+    batches: int = 0  # that all steps so far have read: the next one has this number
 
 
 class Step(NamedTuple):
@@ -58,19 +59,28 @@ class Step(NamedTuple):
 
 Batch = Any
 NextBatch = Callable[[int, np.random.Generator], Batch]
-LossAndGradient = Callable[[Batch, Any, np.random.Generator], tuple[float, Tree, Any]]
+LossAndGradient = Callable[..., tuple[float, Tree, Any]]  # of (batch, carry, rng, n)
+Count = Callable[[Batch], Any]
 
 
 def new_state(weights: Array, rng: np.random.Generator) -> State:
     return State(weights, init_adam(weights), rng)
 
 
-def train(state: State, plan: Plan, next_batch: NextBatch, loss_and_gradient: LossAndGradient) -> Iterator[Step]:
+def train(
+    state: State, plan: Plan, next_batch: NextBatch, loss_and_gradient: LossAndGradient, count: Count | None = None
+) -> Iterator[Step]:
     """Go on from `state` to the end of the plan. A caller may stop at any step: its state is whole.
 
-    next_batch(number, rng) -> the batch with this number, from 0 on; loss_and_gradient(batch, carry, rng) -> the loss,
-    a tree of gradients, and the new carry. Nothing else may enter into a step: then a training that was interrupted
-    and resumed from its state takes the same steps, bit for bit, as one that was not.
+    next_batch(number, rng) -> the batch with this number, from 0 on; count(batch) -> how many targets it has, or, where
+    there are several losses, a tuple with the number of each; loss_and_gradient(batch, carry, rng, n) -> the loss, a
+    tree of gradients, and the new carry, where each loss is the sum over the batch's targets divided by n, those of the
+    whole step. So the batches of a step are one large batch exactly, however unequal they are.
+
+    Without `count` there is no n: each batch gives a mean, and all weigh alike.
+
+    Nothing else may enter into a step: then a training that was interrupted and resumed from its state takes the same
+    steps, bit for bit, as one that was not.
     """
     check_plan(plan)
     keep_memory()
@@ -78,27 +88,31 @@ def train(state: State, plan: Plan, next_batch: NextBatch, loss_and_gradient: Lo
         start = time.perf_counter()
         rate = rate_at(plan, state)
         rates = rate if isinstance(plan.share, float) else rate * plan.share
-        loss, gradient, carry = mean_of_batches(state, plan.accumulate, next_batch, loss_and_gradient)
+        batches = [next_batch(state.batches + k, state.rng) for k in range(plan.accumulate)]
+        loss, gradient, carry = over_batches(batches, state, loss_and_gradient, count)
         clipped, norm = clip_by_global_norm(gradient, plan.clip)
         optimizer = adam(state.weights, clipped, state.optimizer, rates, beta2=plan.beta2, decay=plan.decay)
         seconds = state.seconds + time.perf_counter() - start
-        state = State(state.weights, optimizer, state.rng, carry, state.step + 1, seconds)
+        n_read = state.batches + len(batches)
+        state = State(state.weights, optimizer, state.rng, carry, state.step + 1, seconds, n_read)
         yield Step(state.step, loss, norm, rate, min(1.0, progress(plan, state)), state)
 
 
-def mean_of_batches(
-    state: State, accumulate: int, next_batch: NextBatch, loss_and_gradient: LossAndGradient
+def over_batches(
+    batches: list[Batch], state: State, loss_and_gradient: LossAndGradient, count: Count | None
 ) -> tuple[float, Array, Any]:
-    """Mean loss and mean gradient of the next `accumulate` batches, as one large batch has them. -> also the carry"""
+    """Loss and gradient of a step, as one large batch has them. -> also the carry"""
+    n = () if count is None else (tree_map(lambda *of_each: sum(of_each), *map(count, batches)),)
     carry = state.carry
-    total_loss, total = 0.0, None
-    for number in range(state.step * accumulate, (state.step + 1) * accumulate):
-        batch = next_batch(number, state.rng)
-        loss, gradients, carry = loss_and_gradient(batch, carry, state.rng)
-        gradient = concatenate(gradients)
-        total_loss += float(loss)
-        total = gradient if total is None else total + gradient
-    return total_loss / accumulate, total if accumulate == 1 else total / accumulate, carry
+    loss, gradient = 0.0, None
+    for batch in batches:
+        of_batch, gradients, carry = loss_and_gradient(batch, carry, state.rng, *n)
+        flat = concatenate(gradients)
+        loss += float(of_batch)
+        gradient = flat if gradient is None else gradient + flat
+    if count is None and len(batches) > 1:
+        return loss / len(batches), gradient / len(batches), carry
+    return loss, gradient, carry
 
 
 def progress(plan: Plan, state: State) -> float:

@@ -46,12 +46,14 @@ def take_training(
     Raises one of DAMAGED for what does not fit.
     """
     description = checkpoint.description
+    goal = Goal(**description["goal"])
+    n_read = {"batches": description["state"]["step"] * goal.accumulate}  # files that do not say: all steps were alike
     flat, weights = flatten(take_tree(checkpoint.arrays, template, "weights"))
     if not np.isfinite(flat).all():
         raise ValueError("checkpoint: got weights that are no numbers, expected finite ones")
     return {
         "weights": weights,
-        "state": take_state(checkpoint, description["state"], flat, carry(weights)),
-        "goal": Goal(**description["goal"]),
+        "state": take_state(checkpoint, n_read | description["state"], flat, carry(weights)),
+        "goal": goal,
         "looks": tuple(Look(**look) for look in description["looks"]),
     }

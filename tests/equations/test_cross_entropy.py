@@ -139,3 +139,48 @@ def test_bad_input_is_refused():
     for label_smoothing in (-0.1, 1.1, "0.1", None):
         with refuses(ValueError, f"label_smoothing: got {label_smoothing!r}, expected a number in [0, 1]"):
             cross_entropy(logits, targets, label_smoothing)
+
+
+@given(sizes, seeds, smoothings)
+def test_parts_of_a_batch_add_up_to_the_whole(s, seed, label_smoothing):
+    """Each divided by the targets of all: the sum of the losses is the whole's loss, and so are the gradients."""
+    logits, targets, _ = draw(s, seed)
+    n = int((targets != IGNORE).sum())
+    whole, whole_cache = cross_entropy(logits, targets, label_smoothing)
+    parts = [cross_entropy(logits[b], targets[b], label_smoothing, n=n) for b in range(s.B)]
+    assert sum(loss for loss, _ in parts) == pytest.approx(whole, rel=1e-12)
+    gradients = np.stack([cross_entropy_backward(2.0, cache) for _, cache in parts])
+    assert_allclose(gradients, cross_entropy_backward(2.0, whole_cache), atol=1e-15)
+
+
+@given(sizes, seeds, smoothings, st.sampled_from([np.nan, np.inf, -np.inf]))
+def test_what_stands_at_ignored_positions_has_no_influence(s, seed, label_smoothing, garbage):
+    """Neither on the loss nor on a gradient, whatever number it is or is not."""
+    logits, targets, _ = draw(s, seed)
+    spoilt = np.where((targets == IGNORE)[..., None], garbage, logits)
+    loss, cache = cross_entropy(logits, targets, label_smoothing)
+    spoilt_loss, spoilt_cache = cross_entropy(spoilt, targets, label_smoothing)
+    assert spoilt_loss == loss
+    gradient = cross_entropy_backward(1.0, spoilt_cache)
+    assert_allclose(gradient, cross_entropy_backward(1.0, cache), atol=1e-15)
+    assert not gradient[targets == IGNORE].any()
+
+
+@given(sizes, seeds)
+def test_a_word_that_is_ruled_out_might_as_well_not_be_there(s, seed):
+    """A logit of -infinity: loss and gradients of the other words are those of a vocabulary without it."""
+    logits, targets, rng = draw(s, seed)
+    out = np.broadcast_to(-np.inf, (s.B, s.L_q, 1))
+    loss, cache = cross_entropy(logits, targets)
+    loss_with_it, cache_with_it = cross_entropy(np.concatenate([logits, out], axis=-1), targets)
+    assert loss_with_it == pytest.approx(loss, rel=1e-14)
+    gradient = cross_entropy_backward(1.0, cache_with_it)
+    assert_allclose(gradient[..., :-1], cross_entropy_backward(1.0, cache), atol=1e-15)
+    assert not gradient[..., -1].any()
+
+
+def test_a_target_that_is_ruled_out_costs_infinitely_much():
+    """And its gradient is still p - one_hot."""
+    loss, cache = cross_entropy(np.array([[0.0, 0.0, -np.inf]]), np.array([2]))
+    assert loss == np.inf
+    assert cross_entropy_backward(1.0, cache).tolist() == [[0.5, 0.5, -1.0]]

@@ -116,6 +116,49 @@ def test_accumulated_batches_are_one_large_batch():
     assert [(r.loss, r.norm) for r in records] == [(1.0, 1.0), (4.0, 4.0)]
 
 
+@pytest.mark.parametrize("accumulate", [1, 2, 5])
+def test_however_a_step_is_cut_into_batches_each_target_counts_alike(accumulate):
+    """Two losses over targets of their own, 15 and 5 of them: their means, as those of one batch of them all."""
+    words, pairs = np.arange(15.0) ** 2, np.arange(5.0) - 7
+    parts = {
+        1: [(words, pairs)],
+        2: [(words[:2], pairs[:4]), (words[2:], pairs[4:])],
+        5: [
+            (words[:9], pairs[:0]),
+            (words[9:9], pairs[:1]),
+            (words[9:10], pairs[1:2]),
+            (words[10:], pairs[2:]),
+            ([], []),
+        ],
+    }[accumulate]
+
+    def loss_and_gradient(batch, carry, rng, n):
+        of_words, of_pairs = (sum(targets) / k for targets, k in zip(batch, n, strict=True))
+        return of_words + of_pairs, (np.array([3.0 * of_words]), np.array([4.0 * of_pairs])), None
+
+    plan = Plan(steps=1, accumulate=accumulate, clip=1e9)
+    (record,) = train(
+        state_of(np.zeros(2)),
+        plan,
+        lambda number, rng: parts[number],
+        loss_and_gradient,
+        lambda b: (len(b[0]), len(b[1])),
+    )
+    assert record.loss == pytest.approx(words.mean() + pairs.mean(), rel=1e-12)
+    assert record.norm == pytest.approx(np.hypot(3 * words.mean(), 4 * pairs.mean()), rel=1e-12)
+
+
+@pytest.mark.parametrize(("before", "after"), [(4, 1), (1, 4), (2, 3)])
+def test_a_training_that_goes_on_with_other_batches_a_step_reads_each_batch_once(before, after):
+    """Batch number 0, 1, 2, ...: the next one is the one after the last that was read, whatever a step has now."""
+    numbers = []
+    next_batch = lambda number, rng: numbers.append(number)  # noqa: E731
+    loss_and_gradient = lambda batch, carry, rng: (0.0, np.ones(2), None)  # noqa: E731
+    *_, last = train(state_of(np.zeros(2)), Plan(steps=3, accumulate=before), next_batch, loss_and_gradient)
+    list(train(last.state, Plan(steps=6, accumulate=after), next_batch, loss_and_gradient))
+    assert numbers == list(range(3 * before + 3 * after))
+
+
 def test_a_plan_that_is_done_takes_no_step():
     flat, _, model = quadratic()
     state = state_of(flat)._replace(step=10)

@@ -55,14 +55,20 @@ def steps(run: Run, data: Data) -> Iterator[Step]:
         texts = [data.training.ids[i] for i in chosen]
         return classifier.pack(texts, run.vocabulary.size, s.context), data.training.topics[chosen]
 
-    return train(run.state, runs.plan(run, classifier.body), next_batch, loss_and_gradient(run, classifier))
+    plan = runs.plan(run, classifier.body)
+    return train(run.state, plan, next_batch, loss_and_gradient(run, classifier), n_targets)
+
+
+def n_targets(batch: tuple[tuple, Array]) -> int:
+    """One topic a text."""
+    return len(batch[1])
 
 
 def loss_and_gradient(run: Run, classifier: Classifier) -> LossAndGradient:
-    def step(batch: tuple[tuple, Array], carry: None, rng: Rng) -> tuple[float, Any, None]:
+    def step(batch: tuple[tuple, Array], carry: None, rng: Rng, n: int | None = None) -> tuple[float, Any, None]:
         inputs, topics = batch
         logits, cache = classifier.forward(inputs, run.weights, run.settings, rng)
-        loss, loss_cache = cross_entropy(logits, topics)
+        loss, loss_cache = cross_entropy(logits, topics, n=n)
         return loss, classifier.backward(cross_entropy_backward(1.0, loss_cache), cache), None
 
     return step

@@ -49,9 +49,9 @@ def next_batch(ids: Array, settings: FnnSettings) -> NextBatch:
 
 
 def loss_and_gradient(weights: FnnLM, settings: FnnSettings) -> LossAndGradient:
-    def step(runs: Array, carry: None, rng: Rng) -> tuple[float, FnnLM, None]:
+    def step(runs: Array, carry: None, rng: Rng, n: int | None = None) -> tuple[float, FnnLM, None]:
         logits, cache = fnn_lm(runs[:, :-1], weights)
-        loss, loss_cache = cross_entropy(logits, runs[:, -1])
+        loss, loss_cache = cross_entropy(logits, runs[:, -1], n=n)
         return loss, fnn_lm_backward(cross_entropy_backward(1.0, loss_cache), cache), None
 
     return step
@@ -76,5 +76,11 @@ def read(ids: Array, state: Any, weights: FnnLM, settings: FnnSettings) -> tuple
 
 
 FNN = Kind(
-    "fnn", "2.1.3", FnnSettings(), init, costs, read, Training(plan, lambda w, s: None, next_batch, loss_and_gradient)
+    "fnn",
+    "2.1.3",
+    FnnSettings(),
+    init,
+    costs,
+    read,
+    Training(plan, lambda w, s: None, next_batch, len, loss_and_gradient),
 )

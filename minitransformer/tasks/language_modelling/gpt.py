@@ -11,7 +11,7 @@ from minitransformer.equations.cross_entropy import cross_entropy, cross_entropy
 from minitransformer.equations.softmax import log_softmax
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.models.gpt import GPT, gpt, gpt_backward, init_gpt
-from minitransformer.tasks.language_modelling.kind import FIRST, Kind, Rng, Training, nats_of_targets
+from minitransformer.tasks.language_modelling.kind import FIRST, Kind, Rng, Training, n_targets, nats_of_targets
 from minitransformer.training.adam import decay_of_matrices
 from minitransformer.training.loop import LossAndGradient, NextBatch, Plan
 
@@ -66,10 +66,10 @@ def next_batch(ids: Array, settings: GptSettings) -> NextBatch:
 def loss_and_gradient(weights: GPT, settings: GptSettings) -> LossAndGradient:
     model_config = config(settings)
 
-    def step(batch: tuple[Array, Array], carry: None, rng: Rng) -> tuple[float, GPT, None]:
+    def step(batch: tuple[Array, Array], carry: None, rng: Rng, n: int | None = None) -> tuple[float, GPT, None]:
         inputs, targets = batch
         logits, cache = gpt(inputs, weights, model_config, rng)
-        loss, loss_cache = cross_entropy(logits, targets)
+        loss, loss_cache = cross_entropy(logits, targets, n=n)
         return loss, gpt_backward(cross_entropy_backward(1.0, loss_cache), cache), None
 
     return step
@@ -115,5 +115,11 @@ def read(ids: Array, state: Window | None, weights: GPT, settings: GptSettings) 
 
 
 GPT_KIND = Kind(
-    "gpt", "3.4", GptSettings(), init, costs, read, Training(plan, lambda w, s: None, next_batch, loss_and_gradient)
+    "gpt",
+    "3.4",
+    GptSettings(),
+    init,
+    costs,
+    read,
+    Training(plan, lambda w, s: None, next_batch, n_targets, loss_and_gradient),
 )

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.training.loop import LossAndGradient, NextBatch, Plan
+from minitransformer.training.loop import Count, LossAndGradient, NextBatch, Plan
 
 Array = np.ndarray
 Rng = np.random.Generator
@@ -38,7 +38,13 @@ class Training(NamedTuple):
     plan: Callable[[Any, Any], Plan]  # (settings, weights) -> all but how long
     carry: Callable[[Any, Any], Any]  # (weights, settings) -> what it remembers before the first window
     next_batch: Callable[[Array, Any], NextBatch]  # (training ids, settings)
+    count: Count  # targets of a batch
     loss_and_gradient: Callable[[Any, Any], LossAndGradient]  # (weights, settings)
+
+
+def n_targets(batch: tuple[Array, Array]) -> int:
+    """Of windows, every position has a target.  batch: inputs and targets, (B, L) each"""
+    return batch[1].size
 
 
 def nats_of_targets(log_p: Array, targets: Array) -> Array:

@@ -7,7 +7,7 @@ import numpy as np
 from minitransformer.equations.cross_entropy import cross_entropy, cross_entropy_backward
 from minitransformer.equations.softmax import log_softmax
 from minitransformer.models.rnn_lm import RnnLM, init_rnn_lm, rnn_lm, rnn_lm_backward, rnn_lm_start
-from minitransformer.tasks.language_modelling.kind import FIRST, Kind, Rng, Training, nats_of_targets
+from minitransformer.tasks.language_modelling.kind import FIRST, Kind, Rng, Training, n_targets, nats_of_targets
 from minitransformer.training.adam import decay_of_matrices
 from minitransformer.training.loop import LossAndGradient, NextBatch, Plan
 
@@ -64,10 +64,10 @@ def next_batch(ids: Array, settings: RnnSettings) -> NextBatch:
 
 
 def loss_and_gradient(weights: RnnLM, settings: RnnSettings) -> LossAndGradient:
-    def step(batch: tuple[Array, Array], state: Any, rng: Rng) -> tuple[float, RnnLM, Any]:
+    def step(batch: tuple[Array, Array], state: Any, rng: Rng, n: int | None = None) -> tuple[float, RnnLM, Any]:
         inputs, targets = batch
         logits, cache = rnn_lm(inputs, state, weights)
-        loss, loss_cache = cross_entropy(logits, targets)
+        loss, loss_cache = cross_entropy(logits, targets, n=n)
         return loss, rnn_lm_backward(cross_entropy_backward(1.0, loss_cache), cache), cache.recurrent.last
 
     return step
@@ -92,4 +92,6 @@ def read(ids: Array, state: Any, weights: RnnLM, settings: RnnSettings) -> tuple
     return logits[0, -1], cache.recurrent.last
 
 
-RNN = Kind("rnn", "2.1.3", RnnSettings(), init, costs, read, Training(plan, carry, next_batch, loss_and_gradient))
+RNN = Kind(
+    "rnn", "2.1.3", RnnSettings(), init, costs, read, Training(plan, carry, next_batch, n_targets, loss_and_gradient)
+)

@@ -66,7 +66,7 @@ def steps(run: Run, text: Text) -> Iterator[Step]:
     training, settings = run.kind.training, run.settings
     plan = training.plan(settings, run.weights)._replace(**run.goal._asdict())
     next_batch = training.next_batch(text.training, settings)
-    return train(run.state, plan, next_batch, training.loss_and_gradient(run.weights, settings))
+    return train(run.state, plan, next_batch, training.loss_and_gradient(run.weights, settings), training.count)
 
 
 def look(run: Run, text: Text, training_loss: float) -> Run:

@@ -105,7 +105,19 @@ def steps(run: Run, text: Text) -> Iterator[Step]:
     def batch(number: int, rng: Rng) -> tuple[Pairs, Masked]:
         return draw(text.training, run, rng, short=(number + 1) % run.settings.long_every != 0)
 
-    return train(run.state, runs.plan(run)._replace(beta2=0.98), batch, loss_and_gradient(run))
+    return train(run.state, runs.plan(run)._replace(beta2=0.98), batch, loss_and_gradient(run), n_targets)
+
+
+class Counts(NamedTuple):
+    """Targets of each of the two losses."""
+
+    words: int
+    pairs: int
+
+
+def n_targets(batch: tuple[Pairs, Masked]) -> Counts:
+    pairs, masked = batch
+    return Counts(len(masked.targets), len(pairs.next))
 
 
 def draw(sentences: Sentences, run: Run, rng: Rng, short: bool = False) -> tuple[Pairs, Masked]:
@@ -120,13 +132,16 @@ def loss_and_gradient(run: Run) -> LossAndGradient:
     """The sum of both losses (Devlin et al. 2019, A.2)."""
     model_config = config(run.settings)
 
-    def step(batch: tuple[Pairs, Masked], carry: None, rng: Rng) -> tuple[float, BertPretraining, None]:
+    def step(
+        batch: tuple[Pairs, Masked], carry: None, rng: Rng, n: Counts | None = None
+    ) -> tuple[float, BertPretraining, None]:
         pairs, masked = batch
         guesses, cache = bert_pretraining(
             masked.ids, pairs.segments, pairs.lengths, masked.places, run.weights, model_config, rng
         )
-        word_loss, word_cache = cross_entropy(guesses.word_logits, masked.targets)
-        next_loss, next_cache = cross_entropy(guesses.next_logits, pairs.next)
+        n_words, n_pairs = n_targets(batch) if n is None else n
+        word_loss, word_cache = cross_entropy(guesses.word_logits, masked.targets, n=n_words)
+        next_loss, next_cache = cross_entropy(guesses.next_logits, pairs.next, n=n_pairs)
         dguesses = Guesses(cross_entropy_backward(1.0, word_cache), cross_entropy_backward(1.0, next_cache))
         return word_loss + next_loss, bert_pretraining_backward(dguesses, cache), None
 

@@ -84,7 +84,12 @@ def steps(run: Run, data: Data) -> Iterator[Step]:
         windows = [draw_window(data.training[i], s.context, WITH_ANSWER, rng) for i in chosen]
         return renamed(batch(windows), [names[i] for i in chosen], s.renamed, run.vocabulary.size, rng)
 
-    return train(run.state, runs.plan(run, reader.body), next_batch, loss_and_gradient(run, reader))
+    return train(run.state, runs.plan(run, reader.body), next_batch, loss_and_gradient(run, reader), n_targets)
+
+
+def n_targets(rows: Batch) -> int:
+    """A start and an end for each window."""
+    return rows.targets.size
 
 
 def check_context(context: int, asked: Sequence[Example]) -> None:
@@ -99,9 +104,9 @@ def check_context(context: int, asked: Sequence[Example]) -> None:
 def loss_and_gradient(run: Run, reader: Reader) -> LossAndGradient:
     """The mean of both cross-entropies, of the start and of the end, over the places of the text and the first one."""
 
-    def step(rows: Batch, carry: None, rng: Rng) -> tuple[float, Any, None]:
+    def step(rows: Batch, carry: None, rng: Rng, n: int | None = None) -> tuple[float, Any, None]:
         scores, cache = reader.forward(rows, run.weights, run.settings, rng)
-        loss, loss_cache = cross_entropy(within(scores, rows), rows.targets)
+        loss, loss_cache = cross_entropy(within(scores, rows), rows.targets, n=n)
         return loss, reader.backward(cross_entropy_backward(1.0, loss_cache), cache), None
 
     return step

@@ -42,6 +42,11 @@ def target_batch(rows: Sequence[Array], language: Language) -> tuple[Array, Arra
     return inputs, targets
 
 
+def n_targets(batch: Batch) -> int:
+    """Words to write, each sentence's end among them."""
+    return int((batch.targets != IGNORE).sum())
+
+
 def next_batch(pairs: Pairs, B: int, seed: int, at_start: bool = False) -> NextBatch:
     """Some batches are drawn together, sorted by length, cut, and taken in random order.
 

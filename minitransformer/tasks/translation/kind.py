@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minitransformer.decoding.beam_search import Reorder, Step
-from minitransformer.tasks.translation.batches import Batch
 from minitransformer.tree import Tree
 
 Array = np.ndarray
@@ -24,7 +23,7 @@ class Kind(NamedTuple):
     settings: Any  # what is used if nothing else is said
     pads_at_start: bool  # of a source: the words come last
     init: Callable[[int, int, Any, Rng], Any]  # (V_s, V_t, settings, rng) -> weights
-    loss_and_gradient: Callable[[Batch, Any, Any, Rng], tuple[float, Tree]]  # (batch, weights, settings, rng)
+    loss_and_gradient: Callable[..., tuple[float, Tree]]  # (batch, weights, settings, rng, n), n as in `loop.train`
     start: Callable[[Array, Array, int, Any, Any], Any]
     step: Callable[[Any, Any], Step]
     reorder: Reorder

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minitransformer.data.vocabularies import vocabulary_from
-from minitransformer.tasks.translation.batches import Batch, next_batch
+from minitransformer.tasks.translation.batches import Batch, n_targets, next_batch
 from minitransformer.tasks.translation.evaluation import exact_matches
 from minitransformer.tasks.translation.kind import Kind
 from minitransformer.tasks.translation.language import Language
@@ -86,11 +86,13 @@ def steps(run: Run, pairs: Pairs) -> Iterator[Step]:
         beta2=0.98,
     )
 
-    def loss_and_gradient(batch: Batch, carry: None, rng: np.random.Generator) -> tuple[float, Tree, None]:
-        return *run.kind.loss_and_gradient(batch, run.weights, run.settings, rng), None
+    def loss_and_gradient(
+        batch: Batch, carry: None, rng: np.random.Generator, n: int | None = None
+    ) -> tuple[float, Tree, None]:
+        return *run.kind.loss_and_gradient(batch, run.weights, run.settings, rng, n), None
 
     batches = next_batch(pairs, run.settings.B, run.seed, run.kind.pads_at_start)
-    return train(run.state, plan, batches, loss_and_gradient)
+    return train(run.state, plan, batches, loss_and_gradient, n_targets)
 
 
 def look(run: Run, pairs: Pairs, training_loss: float) -> Run:

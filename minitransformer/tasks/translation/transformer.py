@@ -38,10 +38,10 @@ def init(V_s: int, V_t: int, s: TransformerSettings, rng: Rng) -> Transformer:
 
 
 def loss_and_gradient(
-    batch: Batch, weights: Transformer, s: TransformerSettings, rng: Rng
+    batch: Batch, weights: Transformer, s: TransformerSettings, rng: Rng, n: int | None = None
 ) -> tuple[float, Transformer]:
     logits, cache = transformer(batch.source, batch.inputs, weights, config(s), batch.lengths, rng)
-    loss, loss_cache = cross_entropy(logits, batch.targets, s.label_smoothing)
+    loss, loss_cache = cross_entropy(logits, batch.targets, s.label_smoothing, n=n)
     return loss, transformer_backward(cross_entropy_backward(1.0, loss_cache), cache)
 
 
