@@ -11,14 +11,19 @@ import numpy as np
 
 Array = np.ndarray
 
+HALF = 2  # bytes of a float16
+
 
 def check_floats(name: str, x: Array, ndim: int = 1) -> None:
-    """`x` must be an array of floating-point (or, for the complex step, complex) numbers with `ndim` axes or more."""
-    if isinstance(x, np.ndarray) and x.dtype.kind in "fc" and x.ndim >= ndim:
+    """`x` must be an array of floating-point (or, for the complex step, complex) numbers with `ndim` axes or more.
+
+    Half precision is refused: sums and squares beyond 65,504 would be infinite.
+    """
+    if isinstance(x, np.ndarray) and x.dtype.kind in "fc" and x.dtype.itemsize > HALF and x.ndim >= ndim:
         return
     if not isinstance(x, np.ndarray):
         raise TypeError(f"{name}: got {type(x).__name__}, expected a NumPy array of floating-point numbers")
-    if x.dtype.kind not in "fc":
+    if x.dtype.kind not in "fc" or x.dtype.itemsize <= HALF:
         raise TypeError(f"{name}: got dtype {x.dtype}, expected floating-point numbers such as float32")
     raise ValueError(f"{name}: got shape {x.shape}, expected at least {ndim} axes")
 
@@ -63,6 +68,8 @@ def check_keys(K: Array, d_k: int, Q: Array) -> None:
     check_width("K", K, d_k, ndim=2)
     if K.shape[:-2] != Q.shape[:-2]:
         raise ValueError(f"K: got shape {K.shape}, expected the batch axes of Q, {Q.shape[:-2]}, before the last two")
+    if K.shape[-2] == 0:
+        raise ValueError(f"K: got shape {K.shape}, expected at least one key")
 
 
 def check_values(V: Array, A: Array, name: str = "V") -> None:
@@ -112,6 +119,28 @@ def check_ids(name: str, ids: Array, size: int | None, ndim: int = 0) -> None:
         raise ValueError(f"{name}: got shape {ids.shape}, expected at least {ndim} axes")
     if size is not None and ids.size and (ids.min() < 0 or ids.max() >= size):
         raise ValueError(f"{name}: got values from {ids.min()} to {ids.max()}, expected 0 to {size - 1}")
+
+
+def check_tokens(name: str, ids: Array, V: int) -> None:
+    """`ids` must be integers in [0, V), (..., L), with at least one position."""
+    check_ids(name, ids, V, ndim=1)
+    check_positions(name, ids, axis=-1)
+
+
+def check_positions(name: str, x: Array, axis: int = -2) -> None:
+    """There must be at least one position: x is (..., L, d), or (..., L) with axis=-1."""
+    if x.ndim >= -axis and x.shape[axis] == 0:
+        raise ValueError(f"{name}: got shape {x.shape}, expected at least one position")
+
+
+def check_lengths(lengths: Array, ids: Array, least: int = 0) -> None:
+    """`lengths` must be integers from `least` to L, one for each sequence of ids (..., L)."""
+    check_ids("lengths", lengths, size=None)
+    batch, L = ids.shape[:-1], ids.shape[-1]
+    if lengths.shape != batch:
+        raise ValueError(f"lengths: got shape {lengths.shape}, expected {batch}, one for each sequence")
+    if lengths.size and (lengths.min() < least or lengths.max() > L):
+        raise ValueError(f"lengths: got values from {lengths.min()} to {lengths.max()}, expected {least} to {L}")
 
 
 def check_integer(name: str, value: int, least: int) -> None:

@@ -13,6 +13,7 @@ Array = np.ndarray
 
 SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 CUBIC = 0.044715
+FAR = 100  # from there on Phi is 0 on the left and 1 on the right, to the last bit
 
 
 def relu(x: Array) -> tuple[Array, Array]:
@@ -40,9 +41,14 @@ def tanh_backward(dy: Array, y: Array) -> Array:
 
 
 def sigmoid(x: Array) -> tuple[Array, Array]:
-    """y = 1 / (1 + exp(-x)) = (1 + tanh(x/2)) / 2, element by element: tanh cannot overflow. The cache is y."""
+    """y = 1 / (1 + exp(-x)), element by element. The cache is y.
+
+    Far to the left exp(-x) overflows, and y is 0, as it should be. ((1 + tanh(x/2)) / 2 is the same on paper; in float32
+    it is 0 from x = -18 on, where y is 10^-8.)
+    """
     check_floats("x", x, ndim=0)
-    y = (1 + np.tanh(x / 2)) / 2
+    with np.errstate(over="ignore"):
+        y = 1 / (1 + np.exp(-x))
     return y, y
 
 
@@ -52,29 +58,32 @@ def sigmoid_backward(dy: Array, y: Array) -> Array:
 
 
 class GeluCache(NamedTuple):
-    x: Array
+    x: Array  # no further to the left than -FAR
     Phi: Array  # like x
 
 
 def gelu(x: Array) -> tuple[Array, GeluCache]:
     """y = x Phi(x), with the normal distribution function Phi(x) = (1 + erf(x/sqrt 2))/2  (Hendrycks, Gimpel 2016)."""
     check_floats("x", x, ndim=0)
-    Phi = normal_cdf(x)
-    return x * Phi, GeluCache(x, Phi)
+    above = np.clip(x, -FAR, np.inf)  # -infinity times 0 would be NaN
+    Phi = normal_cdf(above)
+    return above * Phi, GeluCache(above, Phi)
 
 
 def gelu_backward(dy: Array, cache: GeluCache) -> Array:
     """dx = dy (Phi(x) + x phi(x)), from the product rule and Phi' = phi, the normal density."""
-    phi = normal_density(cache.x)
-    return dy * (cache.Phi + cache.x * phi)
+    near = np.clip(cache.x, -FAR, FAR)  # infinity times 0 would be NaN
+    phi = normal_density(near)
+    return dy * (cache.Phi + near * phi)
 
 
 def gelu_tanh(x: Array) -> tuple[Array, GeluCache]:
     """y = x Phi(x) with Phi(x) = (1 + tanh(u))/2, u = sqrt(2/pi) (x + 0.044715 x^3): the approximation of GPT-2."""
     check_floats("x", x, ndim=0)
-    u = x * (SQRT_2_OVER_PI + SQRT_2_OVER_PI * CUBIC * (x * x))  # x**3 would go through pow(), many times slower
+    above = np.clip(x, -FAR, np.inf)  # -infinity times 0 would be NaN
+    u = above * (SQRT_2_OVER_PI + SQRT_2_OVER_PI * CUBIC * (above * above))  # x**3 would go through pow(): much slower
     Phi = 0.5 * (1 + np.tanh(u))
-    return x * Phi, GeluCache(x, Phi)
+    return above * Phi, GeluCache(above, Phi)
 
 
 def gelu_tanh_backward(dy: Array, cache: GeluCache) -> Array:
@@ -82,10 +91,11 @@ def gelu_tanh_backward(dy: Array, cache: GeluCache) -> Array:
 
     and 2u' = 2 sqrt(2/pi) (1 + 3 * 0.044715 x^2).
     """
-    x, Phi = cache
-    two_du_dx = 2 * SQRT_2_OVER_PI + 6 * SQRT_2_OVER_PI * CUBIC * (x * x)
+    Phi = cache.Phi
+    near = np.clip(cache.x, -FAR, FAR)  # its square cannot overflow, and 0 times infinity would be NaN
+    two_du_dx = 2 * SQRT_2_OVER_PI + 6 * SQRT_2_OVER_PI * CUBIC * (near * near)
     dPhi_dx = Phi * (1 - Phi) * two_du_dx
-    return dy * (Phi + x * dPhi_dx)
+    return dy * (Phi + near * dPhi_dx)
 
 
 RELU = Pair(relu, relu_backward)

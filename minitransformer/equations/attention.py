@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_bias, check_floats, check_rank, check_values
+from minitransformer.arguments import check_bias, check_floats, check_keys, check_mask, check_rank, check_values
 from minitransformer.equations.compatibility import (
     SCALED_DOT_PRODUCT,
     DotProductCache,
@@ -12,6 +12,7 @@ from minitransformer.equations.compatibility import (
     scaled_dot_product_backward,
 )
 from minitransformer.equations.dropout import dropout, dropout_backward
+from minitransformer.equations.masks import may_attend, without_blind, without_unseen
 from minitransformer.equations.pair import Pair
 from minitransformer.equations.softmax import masked_softmax, softmax, softmax_backward
 
@@ -70,8 +71,8 @@ def attend(
     """From scores to outputs: alpha = softmax(A) over the keys, O = alpha V  (4.1), for scores of any f.
 
     A: (..., L_q, L_k), V: (..., L_k, d_v) -> O: (..., L_q, d_v). mask: boolean, True = may attend, broadcast against A;
-    a query that may attend to nothing gets O = 0. With `rng`, weights are dropped at `rate`, as section 5's code does
-    and the equations do not.
+    a query that may attend to nothing gets O = 0, and a key that no query may attend to has no influence. With `rng`,
+    weights are dropped at `rate`, as section 5's code does and the equations do not.
     """
     check_floats("A", A, ndim=2)
     check_values(V, A)
@@ -80,8 +81,9 @@ def attend(
     else:
         alpha, _ = masked_softmax(A, mask)
     weights, m = dropout(alpha, rate, rng)
-    O = weights @ V
-    return O, AttendCache(alpha, m, weights, V)
+    V_seen = without_unseen(V, mask)
+    O = weights @ V_seen
+    return O, AttendCache(alpha, m, weights, V_seen)
 
 
 def attend_backward(dO: Array, cache: AttendCache) -> tuple[Array, Array]:
@@ -113,13 +115,19 @@ def attention(
     """Attention(Q, K, V) = softmax(Q K^T / sqrt(d_k)) V  (2.2.1).
 
     Q: (..., L_q, d_k), K: (..., L_k, d_k), V: (..., L_k, d_v) -> O: (..., L_q, d_v).
-    mask: boolean, True = may attend; bias: numbers added to the scores (constants: they get no gradient); both
-    broadcast against (..., L_q, L_k).
+    mask: boolean, True = may attend; bias: numbers added to the scores (constants: they get no gradient), of which
+    -infinity masks; both broadcast against (..., L_q, L_k).
     """
-    A, scores_cache = scaled_dot_product(Q, K)  # (..., L_q, L_k)
-    check_bias(bias, A.shape)
+    check_floats("Q", Q, ndim=2)
+    check_keys(K, Q.shape[-1], Q)
+    scores_shape = (*Q.shape[:-1], K.shape[-2])  # (..., L_q, L_k)
+    check_mask(mask, scores_shape)
+    check_bias(bias, scores_shape)
+    allowed = may_attend(mask, bias)
+    Q_seen, K_seen = without_blind(Q, allowed), without_unseen(K, allowed)
+    A, scores_cache = scaled_dot_product(Q_seen, K_seen)  # (..., L_q, L_k)
     biased = A if bias is None else A + bias
-    O, attend_cache = attend(biased, V, mask, rate, rng)  # (..., L_q, d_v)
+    O, attend_cache = attend(biased, V, allowed, rate, rng)  # (..., L_q, d_v)
     return O, AttentionCache(scores_cache, attend_cache)
 
 

@@ -23,6 +23,7 @@ from minitransformer.arguments import (
 )
 from minitransformer.equations.attention import AttentionCache, attention, attention_backward
 from minitransformer.equations.dropout import dropout, dropout_backward
+from minitransformer.equations.masks import may_attend, without_blind, without_unseen
 from minitransformer.equations.rows import row_sum
 
 Array = np.ndarray
@@ -36,8 +37,9 @@ class BlockwiseCache(NamedTuple):
     K: Array  # (..., L_k, d_k)
     V: Array  # (..., L_k, d_v)
     O: Array  # (..., L_q, d_v)
-    log_total: Array  # (..., L_q, 1), log sum_j exp(a_j) of each query; infinite where it may attend to nothing
-    mask: Array | None
+    top: Array  # (..., L_q, 1), t = max_j a_j of each query; 0 where it may attend to nothing
+    Z: Array  # (..., L_q, 1), sum_j exp(a_j - t); 1 where it may attend to nothing
+    mask: Array | None  # with the -infinities of the bias
     bias: Array | None
     rate: float
     seed: int | None  # of the dropout; None: nothing is dropped
@@ -68,7 +70,8 @@ def blockwise_attention(
 
     Arguments and result as `attention` has them; with dropout, other weights are dropped than there, but as many.
     For one query, with a_j its scores, t = max_j a_j and Z = sum_j exp(a_j - t): o = (1/Z) sum_j exp(a_j - t) v_j.
-    What the backward needs of a_j is log_total = t + log Z, since alpha_j = exp(a_j - log_total).
+    What the backward needs of the a_j is t and Z, since alpha_j = exp(a_j - t) / Z. (One number, t + log Z, would do,
+    but beside a t of 10^8 float32 has no room for log Z.)
     """
     check_floats("Q", Q, ndim=2)
     check_keys(K, Q.shape[-1], Q)
@@ -79,53 +82,54 @@ def blockwise_attention(
     check_integer("rows", rows, least=1)
     check_rate("rate", rate)
     check_rng(rng)
-    if K.shape[-2] == 0:
-        raise ValueError(f"K: got shape {K.shape}, expected at least one key")
+    allowed = may_attend(mask, bias)
+    Q_seen, K_seen, V_seen = without_blind(Q, allowed), without_unseen(K, allowed), without_unseen(V, allowed)
     seed = None if rng is None or rate == 0 else int(rng.integers(2**63))
     dtype = np.result_type(*(x for x in (Q, K, V, bias) if x is not None))
     O = np.zeros((*Q.shape[:-1], V.shape[-1]), dtype)
-    log_total = np.full((*Q.shape[:-1], 1), np.inf, dtype)
-    cache = BlockwiseCache(Q, K, V, O, log_total, mask, bias, rate, seed, rows)
+    top, Z = np.zeros((*Q.shape[:-1], 1), dtype), np.ones((*Q.shape[:-1], 1), dtype)
+    cache = BlockwiseCache(Q_seen, K_seen, V_seen, O, top, Z, allowed, bias, rate, seed, rows)
     for block in blocks(cache):
         head, queries, n_keys, _, block_rng = block
         a = block_scores(cache, block)  # a row for each query
-        top = a.max(axis=-1, keepdims=True)
-        finite_top = np.where(top.real == -np.inf, 0, top)
-        a -= finite_top  # in place, here and below: what stays in the processor's cache is what makes blocks fast
+        highest = a.max(axis=-1, keepdims=True)
+        t = np.where(highest.real == -np.inf, 0, highest)
+        a -= t  # in place, here and below: what stays in the processor's cache is what makes blocks fast
         exps = np.exp(a, out=a)
-        Z = row_sum(exps)  # 0 where a query may attend to nothing
+        total = row_sum(exps)  # 0 where a query may attend to nothing
         kept, _ = dropout(exps, rate, block_rng)
-        seen = Z != 0
-        O[head][queries] = kept @ V[head][:n_keys] / np.where(seen, Z, 1)
-        log_total[head][queries] = np.where(seen, finite_top + np.log(np.where(seen, Z, 1)), np.inf)
+        top[head][queries] = t
+        Z[head][queries] = np.where(total == 0, 1, total)
+        O[head][queries] = kept @ V_seen[head][:n_keys] / Z[head][queries]
     return O, cache
 
 
 def blockwise_attention_backward(dO: Array, cache: BlockwiseCache) -> tuple[Array, Array, Array]:
-    """dQ, dK, dV as in `attention_backward`, block by block, the weights made again as exp(a - log_total).
+    """dQ, dK, dV as in `attention_backward`, block by block, the weights made again as exp(a - t) / Z.
 
     A block's queries get their whole gradient from it; a key's and a value's is the sum over all blocks that see it.
     softmax_backward subtracts sum_j dalpha_j alpha_j from each dalpha_j. With dalpha_j = m_j (do . v_j), m dropout's
     factors, that sum is do . (sum_j m_j alpha_j v_j) = do . o: the scores need not be summed over again.
     """
-    Q, K, V, O, log_total, *_ = cache
+    Q, K, V, O, top, Z, *_ = cache
     scale = 1 / math.sqrt(K.shape[-1])
     dQ, dK, dV = (np.zeros_like(x, dtype=np.result_type(dO, O)) for x in (Q, K, V))
     for block in blocks(cache):
         head, queries, n_keys, _, block_rng = block
         a = block_scores(cache, block)
-        a -= log_total[head][queries]
-        alpha = np.exp(a, out=a)
-        weights, m = dropout(alpha, cache.rate, block_rng)
+        a -= top[head][queries]
+        exps = np.exp(a, out=a)  # Z times alpha: dividing the few columns beside it by Z costs less
+        per_Z = 1 / Z[head][queries]
+        kept, m = dropout(exps, cache.rate, block_rng)
         dO_block = dO[head][queries]
-        dV[head][:n_keys] += weights.T @ dO_block
+        dV[head][:n_keys] += kept.T @ (dO_block * per_Z)
         dweights = (V[head][:n_keys] @ dO_block.T).T
         dalpha = dropout_backward(dweights, m)
         inner = row_sum(dO_block * O[head][queries])
         dalpha -= inner
-        dA = np.multiply(alpha, dalpha, out=dalpha)
-        dQ[head][queries] = dA @ K[head][:n_keys] * scale
-        dK[head][:n_keys] += dA.T @ (Q[head][queries] * scale)
+        Z_dA = np.multiply(exps, dalpha, out=dalpha)
+        dQ[head][queries] = Z_dA @ K[head][:n_keys] * (scale * per_Z)
+        dK[head][:n_keys] += Z_dA.T @ (Q[head][queries] * (scale * per_Z))
     return dQ, dK, dV
 
 

@@ -31,6 +31,39 @@ def padding_mask(lengths: Array, L: int) -> Array:
     return (np.arange(L) < lengths[..., None])[..., None, :]
 
 
+def may_attend(mask: Array | None, bias: Array | None) -> Array | None:
+    """Where a query may attend to a key: where `mask` says so and `bias` is not -infinity.  None: everywhere."""
+    if bias is None:
+        return mask
+    finite = bias != -np.inf
+    if finite.all():
+        return mask
+    return finite if mask is None else mask & finite
+
+
+def without_unseen(X: Array, mask: Array | None) -> Array:
+    """X (..., L_k, d) with 0 at every key that no query may attend to, such as padding.
+
+    The weight of such a key is 0; but 0 times NaN or infinity is NaN, and would spoil results and gradients. Whatever
+    numbers stand where nobody looks, they must have no influence.
+    """
+    if mask is None:
+        return X
+    return rows_where(np.atleast_2d(mask).any(axis=-2), X)
+
+
+def without_blind(X: Array, mask: Array | None) -> Array:
+    """X (..., L_q, d) with 0 at every query that may attend to nothing: it has no influence, either."""
+    if mask is None:
+        return X
+    return rows_where(np.atleast_2d(mask).any(axis=-1), X)
+
+
+def rows_where(counts: Array, X: Array) -> Array:
+    """The rows of X (..., L, d) that count, and 0 for the others.  counts: boolean, broadcasts against (..., L)"""
+    return X if counts.all() else np.where(counts[..., None], X, X.dtype.type(0))
+
+
 def causal_padding_mask(lengths: Array, L: int) -> Array:
     """Both at once: no key from the future, and none from the padding.  lengths: (B,) -> (B, L, L)"""
     return causal_mask(L) & padding_mask(lengths, L)

@@ -42,14 +42,21 @@ def masked_softmax(a: Array, mask: Array) -> tuple[Array, Array]:
     """
     check_scores(a)
     check_mask(mask, a.shape)
-    barrier = np.where(mask, a.dtype.type(0), a.dtype.type(-np.inf))  # mostly smaller than a: adding it costs little
-    masked = a + barrier
+    masked = barred(a, mask)
     top = masked.max(axis=-1, keepdims=True)
     finite_top = np.where(top.real == -np.inf, 0, top)  # -inf minus -inf would be NaN where nothing may be attended to
     exps = np.exp(masked - finite_top)  # exp(-inf) = 0: no weight for a masked key
     total = row_sum(exps)
     alpha = exps / np.where(total == 0, 1, total)
     return alpha, alpha
+
+
+def barred(a: Array, mask: Array) -> Array:
+    """a where `mask` allows, -infinity elsewhere, whatever stands there."""
+    barrier = np.where(mask, a.dtype.type(0), a.dtype.type(-np.inf))  # mostly smaller than a: adding it costs little
+    with np.errstate(invalid="ignore"):
+        lowered = a + barrier
+    return np.where(mask, a, barrier) if np.isnan(lowered).any() else lowered  # infinity - infinity is no barrier
 
 
 class LogSoftmaxCache(NamedTuple):

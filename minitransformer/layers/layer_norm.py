@@ -34,7 +34,8 @@ def layer_norm(x: Array, weights: LayerNorm, eps: float = 1e-5) -> tuple[Array, 
     variance is the biased one (divided by d, not d - 1), and eps stands inside the root.
     """
     check_width("x", x, len(weights.gamma))
-    centred = x - row_mean(x)
+    around_zero = x - row_mean(x)
+    centred = around_zero - row_mean(around_zero)  # again, for the mean is rounded, and 1/sqrt(eps) can be a million
     variance = row_mean(centred * centred)  # (..., 1)
     sigma = np.sqrt(variance + eps)
     x_hat = centred / sigma
