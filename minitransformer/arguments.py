@@ -11,19 +11,19 @@ import numpy as np
 
 Array = np.ndarray
 
-HALF = 2  # bytes of a float16
+HALF, SINGLE = 2, 4  # bytes of a float16, and of a float32
 
 
-def check_floats(name: str, x: Array, ndim: int = 1) -> None:
+def check_floats(name: str, x: Array, ndim: int = 1, smallest: int = SINGLE) -> None:
     """`x` must be an array of floating-point (or, for the complex step, complex) numbers with `ndim` axes or more.
 
-    Half precision is refused: sums and squares beyond 65,504 would be infinite.
+    Half precision is refused, for sums and squares beyond 65,504 would be infinite. smallest: bytes of a number
     """
-    if isinstance(x, np.ndarray) and x.dtype.kind in "fc" and x.dtype.itemsize > HALF and x.ndim >= ndim:
+    if isinstance(x, np.ndarray) and x.dtype.kind in "fc" and x.dtype.itemsize >= smallest and x.ndim >= ndim:
         return
     if not isinstance(x, np.ndarray):
         raise TypeError(f"{name}: got {type(x).__name__}, expected a NumPy array of floating-point numbers")
-    if x.dtype.kind not in "fc" or x.dtype.itemsize <= HALF:
+    if x.dtype.kind not in "fc" or x.dtype.itemsize < smallest:
         raise TypeError(f"{name}: got dtype {x.dtype}, expected floating-point numbers such as float32")
     raise ValueError(f"{name}: got shape {x.shape}, expected at least {ndim} axes")
 
@@ -128,7 +128,7 @@ def check_tokens(name: str, ids: Array, V: int) -> None:
 
 
 def check_positions(name: str, x: Array, axis: int = -2) -> None:
-    """There must be at least one position: x is (..., L, d), or (..., L) with axis=-1."""
+    """`x`, floating-point or ids, must have at least one position; `axis` says where positions are."""
     if x.ndim >= -axis and x.shape[axis] == 0:
         raise ValueError(f"{name}: got shape {x.shape}, expected at least one position")
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_ids, check_integer, check_rank
+from minitransformer.arguments import HALF, check_floats, check_ids, check_integer
 
 Array = np.ndarray
 
@@ -164,7 +164,9 @@ def check_search(start: Array, end: int, longest: int, width: int, alpha: float)
 
 def check_log_p(log_p: Array, N: int, end: int) -> None:
     """What `step` gives must be log-probabilities of the word after each of N words, and know the end."""
-    check_rank("log-probabilities", log_p, ndim=2)
+    check_floats("log-probabilities", log_p, ndim=2, smallest=HALF)  # they are added up in float64
+    if log_p.ndim != 2:
+        raise ValueError(f"log-probabilities: got shape {log_p.shape}, expected 2 axes")
     if len(log_p) != N:
         raise ValueError(f"log-probabilities: got shape {log_p.shape}, expected {N} rows, one for each word read")
     if end >= log_p.shape[1]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_ids
+from minitransformer.arguments import check_ids, check_integer, check_tokens
 from minitransformer.decoding.key_value_cache import KeysValues, cached_attention
 from minitransformer.equations.attention import attention
 from minitransformer.equations.heads import merge_heads, split_heads
@@ -43,6 +43,8 @@ def start_writing(
     source: Array, weights: Transformer, config: Config, longest: int, lengths: Array | None = None
 ) -> Writing:
     """Read N sources, (N, L_s) integers of which the first `lengths` are no padding; nothing is written yet."""
+    check_tokens("source", source, len(weights.source.E))
+    check_integer("longest", longest, least=1)
     mask = source_mask(source, lengths)  # (N, 1, L_s)
     x, _ = embed_words(source, weights.source)
     memory, _ = encoder(x, weights.encoder, config, mask)  # (N, L_s, d_model)
@@ -78,7 +80,7 @@ def write_on(
         y, look = cached_decoder_layer(y, layer, config, keys_values, writing)
         looks.append(look)
     if weights.decoder.norm is not None:
-        y, _ = layer_norm(y, weights.decoder.norm)
+        y, _ = layer_norm(y, weights.decoder.norm, config.eps)
     logits, _ = tied_output(y, table) if weights.output is None else linear(y, weights.output)
     return logits[:, 0], writing._replace(n=n + 1), tuple(looks)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_ids
+from minitransformer.arguments import check_tokens
 from minitransformer.equations.attention import attention
 from minitransformer.equations.heads import merge_heads, split_heads
 from minitransformer.equations.masks import causal_mask
@@ -64,7 +64,7 @@ def read_on(ids: Array, reading: Reading, weights: GPT, config: Config) -> tuple
     ids: (..., L) integers in [0, V), the next words -> logits: (..., L, V), and the reading with them; the one that was
     given must not be used again, since its room is now theirs.
     """
-    check_ids("ids", ids, len(weights.embedding.E), ndim=1)
+    check_tokens("ids", ids, len(weights.embedding.E))
     n, L = reading.n, ids.shape[-1]
     if n + L > len(reading.positions):
         raise ValueError(f"ids: got {L} more after {n}, expected {len(reading.positions)} in all, the context, at most")
@@ -73,7 +73,7 @@ def read_on(ids: Array, reading: Reading, weights: GPT, config: Config) -> tuple
     mask = None if L == 1 else causal_mask(n + L)[n:]  # (L, n + L); the last word alone may attend to all
     for layer, keys_values in zip(weights.layers.layers, reading.layers, strict=True):
         x = cached_layer(x, layer, config, keys_values, n, mask)
-    y = x if weights.layers.norm is None else layer_norm(x, weights.layers.norm)[0]
+    y = x if weights.layers.norm is None else layer_norm(x, weights.layers.norm, config.eps)[0]
     logits, _ = tied_output(y, weights.embedding) if weights.output is None else linear(y, weights.output)
     return logits, reading._replace(n=n + L)
 

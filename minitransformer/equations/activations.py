@@ -43,8 +43,8 @@ def tanh_backward(dy: Array, y: Array) -> Array:
 def sigmoid(x: Array) -> tuple[Array, Array]:
     """y = 1 / (1 + exp(-x)), element by element. The cache is y.
 
-    Far to the left exp(-x) overflows, and y is 0, as it should be. ((1 + tanh(x/2)) / 2 is the same on paper; in float32
-    it is 0 from x = -18 on, where y is 10^-8.)
+    Far to the left exp(-x) overflows, and y is 0, as it should be. ((1 + tanh(x/2)) / 2 is the same on paper, but in
+    float32 it is 0 from x = -18 on, where y is 10^-8.)
     """
     check_floats("x", x, ndim=0)
     with np.errstate(over="ignore"):

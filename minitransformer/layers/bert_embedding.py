@@ -74,15 +74,20 @@ def bert_embedding(
     ids: (..., L) integers in [0, V); segments: (..., L), 0 or 1 -> x: (..., L, d_model)
     """
     check_ids("ids", ids, len(weights.words.E), ndim=1)
-    check_ids("segments", segments, SEGMENTS)
-    if segments.shape != ids.shape:
-        raise ValueError(f"segments: got shape {segments.shape}, expected {ids.shape}, the shape of ids")
+    check_segments(segments, ids)
     E, words_cache = embedding(ids, weights.words)  # (..., L, d_model)
     at_place, positions_cache = learned_positions(E, weights.positions)
     S, segments_cache = embedding(segments, weights.segments)
     normed, norm_cache = layer_norm(at_place + S, weights.norm, eps)
     x, m = dropout(normed, rate, rng)
     return x, BertEmbeddingCache(words_cache, positions_cache, segments_cache, norm_cache, m)
+
+
+def check_segments(segments: Array, ids: Array) -> None:
+    """0 or 1 for each of the ids."""
+    check_ids("segments", segments, SEGMENTS)
+    if segments.shape != ids.shape:
+        raise ValueError(f"segments: got shape {segments.shape}, expected {ids.shape}, the shape of ids")
 
 
 def bert_embedding_backward(dx: Array, cache: BertEmbeddingCache) -> BertEmbedding:

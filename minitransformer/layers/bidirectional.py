@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_ids, check_width
+from minitransformer.arguments import check_lengths, check_width
 from minitransformer.layers.lstm import LSTM, LSTMCache, init_lstm, lstm, lstm_backward, lstm_start
 
 Array = np.ndarray
@@ -33,7 +33,7 @@ def bidirectional(x: Array, lengths: Array, weights: Bidirectional) -> tuple[Arr
     turned around within its own length, so that no state has seen padding before a word.
     """
     check_width("x", x, len(weights.onward.W_x), ndim=2)
-    check_ids("lengths", lengths, x.shape[-2] + 1)
+    check_lengths(lengths, x[..., 0])
     start = lstm_start(x.shape[:-2], weights.onward)
     onward, onward_cache = lstm(x, start, weights.onward)  # (..., L, d_h)
     order = turned_order(lengths, x.shape[-2])  # (..., L)
@@ -60,7 +60,7 @@ def bidirectional_backward(dy: Array, cache: BidirectionalCache) -> tuple[Array,
 def turned_order(lengths: Array, L: int) -> Array:
     """Which place comes to each place when the first `lengths` turn around: L - 1, ..., 0, and padding where it was."""
     places = np.arange(L)
-    turned = lengths[..., None] - 1 - places  # (..., L)
+    turned = lengths.astype(np.int64)[..., None] - 1 - places  # (..., L); unsigned numbers have no -1
     return np.where(turned >= 0, turned, places)
 
 

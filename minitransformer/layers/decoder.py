@@ -59,11 +59,12 @@ def decoder(
     config: Config,
     masks: Masks = NO_MASKS,
     rng: np.random.Generator | None = None,
-    norm_eps: float = 1e-5,
+    norm_eps: float | None = None,
 ) -> tuple[Array, DecoderCache]:
-    """x_0 = x,  x_n = DecoderLayer_n(x_{n-1}, memory)  (3.2), then the final norm (with `norm_eps`) if there is one.
+    """x_0 = x,  x_n = DecoderLayer_n(x_{n-1}, memory)  (3.2), then the final norm if there is one.
 
     x: (..., L_t, d_model), memory: (..., L_s, d_model) -> (..., L_t, d_model); every layer gets the same masks.
+    norm_eps: of the final norm, where it is another than `config.eps`, that of all norms.
     """
     x_n = x
     layer_caches = []
@@ -72,7 +73,7 @@ def decoder(
         layer_caches.append(layer_cache)
     if weights.norm is None:
         return x_n, DecoderCache(memory, tuple(layer_caches), None)
-    y, norm_cache = layer_norm(x_n, weights.norm, norm_eps)
+    y, norm_cache = layer_norm(x_n, weights.norm, config.eps if norm_eps is None else norm_eps)
     return y, DecoderCache(memory, tuple(layer_caches), norm_cache)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_width
+from minitransformer.arguments import check_positions, check_width
 from minitransformer.layers.add_norm import AddNormCache, add_norm, add_norm_backward, residual, residual_backward
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.layers.feed_forward import (
@@ -108,6 +108,8 @@ def decoder_layer(
     x: (..., L_t, d_model), memory: (..., L_s, d_model) -> y: (..., L_t, d_model). That no position sees a later one is
     the caller's mask: `Masks(target=causal_mask(L_t))`. `rng=None` means evaluation.
     """
+    check_positions("x", x)
+    check_positions("memory", memory)
     if config.norm_first:
         return pre_norm_decoder_layer(x, memory, weights, config, masks, rng)
     return post_norm_decoder_layer(x, memory, weights, config, masks, rng)

@@ -28,7 +28,7 @@ class ElmanCache(NamedTuple):
     @property
     def last(self) -> Array:
         """The state after the last word, with which the next window starts.  (..., d_h)"""
-        return self.h[..., -1, :]
+        return self.h[..., -1, :] if self.h.shape[-2] else self.h_0
 
 
 def init_elman(d_in: int, d_h: int, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Elman:

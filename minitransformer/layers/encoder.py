@@ -58,11 +58,12 @@ def encoder(
     mask: Array | None = None,
     bias: Array | None = None,
     rng: np.random.Generator | None = None,
-    norm_eps: float = 1e-5,
+    norm_eps: float | None = None,
 ) -> tuple[Array, EncoderCache]:
-    """x_0 = x,  x_n = EncoderLayer_n(x_{n-1})  (3.1), then the final norm (with `norm_eps`) if there is one.
+    """x_0 = x,  x_n = EncoderLayer_n(x_{n-1})  (3.1), then the final norm if there is one.
 
     x: (..., L, d_model) -> (..., L, d_model); every layer gets the same mask and bias, as in `multi_head`.
+    norm_eps: of the final norm, where it is another than `config.eps`, that of all norms.
     """
     x_n = x
     layer_caches = []
@@ -71,7 +72,7 @@ def encoder(
         layer_caches.append(layer_cache)
     if weights.norm is None:
         return x_n, EncoderCache(tuple(layer_caches), None)
-    y, norm_cache = layer_norm(x_n, weights.norm, norm_eps)
+    y, norm_cache = layer_norm(x_n, weights.norm, config.eps if norm_eps is None else norm_eps)
     return y, EncoderCache(tuple(layer_caches), norm_cache)
 
 

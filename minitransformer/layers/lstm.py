@@ -8,6 +8,7 @@ from numpy.typing import DTypeLike
 
 from minitransformer.arguments import check_shape, check_width
 from minitransformer.equations.activations import sigmoid
+from minitransformer.equations.masks import rows_where
 from minitransformer.equations.pair import Pair
 from minitransformer.equations.rows import column_sum
 
@@ -34,11 +35,12 @@ class LSTMCache(NamedTuple):
     c: Array  # (..., L, d_h)
     h: Array  # (..., L, d_h)
     weights: LSTM
+    reads: Array | None  # (..., L), boolean
 
     @property
     def last(self) -> State:
         """The state after the last word, with which the next window starts."""
-        return State(self.h[..., -1, :], self.c[..., -1, :])
+        return State(self.h[..., -1, :], self.c[..., -1, :]) if self.h.shape[-2] else self.start
 
 
 def init_lstm(d_in: int, d_h: int, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> LSTM:
@@ -57,17 +59,21 @@ def lstm_start(shape: tuple[int, ...], weights: LSTM) -> State:
     return State(zeros, zeros.copy())
 
 
-def lstm(x: Array, start: State, weights: LSTM) -> tuple[Array, LSTMCache]:
+def lstm(x: Array, start: State, weights: LSTM, reads: Array | None = None) -> tuple[Array, LSTMCache]:
     """i, f, o = sigmoid(...), g = tanh(...) of x_t W_x + h_{t-1} W_h + b;  c_t = f c_{t-1} + i g,  h_t = o tanh(c_t).
 
     x: (..., L, d_in) -> h: (..., L, d_h). The path from c_{t-1} to c_t is a product with f and nothing else: a gradient
     can come back along it over many steps, which in the Elman network it cannot.
+
+    reads: (..., L), False at padding: there the state stays as it is, and nothing of x is felt.  None: all is read.
     """
     d_h = len(weights.W_h)
     check_width("x", x, len(weights.W_x), ndim=2)
     check_shape("start.h", start.h, (*x.shape[:-2], d_h))
     check_shape("start.c", start.c, (*x.shape[:-2], d_h))
-    from_x = x @ weights.W_x + weights.b  # (..., L, 4*d_h)
+    check_reads(reads, x)
+    x_read = x if reads is None else rows_where(reads, x)
+    from_x = x_read @ weights.W_x + weights.b  # (..., L, 4*d_h)
     gates = np.zeros_like(from_x)
     h, c = np.zeros_like(from_x[..., :d_h]), np.zeros_like(from_x[..., :d_h])
     h_t, c_t = start
@@ -75,12 +81,13 @@ def lstm(x: Array, start: State, weights: LSTM) -> tuple[Array, LSTMCache]:
         z_t = from_x[..., t, :] + h_t @ weights.W_h
         i, f, o = (sigmoid(z_t[..., columns])[0] for columns in gate_columns(d_h, "ifo"))
         g = np.tanh(z_t[..., 2 * d_h : 3 * d_h])
-        c_t = f * c_t + i * g
-        h_t = o * np.tanh(c_t)
+        c_new = f * c_t + i * g
+        h_new = o * np.tanh(c_new)
+        c_t, h_t = (c_new, h_new) if reads is None else where_read(reads[..., t], (c_new, h_new), (c_t, h_t))
         gates[..., t, :] = np.concatenate([i, f, g, o], axis=-1)
         c[..., t, :] = c_t
         h[..., t, :] = h_t
-    return h, LSTMCache(x, start, gates, c, h, weights)
+    return h, LSTMCache(x_read, start, gates, c, h, weights, reads)
 
 
 def lstm_backward(dh: Array, cache: LSTMCache, dlast: State | None = None) -> tuple[Array, State, LSTM]:
@@ -92,8 +99,9 @@ def lstm_backward(dh: Array, cache: LSTMCache, dlast: State | None = None) -> tu
         do = dh_t tanh(c_t),       dc_t += dh_t o (1 - tanh(c_t)^2),
         di = dc_t g,   dg = dc_t i,   df = dc_t c_{t-1},   dc_{t-1} = dc_t f,
     through the gates' own slopes, s (1 - s) of a sigmoid and 1 - g^2 of tanh, to dz_t, and dh_{t-1} = dz_t W_h^T.
+    Where step t reads nothing, h_t = h_{t-1} and c_t = c_{t-1}: both gradients go back as they are, and dz_t = 0.
     """
-    x, start, gates, c, h, weights = cache
+    x, start, gates, c, h, weights, reads = cache
     d_in = len(weights.W_x)
     d_h = len(weights.W_h)
     c_before = np.concatenate([start.c[..., None, :], c[..., :-1, :]], axis=-2)  # (..., L, d_h)
@@ -115,14 +123,31 @@ def lstm_backward(dh: Array, cache: LSTMCache, dlast: State | None = None) -> tu
             ],
             axis=-1,
         )
-        dz[..., t, :] = dz_t
-        dc_later = dc_t * f
-        dh_later = dz_t @ weights.W_h.T
+        dc_before, dh_before = dc_t * f, dz_t @ weights.W_h.T
+        if reads is None:
+            dz[..., t, :], dc_later, dh_later = dz_t, dc_before, dh_before
+        else:
+            zeros = np.zeros_like(dz_t)
+            stays = (zeros, dc_later, dh_t)
+            dz[..., t, :], dc_later, dh_later = where_read(reads[..., t], (dz_t, dc_before, dh_before), stays)
     dz_rows = dz.reshape(-1, 4 * d_h)
     dx = dz @ weights.W_x.T  # (..., L, d_in)
     dW_x = x.reshape(-1, d_in).T @ dz_rows  # (d_in, 4*d_h)
     dW_h = h_before.reshape(-1, d_h).T @ dz_rows  # (d_h, 4*d_h)
     return dx, State(dh_later, dc_later), LSTM(dW_x, dW_h, column_sum(dz_rows))
+
+
+def check_reads(reads: Array | None, x: Array) -> None:
+    """`reads` must be boolean, one for each position of x (..., L, d_in)."""
+    if reads is not None and (reads.dtype != np.bool_ or reads.shape != x.shape[:-1]):
+        raise ValueError(f"reads: got {reads.dtype} {reads.shape}, expected bool {x.shape[:-1]}, one a position of x")
+
+
+def where_read(reads_t: Array, new: tuple[Array, ...], old: tuple[Array, ...]) -> tuple[Array, ...]:
+    """The new arrays where the sequence reads at this step, the old ones where it does not.  reads_t: (...)"""
+    if reads_t.all():
+        return new
+    return tuple(np.where(reads_t[..., None], a, b) for a, b in zip(new, old, strict=True))
 
 
 def gate_columns(d_h: int, names: str) -> list[slice]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_heads
+from minitransformer.arguments import check_bias, check_floats, check_heads, check_mask, check_positions
 from minitransformer.equations.attention import AttentionCache
 from minitransformer.equations.blockwise_attention import (
     BlockwiseCache,
@@ -13,6 +13,7 @@ from minitransformer.equations.blockwise_attention import (
     attention_of_any_length_backward,
 )
 from minitransformer.equations.heads import merge_heads, split_heads
+from minitransformer.equations.masks import may_attend, without_blind, without_unseen
 from minitransformer.layers.linear import Linear, LinearCache, init_linear, linear, linear_backward
 
 Array = np.ndarray
@@ -62,16 +63,18 @@ def multi_head(
     passes the same x three times; encoder-decoder attention passes the encoder's output as x_k and x_v.
 
     mask (boolean, True = may attend) and bias (added to the scores) broadcast against (..., L_q, L_k) and hold for all
-    heads alike; with one axis more than x_q they broadcast against (..., h, L_q, L_k), head by head.
+    heads alike; with one axis more than x_q they broadcast against (..., h, L_q, L_k), head by head. A key that no
+    query may attend to has no influence, nor has a query that may attend to nothing.
     """
-    Q, query_cache = linear(x_q, weights.query)  # (..., L_q, h*d_k): all heads' projections at once
-    K, key_cache = linear(x_k, weights.key)  # (..., L_k, h*d_k)
-    V, value_cache = linear(x_v, weights.value)  # (..., L_k, h*d_v)
+    mask_heads = over_heads(mask, x_q.ndim)
+    bias_heads = over_heads(bias, x_q.ndim)
+    x_q_seen, x_k_seen, x_v_seen = in_sight(x_q, x_k, x_v, h, mask_heads, bias_heads)
+    Q, query_cache = linear(x_q_seen, weights.query)  # (..., L_q, h*d_k): all heads' projections at once
+    K, key_cache = linear(x_k_seen, weights.key)  # (..., L_k, h*d_k)
+    V, value_cache = linear(x_v_seen, weights.value)  # (..., L_k, h*d_v)
     Q_heads = split_heads(Q, h)  # (..., h, L_q, d_k)
     K_heads = split_heads(K, h)  # (..., h, L_k, d_k)
     V_heads = split_heads(V, h)  # (..., h, L_k, d_v)
-    mask_heads = over_heads(mask, x_q.ndim)
-    bias_heads = over_heads(bias, x_q.ndim)
     heads, attention_cache = attention_of_any_length(
         Q_heads, K_heads, V_heads, mask_heads, bias_heads, rate, rng
     )  # (..., h, L_q, d_v)
@@ -96,6 +99,28 @@ def multi_head_backward(dy: Array, cache: MultiHeadCache) -> tuple[Array, Array,
     dx_k, dkey = linear_backward(dK, cache.key)
     dx_v, dvalue = linear_backward(dV, cache.value)
     return dx_q, dx_k, dx_v, MultiHead(dquery, dkey, dvalue, doutput)
+
+
+def in_sight(
+    x_q: Array, x_k: Array, x_v: Array, h: int, mask: Array | None, bias: Array | None
+) -> tuple[Array, Array, Array]:
+    """The inputs, with 0 at the queries and the keys that no head connects with any other.
+
+    Attention alone would do for the result; but the gradient of W_K is x_k^T dK, and NaN in x_k times 0 is NaN.
+    """
+    check_floats("x_q", x_q, ndim=2)
+    check_floats("x_k", x_k, ndim=2)
+    check_positions("x_k", x_k)
+    if mask is None and bias is None:
+        return x_q, x_k, x_v
+    scores_shape = (*x_q.shape[:-2], h, x_q.shape[-2], x_k.shape[-2])
+    check_mask(mask, scores_shape)
+    check_bias(bias, scores_shape)
+    allowed = may_attend(mask, bias)  # None, or head by head where it has an axis for the heads
+    by_any_head = allowed if allowed is None or allowed.ndim < 3 else allowed.any(axis=-3)  # (..., L_q, L_k)
+    x_k_seen = without_unseen(x_k, by_any_head)
+    x_v_seen = x_k_seen if x_v is x_k else without_unseen(x_v, by_any_head)
+    return without_blind(x_q, by_any_head), x_k_seen, x_v_seen
 
 
 def over_heads(mask: Array | None, x_ndim: int) -> Array | None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minitransformer.arguments import check_lengths, check_tokens
 from minitransformer.equations.masks import padding_mask
 from minitransformer.layers.bert_embedding import (
     BertEmbedding,
@@ -67,9 +68,12 @@ def bert(
     -> y: (..., L, d_model). Unlike GPT there is no causal mask; so it cannot write, but what it reads it sees from
     both sides.
     """
+    check_tokens("ids", ids, len(weights.embedding.words.E))
+    if lengths is not None:
+        check_lengths(lengths, ids)
     mask = None if lengths is None else padding_mask(lengths, ids.shape[-1])  # (..., 1, L)
     x, embedding_cache = bert_embedding(ids, segments, weights.embedding, config.eps, config.rate, rng)
-    y, layers_cache = encoder(x, weights.layers, config, mask, rng=rng, norm_eps=config.eps)  # (..., L, d_model)
+    y, layers_cache = encoder(x, weights.layers, config, mask, rng=rng)  # (..., L, d_model)
     return y, BertCache(embedding_cache, layers_cache)
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_ids
+from minitransformer.arguments import check_tokens
 from minitransformer.equations.dropout import dropout, dropout_backward
 from minitransformer.equations.masks import causal_mask
 from minitransformer.equations.positional_encoding import add_positions, add_positions_backward
@@ -86,7 +86,7 @@ def gpt_states(
 
     ids: (..., L) integers in [0, V) -> y: (..., L, d_model).
     """
-    check_ids("ids", ids, len(weights.embedding.E), ndim=1)
+    check_tokens("ids", ids, len(weights.embedding.E))
     E, embedding_cache = embedding(ids, weights.embedding)  # (..., L, d_model)
     if weights.positions is None:
         x, positions_cache = add_positions(E)

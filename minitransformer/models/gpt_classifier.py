@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_ids
+from minitransformer.arguments import check_lengths, check_tokens
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.layers.linear import Linear, LinearCache, init_linear, linear, linear_backward
 from minitransformer.models.gpt import GPT, GPTStatesCache, gpt_states, gpt_states_backward
@@ -38,8 +38,9 @@ def gpt_classifier(
     ids: (..., L), each text with the classification token as its last; lengths: (...), with it, 1 or more -> logits:
     (..., C). Under a causal mask no earlier place has seen the whole text, and no padding after it is seen.
     """
-    ends = lengths[..., None, None] - 1  # (..., 1, 1)
-    check_ids("lengths - 1", ends, ids.shape[-1])
+    check_tokens("ids", ids, len(weights.gpt.embedding.E))
+    check_lengths(lengths, ids, least=1)
+    ends = lengths.astype(np.int64)[..., None, None] - 1  # (..., 1, 1)
     y, gpt_cache = gpt_states(ids, weights.gpt, config, rng)  # (..., L, d_model)
     y_n = np.take_along_axis(y, ends, axis=-2)[..., 0, :]  # (..., d_model)
     logits, output_cache = linear(y_n, weights.output)  # (..., C)

@@ -47,12 +47,13 @@ def count_ngrams(ids: Array, V: int, n: int, smoothing: str = "Kneser-Ney", k: f
     check_integer("n", n, least=1)
     check_ids("ids", ids, V, ndim=1)
     check_positive("k", k)
+    V, n = int(V), int(n)  # a power of NumPy's integers would overflow, and be small again
+    if V**n > MOST_CODES:
+        raise ValueError(f"n: got {n}, too large for {V} words: V^n must stay below 2^63")
     if smoothing not in SMOOTHINGS:
         raise ValueError(f"smoothing: got {smoothing!r}, expected one of {', '.join(map(repr, SMOOTHINGS))}")
     if len(ids) < n:
         raise ValueError(f"ids: got {len(ids)} of them, expected {n} or more, so that there is an n-gram")
-    if V**n > MOST_CODES:
-        raise ValueError(f"n: got {n}, too large for {V} words: V^n must stay below 2^63")
     highest = order_counts(*count_runs(ids, V, n), V)
     orders = [highest]
     for order in range(n - 1, 0, -1):
@@ -111,10 +112,10 @@ def windows(ids: Array, n: int) -> Array:
 
 
 def codes(words: Array, V: int) -> Array:
-    """Runs of words as numbers with base V.  words: (..., n) -> (...)"""
+    """Runs of words as numbers with base V.  words: (..., n) integers in [0, V), with V^n below 2^63 -> (...)"""
     code = np.zeros(words.shape[:-1], np.int64)
     for position in range(words.shape[-1]):
-        code = code * V + words[..., position]
+        code = code * V + words[..., position].astype(np.int64)  # int64 and uint64 together would be float64
     return code
 
 
@@ -160,7 +161,7 @@ def ngram_probability(model: NGram, histories: Array, words: Array) -> Array:
         return kneser_ney(model, histories, words)
     h = codes(histories, model.V)
     counts = model.orders[-1]
-    times = look_up(counts.grams, counts.times, h * model.V + words)
+    times = look_up(counts.grams, counts.times, h * model.V + words.astype(np.int64))
     totals = look_up(counts.histories, counts.totals, h)
     if model.smoothing == "add-k":
         return (times + model.k) / (totals + model.k * model.V)
@@ -172,7 +173,7 @@ def kneser_ney(model: NGram, histories: Array, words: Array) -> Array:
     p = np.full(np.broadcast_shapes(histories.shape[:-1], words.shape), 1 / model.V)
     for order, (counts, D) in enumerate(zip(model.orders, model.discounts, strict=True), start=1):
         h = codes(histories[..., model.n - order :], model.V)
-        times = look_up(counts.grams, counts.times, h * model.V + words)
+        times = look_up(counts.grams, counts.times, h * model.V + words.astype(np.int64))
         totals = look_up(counts.histories, counts.totals, h)
         kinds = look_up(counts.histories, counts.kinds, h)
         known = np.maximum(totals, 1)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_ids
+from minitransformer.arguments import check_lengths, check_tokens
 from minitransformer.layers.embedding import (
     Embedding,
     EmbeddingCache,
@@ -51,20 +51,33 @@ def init_rnn_encoder_decoder(
     )
 
 
-def read_source(source: Array, weights: RnnEncoderDecoder) -> tuple[Any, EmbeddingCache, LSTMCache]:
-    """The state after the last word of the source: all that the decoder will know of it.  source: (..., L_s)"""
-    check_ids("source", source, len(weights.source.E), ndim=1)
+def read_source(
+    source: Array, weights: RnnEncoderDecoder, lengths: Array | None = None
+) -> tuple[Any, EmbeddingCache, LSTMCache]:
+    """The state after the last word of the source: all that the decoder will know of it.
+
+    source: (..., L_s); lengths: (...), so many words, the last ones, of each source are no padding.  None: all
+    """
+    check_tokens("source", source, len(weights.source.E))
+    reads = None if lengths is None else padded_at_start(source, lengths)
     x, embedding_cache = embedding(source, weights.source)  # (..., L_s, d)
     start = lstm_start(source.shape[:-1], weights.encoder)
-    _, encoder_cache = lstm(x, start, weights.encoder)
+    _, encoder_cache = lstm(x, start, weights.encoder, reads)
     return encoder_cache.last, embedding_cache, encoder_cache
+
+
+def padded_at_start(source: Array, lengths: Array) -> Array:
+    """Where the words are, after the padding.  -> (..., L_s), boolean"""
+    check_lengths(lengths, source)
+    L_s = source.shape[-1]
+    return np.arange(L_s) >= L_s - lengths.astype(np.int64)[..., None]
 
 
 def write_target(
     target: Array, state: Any, weights: RnnEncoderDecoder
 ) -> tuple[Array, EmbeddingCache, LSTMCache, LinearCache]:
     """logits_i scores every word as the one after w_1, ..., w_i.  target: (..., L_t) -> logits: (..., L_t, V_t)"""
-    check_ids("target", target, len(weights.target.E), ndim=1)
+    check_tokens("target", target, len(weights.target.E))
     z, embedding_cache = embedding(target, weights.target)  # (..., L_t, d)
     h, decoder_cache = lstm(z, state, weights.decoder)  # (..., L_t, d_h)
     logits, output_cache = linear(h, weights.output)
@@ -72,13 +85,14 @@ def write_target(
 
 
 def rnn_encoder_decoder(
-    source: Array, target: Array, weights: RnnEncoderDecoder
+    source: Array, target: Array, weights: RnnEncoderDecoder, lengths: Array | None = None
 ) -> tuple[Array, RnnEncoderDecoderCache]:
     """logits_i scores every word as the one after w_1, ..., w_i of the target, given the source's last state.
 
-    source: (..., L_s), padded at its start, so that its words come last; target: (..., L_t) -> logits: (..., L_t, V_t)
+    source: (..., L_s), padded at its start, so that its words come last; target: (..., L_t); lengths: (...), how many
+    words of each source are no padding, which is not read -> logits: (..., L_t, V_t)
     """
-    state, source_cache, encoder_cache = read_source(source, weights)
+    state, source_cache, encoder_cache = read_source(source, weights, lengths)
     logits, target_cache, decoder_cache, output_cache = write_target(target, state, weights)
     return logits, RnnEncoderDecoderCache(source_cache, encoder_cache, target_cache, decoder_cache, output_cache)
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_ids
+from minitransformer.arguments import check_tokens
 from minitransformer.equations.pair import Pair
 from minitransformer.layers.elman import ELMAN, Elman, elman_start, init_elman
 from minitransformer.layers.embedding import (
@@ -61,7 +61,7 @@ def rnn_lm(ids: Array, state: Any, weights: RnnLM) -> tuple[Array, RnnLMCache]:
     ids: (..., L) integers in [0, V); state: what `rnn_lm_start` gives, or `cache.recurrent.last` of the text before
     -> logits: (..., L, V).
     """
-    check_ids("ids", ids, len(weights.embedding.E), ndim=1)
+    check_tokens("ids", ids, len(weights.embedding.E))
     x, embedding_cache = embedding(ids, weights.embedding)
     h, recurrent_cache = pair_of(weights.recurrent).forward(x, state, weights.recurrent)  # (..., L, d_h)
     logits, output_cache = linear(h, weights.output)  # (..., L, V)

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_ids
+from minitransformer.arguments import check_lengths, check_tokens
 from minitransformer.equations.attention import AttendCache, attend, attend_backward
+from minitransformer.layers.bert_embedding import check_segments
 from minitransformer.layers.bidirectional import (
     Bidirectional,
     BidirectionalCache,
@@ -54,7 +55,9 @@ def rnn_reader(ids: Array, segments: Array, lengths: Array, weights: RnnReader) 
 
     ids, segments: (..., L), the question as segment 0 and the text as segment 1; lengths: (...) -> scores: (..., 2, L)
     """
-    check_ids("ids", ids, len(weights.words.E), ndim=1)
+    check_tokens("ids", ids, len(weights.words.E))
+    check_segments(segments, ids)
+    check_lengths(lengths, ids)
     x, words_cache = embedding(ids, weights.words)  # (..., L, d)
     y, rnn_cache = bidirectional(x, lengths, weights.rnn)  # (..., L, 2*d_h)
     a, pooling_cache = linear(y, weights.pooling)  # (..., L, 1)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_ids
+from minitransformer.arguments import check_ids, check_lengths, check_tokens
 from minitransformer.equations.dropout import dropout, dropout_backward
 from minitransformer.equations.masks import causal_mask, padding_mask
 from minitransformer.equations.positional_encoding import add_positions, add_positions_backward
@@ -111,7 +111,10 @@ def embed_words_backward(dx: Array, cache: EmbedWordsCache) -> Embedding:
 
 def source_mask(source: Array, lengths: Array | None) -> Array | None:
     """Whoever looks at the source, looks at its words, not at the padding.  -> (..., 1, L_s)"""
-    return None if lengths is None else padding_mask(lengths, source.shape[-1])
+    if lengths is None:
+        return None
+    check_lengths(lengths, source)
+    return padding_mask(lengths, source.shape[-1])
 
 
 def transformer(
@@ -128,6 +131,8 @@ def transformer(
     -> logits: (..., L_t, V_t). In training the target is the right translation, from a start word on (teacher forcing),
     and one pass predicts every next word. Padding at a target's end needs no mask: no word before it sees it.
     """
+    check_tokens("source", source, len(weights.source.E))
+    check_tokens("target", target, len(target_table(weights).E))
     mask = source_mask(source, lengths)  # (..., 1, L_s)
     x, source_cache = embed_words(source, weights.source, config.rate, rng)  # (..., L_s, d_model)
     memory, encoder_cache = encoder(x, weights.encoder, config, mask, rng=rng)  # (..., L_s, d_model)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from minitransformer.arguments import check_shape, check_width
+from minitransformer.arguments import check_positions, check_shape, check_width
 
 Array = np.ndarray
 
@@ -23,11 +23,12 @@ def own_order(y: Array, already: bool) -> Array:
     return y.swapaxes(0, 1)
 
 
-def check_sequence(name: str, x: Array, width: int) -> None:
-    """`x` must be (L, B, width), its first axes swapped if batch_first, or (L, width) without a batch."""
+def check_sequence(name: str, x: Array, width: int, already: bool) -> None:
+    """`x` must be (L, B, width), its first axes swapped if batch_first, or (L, width) without a batch, with L >= 1."""
     check_width(name, x, width, ndim=2)
     if x.ndim > 3:
         raise ValueError(f"{name}: got shape {x.shape}, expected 3 axes, or 2 without a batch")
+    check_positions(name, x, axis=-2 if already or x.ndim == 2 else 0)
 
 
 def check_batch(name: str, x: Array, of: str, other: Array, already: bool) -> None:

@@ -161,8 +161,8 @@ class TransformerDecoder(Stack):
 
 def check_target_and_memory(tgt: Array, memory: Array, d_model: int, already: bool) -> None:
     """Both must be sequences of `d_model` features, and of one batch."""
-    check_sequence("tgt", tgt, d_model)
-    check_sequence("memory", memory, d_model)
+    check_sequence("tgt", tgt, d_model, already)
+    check_sequence("memory", memory, d_model, already)
     check_batch("memory", memory, "tgt", tgt, already)
 
 

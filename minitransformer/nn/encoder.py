@@ -63,7 +63,7 @@ class TransformerEncoderLayer(Module):
         src_mask: (L, L) or (B*nhead, L, L); src_key_padding_mask: (B, L), or (L,) without a batch. `rng` switches
         dropout on.
         """
-        check_sequence("src", src, len(self.weights.norm1.gamma))
+        check_sequence("src", src, len(self.weights.norm1.gamma), self.batch_first)
         check_rng(rng)
         x = batch_first(src, self.batch_first)
         mask, bias = encoder_masks(src_mask, src_key_padding_mask, "src_mask", x, self.config.h)
@@ -102,7 +102,7 @@ class TransformerEncoder(Stack):
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, EncoderCache]:
         """As TransformerEncoderLayer.forward; `mask` (PyTorch's name here) is every layer's src_mask."""
-        check_sequence("src", src, len(self.weights.layers[0].norm1.gamma))
+        check_sequence("src", src, len(self.weights.layers[0].norm1.gamma), self.batch_first)
         check_rng(rng)
         x = batch_first(src, self.batch_first)
         keep, bias = encoder_masks(mask, src_key_padding_mask, "mask", x, self.config.h)

@@ -89,7 +89,7 @@ class MultiheadAttention(Module):
             ("key", key, self.weights.key),
             ("value", value, self.weights.value),
         ):
-            check_sequence(name, x, len(weights.W))
+            check_sequence(name, x, len(weights.W), self.batch_first)
         check_rng(rng)
         x_q, x_k, x_v = (batch_first(x, self.batch_first) for x in (query, key, value))
         check_fellows(x_q, x_k, x_v)

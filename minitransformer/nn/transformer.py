@@ -106,8 +106,8 @@ class Transformer(Module):
         position sees a later one is tgt_mask. `rng` switches dropout on.
         """
         d_model = len(self.encoder.weights.norm.gamma)
-        check_sequence("src", src, d_model)
-        check_sequence("tgt", tgt, d_model)
+        check_sequence("src", src, d_model, self.batch_first)
+        check_sequence("tgt", tgt, d_model, self.batch_first)
         check_batch("tgt", tgt, "src", src, self.batch_first)
         check_rng(rng)
         x, z = to_batch_first(src, self.batch_first), to_batch_first(tgt, self.batch_first)

@@ -188,3 +188,21 @@ def test_bad_input_is_refused():
         blockwise_attention(Q, K, V, rate=0.1, rng=5)
     with refuses(ValueError, "rate: got 1.5, expected a probability in [0, 1)"):
         blockwise_attention(Q, K, V, rate=1.5)
+
+
+@given(sizes, seeds, rows)
+def test_the_weights_of_huge_scores_sum_to_1(s, seed, rows):
+    """Scores around 10^8 in float32, whose neighbours are 8 apart: two equal keys still share the weight.
+
+    Values of 1 then give outputs of 1, and the values' gradients add up to those of the outputs.
+    """
+    *_, dO, rng = draw(s, seed)
+    Q = np.full((s.B, s.h, s.L_q, s.d_k), 1e4, np.float32)
+    K = np.full((s.B, s.h, s.L_k, s.d_k), 1e4, np.float32)
+    K[..., -1, :] = rng.choice([1e4, 5e3])
+    dO_single = dO.astype(np.float32)
+    O, cache = blockwise_attention(Q, K, np.ones((s.B, s.h, s.L_k, s.d_v), np.float32), rows=rows)
+    assert_allclose(O, 1, rtol=1e-6)
+    _, _, dV = blockwise_attention_backward(dO_single, cache)
+    assert_allclose(dV.sum(axis=-2), dO_single.sum(axis=-2), rtol=1e-4, atol=1e-5)
+    assert_allclose(attention_weights(cache).sum(axis=-1), 1, rtol=1e-6)

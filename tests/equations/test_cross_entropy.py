@@ -169,7 +169,7 @@ def test_what_stands_at_ignored_positions_has_no_influence(s, seed, label_smooth
 @given(sizes, seeds)
 def test_a_word_that_is_ruled_out_might_as_well_not_be_there(s, seed):
     """A logit of -infinity: loss and gradients of the other words are those of a vocabulary without it."""
-    logits, targets, rng = draw(s, seed)
+    logits, targets, _ = draw(s, seed)
     out = np.broadcast_to(-np.inf, (s.B, s.L_q, 1))
     loss, cache = cross_entropy(logits, targets)
     loss_with_it, cache_with_it = cross_entropy(np.concatenate([logits, out], axis=-1), targets)

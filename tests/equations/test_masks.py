@@ -1,11 +1,22 @@
 """Masks (3.2.1): boolean, True = may attend."""
 
 import numpy as np
+import pytest
 from assertions import refuses
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from strategies import seeds, sizes
 
+from minitransformer.equations.attention import attend, attend_backward, attention, attention_backward
+from minitransformer.equations.blockwise_attention import blockwise_attention, blockwise_attention_backward
 from minitransformer.equations.masks import causal_mask, causal_padding_mask, padding_mask
+
+ATTENTIONS = {
+    "matrix": (attention, attention_backward),
+    "blockwise": (lambda *args: blockwise_attention(*args, rows=2), blockwise_attention_backward),
+}
+garbage = st.sampled_from([np.nan, np.inf, -np.inf, 1e308])
 
 lengths_and_L = st.integers(1, 7).flatmap(
     lambda L: st.tuples(st.lists(st.integers(0, L), min_size=1, max_size=4).map(np.array), st.just(L))
@@ -49,6 +60,65 @@ def test_both_masks_at_once(lengths_L):
     lengths, L = lengths_L
     both = [[[j <= i and j < n for j in range(L)] for i in range(L)] for n in lengths]
     assert causal_padding_mask(lengths, L).tolist() == both
+
+
+def draw_with_holes(s, seed):
+    """Q, K, V and dO with batch and heads; a mask with one key that no query sees, and a query that sees no key."""
+    rng = np.random.default_rng(seed)
+    shapes = (s.L_q, s.d_k), (s.L_k, s.d_k), (s.L_k, s.d_v), (s.L_q, s.d_v)
+    arrays = [rng.standard_normal((s.B, s.h, *shape)) for shape in shapes]
+    mask = rng.random((s.B, 1, s.L_q, s.L_k)) < 0.6
+    mask[..., :, 0] = mask[..., -1, :] = True
+    mask[..., :, 1] = mask[..., 1, :] = False
+    return *arrays, mask, rng
+
+
+@pytest.mark.parametrize("form", ATTENTIONS)
+@given(sizes, seeds, garbage, st.booleans())
+def test_what_nobody_attends_to_has_no_influence(form, s, seed, wrong, as_bias):
+    """NaN, infinity or a number near it in an unseen key, its value, or a query that sees nothing: all stays as it is.
+
+    Outputs and gradients, of a mask and of a bias of -infinity alike; the rows themselves get the gradient 0.
+    """
+    forward, backward = ATTENTIONS[form]
+    Q, K, V, dO, mask, _ = draw_with_holes(s, seed)
+    given_mask = (None, np.where(mask, 0.0, -np.inf)) if as_bias else (mask,)
+    O, cache = forward(Q, K, V, *given_mask)
+    expected = [O, *backward(dO, cache)]
+    for spoilt_place in (0, 1, 2):
+        spoilt = [x.copy() for x in (Q, K, V)]
+        spoilt[spoilt_place][..., 1, :] = wrong
+        spoilt_O, spoilt_cache = forward(*spoilt, *given_mask)
+        found = [spoilt_O, *backward(dO, spoilt_cache)]
+        for got, right in zip(found, expected, strict=True):
+            assert_allclose(got, right, rtol=1e-12, atol=1e-14)
+    dQ, dK, dV = expected[1:]
+    assert not (dQ[..., 1, :].any() or dK[..., 1, :].any() or dV[..., 1, :].any())
+
+
+@given(sizes, seeds, garbage)
+def test_scores_behind_a_mask_have_no_influence(s, seed, wrong):
+    """Of any f, and wherever the mask stands: `attend` looks at what is allowed alone."""
+    _, _, V, dO, mask, rng = draw_with_holes(s, seed)
+    A = rng.standard_normal((s.B, s.h, s.L_q, s.L_k))
+    O, cache = attend(A, V, mask)
+    spoilt_O, spoilt_cache = attend(np.where(mask, A, wrong), V, mask)
+    assert_allclose(spoilt_O, O, rtol=1e-14)
+    for got, right in zip(attend_backward(dO, spoilt_cache), attend_backward(dO, cache), strict=True):
+        assert_allclose(got, right, rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("form", ATTENTIONS)
+def test_a_row_that_is_seen_may_spoil_what_sees_it_and_no_more(form):
+    """One key is NaN and one query may not see it: that query's output stays."""
+    forward, _ = ATTENTIONS[form]
+    Q, K, V = np.random.default_rng(0).standard_normal((3, 3, 4))
+    mask = np.array([[True, True, True], [True, False, True], [True, True, True]])
+    expected, _ = forward(Q, K, V, mask)
+    K[1] = np.nan
+    O, _ = forward(Q, K, V, mask)
+    assert_allclose(O[1], expected[1], rtol=1e-14)
+    assert np.isnan(O[[0, 2]]).all()
 
 
 def test_bad_lengths_are_refused():

@@ -118,9 +118,9 @@ def test_bad_input_is_refused():
     rng = np.random.default_rng(0)
     weights = init_gpt_classifier(init_gpt(7, 1, 6, 3, 10, rng), 4, rng)
     ids = np.array([[0, 1, 2]])
-    with refuses(ValueError, "lengths - 1: got values from 3 to 3, expected 0 to 2"):
+    with refuses(ValueError, "lengths: got values from 4 to 4, expected 1 to 3"):
         gpt_classifier(ids, np.array([4]), weights, Config(3))
-    with refuses(ValueError, "lengths - 1: got values from -1 to -1, expected 0 to 2"):
+    with refuses(ValueError, "lengths: got values from 0 to 0, expected 1 to 3"):
         gpt_classifier(ids, np.array([0]), weights, Config(3))
     with refuses(ValueError, "ids: got values from 0 to 7, expected 0 to 6"):
         gpt_classifier(np.array([[0, 7]]), np.array([2]), weights, Config(3))

@@ -167,9 +167,9 @@ def test_bad_input_is_refused():
     """Ids outside the vocabulary, on either side; lengths beyond the source."""
     weights = init_transformer(7, 8, 1, 6, 3, 10, np.random.default_rng(0))
     good = np.array([[1, 2]])
-    with refuses(ValueError, "ids: got values from 1 to 7, expected 0 to 6"):
+    with refuses(ValueError, "source: got values from 1 to 7, expected 0 to 6"):
         transformer(np.array([[1, 7]]), good, weights, Config(3))
-    with refuses(ValueError, "ids: got values from 1 to 8, expected 0 to 7"):
+    with refuses(ValueError, "target: got values from 1 to 8, expected 0 to 7"):
         transformer(good, np.array([[1, 8]]), weights, Config(3))
     with refuses(ValueError, "lengths: got values from 3 to 3, expected 0 to 2"):
         transformer(good, good, weights, Config(3), np.array([3]))

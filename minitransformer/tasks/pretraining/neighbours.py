@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minitransformer.models.ngram import MOST_CODES, codes
+
 Array = np.ndarray
 
 WIDTHS = (1, 2)  # words on each side; the better one on the validation text is taken
@@ -21,9 +23,10 @@ class Table(NamedTuple):
 def count(texts: list[Array], V: int, width: int) -> list[Table]:
     """A table for each number of words on either side up to `width`, the widest first.
 
-    The last one has no words on either side: it knows the most frequent word.
+    The last one has no words on either side: it knows the most frequent word. Contexts that have no room in a number,
+    with a large vocabulary, are left out.
     """
-    shapes = [(a, b) for a in range(width + 1) for b in range(width + 1)]
+    shapes = [(a, b) for a in range(width + 1) for b in range(width + 1) if int(V) ** (a + b) <= MOST_CODES]
     shapes.sort(key=lambda shape: (-min(shape), -sum(shape)))  # words on both sides tell most
     return [table(texts, V, left, right) for left, right in shapes]
 
@@ -37,19 +40,11 @@ def table(texts: list[Array], V: int, left: int, right: int) -> Table:
     n = left + right + 1
     rows = [np.lib.stride_tricks.sliding_window_view(text, n) for text in texts if len(text) >= n]
     windows = np.concatenate(rows)  # (m, n)
-    codes = code(np.delete(windows, left, axis=1), V)
-    pairs, counts = np.unique(np.stack([codes, windows[:, left]]), axis=1, return_counts=True)
+    of_contexts = codes(np.delete(windows, left, axis=1), V)
+    pairs, counts = np.unique(np.stack([of_contexts, windows[:, left]]), axis=1, return_counts=True)
     order = np.lexsort((-counts, pairs[0]))  # of each context the most frequent word first
     contexts, first = np.unique(pairs[0][order], return_index=True)
     return Table(left, right, contexts, pairs[1][order][first])
-
-
-def code(contexts: Array, V: int) -> Array:
-    """Rows of ids as numbers to the base V.  (m, k) -> (m,)"""
-    codes = np.zeros(len(contexts), np.int64)
-    for column in contexts.T:
-        codes = codes * V + column
-    return codes
 
 
 def guess(ids: Array, places: Array, tables: list[Table], V: int) -> Array:
@@ -64,7 +59,7 @@ def guess(ids: Array, places: Array, tables: list[Table], V: int) -> Array:
     padded = np.pad(ids, ((0, 0), (margin, margin)), constant_values=V - 1)
     for t in tables:
         offsets = np.delete(np.arange(-t.left, t.right + 1), t.left)  # (k,)
-        contexts = code(padded[rows[:, None], columns[:, None] + margin + offsets], V)
+        contexts = codes(padded[rows[:, None], columns[:, None] + margin + offsets], V)
         found = np.minimum(np.searchsorted(t.contexts, contexts), len(t.contexts) - 1)
         fits = (guesses < 0) & (t.contexts[found] == contexts)
         guesses[fits] = t.words[found[fits]]

@@ -38,13 +38,13 @@ def init(V_s: int, V_t: int, s: RnnSettings, rng: Rng) -> RnnEncoderDecoder:
 def loss_and_gradient(
     batch: Batch, weights: RnnEncoderDecoder, s: RnnSettings, rng: Rng, n: int | None = None
 ) -> tuple[float, RnnEncoderDecoder]:
-    logits, cache = rnn_encoder_decoder(batch.source, batch.inputs, weights)
+    logits, cache = rnn_encoder_decoder(batch.source, batch.inputs, weights, batch.lengths)
     loss, loss_cache = cross_entropy(logits, batch.targets, s.label_smoothing, n=n)
     return loss, rnn_encoder_decoder_backward(cross_entropy_backward(1.0, loss_cache), cache)
 
 
 def start(source: Array, lengths: Array, longest: int, weights: RnnEncoderDecoder, s: RnnSettings) -> State:
-    return read_source(source, weights)[0]
+    return read_source(source, weights, lengths)[0]
 
 
 def step(weights: RnnEncoderDecoder, s: RnnSettings) -> Any:
