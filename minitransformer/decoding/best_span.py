@@ -20,10 +20,12 @@ def best_span(scores: Array, allowed: Array, longest: int) -> BestSpan | None:
 
     scores: (2, L), of starts and ends; the first place means that there is no answer, and what it scores, as start and
     as end, is taken from the answer's score. allowed: (L,), boolean, the places of the text. -> None where no place is
-    allowed. Of equally good pairs the first is taken.
+    allowed. Of equally good pairs the first is taken. Raises ValueError for scores there, or at the first place, that
+    are no finite numbers; what the others hold has no influence.
     """
     check_integer("longest", longest, least=1)
     check_shape("scores", scores, (2, len(allowed)))
+    check_allowed(allowed, scores)
     if not allowed.any():
         return None
     start, end = np.where(allowed, scores, -np.inf)
@@ -33,3 +35,13 @@ def best_span(scores: Array, allowed: Array, longest: int) -> BestSpan | None:
     possible = np.where((length >= 1) & (length <= longest), sums, -np.inf)
     i, j = np.unravel_index(possible.argmax(), possible.shape)
     return BestSpan(int(i), int(j), float(possible[i, j] - scores[:, 0].sum()))
+
+
+def check_allowed(allowed: Array, scores: Array) -> None:
+    """`allowed` must be boolean, and all scores that are looked at finite."""
+    if allowed.dtype != np.bool_:
+        raise TypeError(f"allowed: got dtype {allowed.dtype}, expected a boolean array")
+    looked_at = np.append(scores[:, allowed], scores[:, :1], axis=1)
+    wrong = looked_at[~np.isfinite(looked_at)]
+    if len(wrong):
+        raise ValueError(f"scores: got {wrong[0]}, expected finite numbers at the places of the text and at the first")

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_floats, check_ids, check_integer, check_rng
+from minitransformer.arguments import check_ids, check_integer, check_rank, check_rng
 from minitransformer.equations.softmax import softmax
 
 Array = np.ndarray
@@ -42,8 +42,10 @@ def write(read: Read, prompt: Array, rng: np.random.Generator, choice: Choice = 
 
 
 def choose(logits: Array, choice: Choice, rng: np.random.Generator) -> int:
-    """The id of one word.  logits: (V,)"""
+    """The id of one word.  logits: (V,). Raises ValueError for logits that are no numbers, or that rule out all."""
+    check_choice(choice)
     if choice.temperature == 0:
+        check_logits(logits)
         return int(logits.argmax())
     probabilities = distribution(logits, choice)
     return int(rng.choice(len(probabilities), p=probabilities))
@@ -52,22 +54,41 @@ def choose(logits: Array, choice: Choice, rng: np.random.Generator) -> int:
 def distribution(logits: Array, choice: Choice) -> Array:
     """softmax(logits / temperature), cut to the top k words and to the top p, and made to sum to 1 again.
 
-    logits: (V,) -> (V,). At least one word is left; of equally likely ones those with lower ids stay.
+    logits: (V,), -infinity for a word that is ruled out -> (V,), float64. top_k: the k likeliest; top_p: the likeliest,
+    one after the other, until together they have `top_p` or more; of both, the fewer. Of equally likely words those
+    with lower ids stay. Raises ValueError for logits that are no numbers, or that rule out all words.
     """
-    check_floats("logits", logits)
+    check_logits(logits)
     check_choice(choice)
     if choice.temperature == 0:
         return np.eye(len(logits))[logits.argmax()]
     below_top = logits.astype(np.float64) - logits.max()
     with np.errstate(over="ignore"):  # next to nothing for a temperature makes -infinity of all but the likeliest
-        p, _ = softmax(below_top / choice.temperature)
-    by_likelihood = np.argsort(-p, kind="stable")
-    before = np.cumsum(p[by_likelihood]) - p[by_likelihood]  # what all likelier words have together
-    n_enough = int((before < choice.top_p).sum())
-    n_kept = max(1, min(n_enough, len(p) if choice.top_k is None else choice.top_k))
+        p, _ = softmax(below_top / float(choice.temperature))
+    by_likelihood = np.argsort(-logits, kind="stable")  # of the logits: probabilities may be rounded to equal ones
+    n_kept = min(n_enough(p[by_likelihood], float(choice.top_p)), len(p) if choice.top_k is None else choice.top_k)
     kept = np.zeros_like(p)
     kept[by_likelihood[:n_kept]] = p[by_likelihood[:n_kept]]
     return kept / kept.sum()
+
+
+def n_enough(p: Array, top_p: float) -> int:
+    """How many of the likeliest words have `top_p` together.  p: (V,), the largest first
+
+    All words have 1 together, whatever their rounded sum is.
+    """
+    if top_p == 1:
+        return len(p)
+    together = np.cumsum(p)  # of the first word, of the first two, ...
+    return 1 + int((together[:-1] < top_p).sum())
+
+
+def check_logits(logits: Array) -> None:
+    """One row of scores of which the highest is a number."""
+    check_rank("logits", logits, ndim=1)
+    if len(logits) == 0 or not np.isfinite(logits.max()):  # the maximum is NaN if one of them is
+        highest = logits.max() if len(logits) else "none"
+        raise ValueError(f"logits: got {highest} as the highest of {len(logits)}, expected a finite number")
 
 
 def check_choice(choice: Choice) -> None:

@@ -25,8 +25,8 @@ def sequence_log_probability(log_p: Array, ids: Array) -> Array:
 
 
 def perplexity(nats: float) -> float:
-    """exp(nats a word): among how many equally likely words the model chooses, on average."""
-    return math.exp(nats) if nats < MOST_NATS else math.inf
+    """exp(nats a word): among how many equally likely words the model chooses, on average. NaN stays NaN."""
+    return math.inf if nats >= MOST_NATS else math.exp(nats)
 
 
 def bits(nats: float) -> float:

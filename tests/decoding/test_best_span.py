@@ -86,7 +86,25 @@ def test_where_nothing_is_allowed_there_is_none():
     assert best_span(np.ones((2, 0)), np.zeros(0, bool), 5) is None
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_no_numbers_are_told_where_they_are_looked_at(wrong):
+    """At a place of the text or at the first one; anywhere else, such as padding, they have no influence."""
+    scores = np.array([[0.0, 1.0, 5.0, 2.0], [0.0, 2.0, 1.0, 3.0]])
+    allowed = np.array([False, True, False, True])
+    expected = best_span(scores, allowed, 4)
+    scores[:, 2] = wrong
+    assert best_span(scores, allowed, 4) == expected
+    for place in (0, 1, 3):
+        spoilt = scores.copy()
+        spoilt[1, place] = wrong
+        message = f"scores: got {wrong}, expected finite numbers at the places of the text and at the first"
+        with refuses(ValueError, message):
+            best_span(spoilt, allowed, 4)
+
+
 def test_what_it_refuses():
+    with refuses(TypeError, "allowed: got dtype int64, expected a boolean array"):
+        best_span(np.zeros((2, 3)), np.array([0, 1, 1]), 2)
     with refuses(ValueError, "longest: got 0, expected 1 or more"):
         best_span(np.ones((2, 3)), np.ones(3, bool), 0)
     with refuses(TypeError, "longest: got 1.5, expected an integer"):

@@ -74,6 +74,50 @@ def test_of_equally_likely_words_the_first_stay():
     assert distribution(np.zeros(4), Choice(top_p=0.5)).tolist() == [0.5, 0.5, 0, 0]
 
 
+@pytest.mark.parametrize(
+    ("top_p", "n"), [(0.25, 1), (0.5, 1), (0.5 + 1e-15, 2), (0.75, 2), (0.75 + 1e-15, 3), (0.875, 3), (1.0, 5)]
+)
+def test_the_words_of_the_nucleus_are_as_many_as_it_takes_and_no_more(top_p, n):
+    """Probabilities 1/2, 1/4, 1/8, 1/16, 1/16, which add up without rounding: one with exactly top_p is enough."""
+    logits = np.array([-3.0, -1.0, -4.0, -2.0, -4.0]) * math.log(2)
+    kept = np.flatnonzero(distribution(logits, Choice(top_p=top_p)))
+    assert sorted(kept) == sorted([1, 3, 0, 2, 4][:n])
+
+
+def test_a_top_p_of_1_keeps_the_unlikeliest_word():
+    """Also where the sum of the others is 1 already, to the last bit."""
+    logits = np.array([0.0] * 9 + [-40.0])
+    assert distribution(logits, Choice(top_p=1.0))[9] == pytest.approx(math.exp(-40) / 9, rel=1e-6)
+
+
+def test_likelier_words_come_first_where_their_probabilities_are_rounded_to_equal_ones():
+    """At a high temperature, or far down: what counts is the logit."""
+    assert np.flatnonzero(distribution(np.array([0.0, 1.0, 2.0]), Choice(1e20, top_k=1))).tolist() == [2]
+    assert np.flatnonzero(distribution(np.array([-900.0, -800.0, 0.0]), Choice(top_k=2, temperature=0.5))).tolist() == [
+        2
+    ]
+
+
+@pytest.mark.parametrize("logits", [[0.5, np.nan, 2.0], [np.nan] * 3, [0.0, np.inf, 1.0], [-np.inf] * 3])
+@pytest.mark.parametrize("choice", [GREEDY, Choice(), Choice(top_k=1), Choice(top_p=0.5)])
+def test_scores_that_are_no_numbers_are_told(logits, choice):
+    """A model that diverged, or rules out every word, has no next word, however it is chosen."""
+    highest = np.max(logits)
+    message = f"logits: got {highest} as the highest of 3, expected a finite number"
+    with refuses(ValueError, message):
+        choose(np.array(logits), choice, np.random.default_rng(0))
+    with refuses(ValueError, message):
+        distribution(np.array(logits), choice)
+
+
+def test_one_row_of_logits_and_no_more():
+    """Of several rows the likeliest word would be a number of none of them."""
+    with refuses(ValueError, "logits: got shape (2, 3), expected 1 axes"):
+        choose(np.array([[1.0, 2.0, 3.0], [9.0, 0.0, 0.0]]), GREEDY, np.random.default_rng(0))
+    with refuses(ValueError, "logits: got none as the highest of 0, expected a finite number"):
+        choose(np.zeros(0), GREEDY, np.random.default_rng(0))
+
+
 def test_greedy_takes_the_likeliest_word():
     """Temperature 0; and nearly so just above it."""
     assert set(draw(50, temperature=0.0).tolist()) == {1}

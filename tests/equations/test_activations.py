@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import example, given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import matrices, seeds, sizes
 
@@ -119,3 +120,29 @@ def test_a_single_number_and_bad_input(name):
         forward(np.array([1, 2]))
     with refuses(TypeError, "x: got float, expected a NumPy array of floating-point numbers"):
         forward(1.5)
+
+
+@given(st.floats(-87, 30))
+@example(-80.0)
+@example(-20.0)
+def test_sigmoid_is_precise_far_to_the_left(x):
+    """Relative to its value, in float32: a gate that is nearly shut is not shut."""
+    (y,), _ = sigmoid(np.array([x], np.float32))
+    exact = np.exp(np.longdouble(np.float32(x)))
+    assert y == pytest.approx(float(exact / (1 + exact)), rel=1e-6)
+
+
+def test_sigmoid_at_the_ends():
+    """Without a warning."""
+    y, _ = sigmoid(np.array([-np.inf, -1e30, 1e30, np.inf], np.float32))
+    assert y.tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("pair", [GELU, GELU_TANH])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gelu_at_the_ends(pair, dtype):
+    """x on the right, 0 on the left, with the slopes 1 and 0: the limits, also for infinite x."""
+    x = np.array([-np.inf, -1e19, -1e4, 1e4, 1e18, np.inf], dtype)
+    y, cache = pair.forward(x)
+    assert y.tolist() == [0, 0, 0, *x[3:].tolist()]
+    assert pair.backward(np.ones_like(x), cache).tolist() == [0, 0, 0, 1, 1, 1]

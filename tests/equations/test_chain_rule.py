@@ -60,3 +60,9 @@ def test_bad_input_is_refused():
         sequence_log_probability(np.zeros(4), np.array(1))
     with refuses(ValueError, "ids: got shape (), expected at least 1 axes"):
         sequence_log_probability(np.zeros((3, 4)), np.array(1))
+
+
+def test_a_loss_that_is_no_number_has_no_perplexity():
+    """NaN, not the infinity of an impossible text."""
+    assert math.isnan(perplexity(math.nan))
+    assert perplexity(math.inf) == math.inf

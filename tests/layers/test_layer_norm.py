@@ -3,7 +3,7 @@
 import by_the_book as book
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import seeds, sizes
@@ -105,6 +105,16 @@ def test_equal_features_are_no_trouble():
     y, cache = layer_norm(np.full((1, 3), 8.0), weights)
     assert y.tolist() == [[5, 6, 7]]
     assert np.isfinite(layer_norm_backward(np.array([[1.0, 2.0, 3.0]]), cache)[0]).all()
+
+
+@given(st.floats(-1e4, 1e4, allow_subnormal=False), st.integers(1, 900), st.sampled_from([1e-5, 1e-12]))
+@example(0.1, 512, 1e-12)
+@example(1234.567, 500, 1e-5)
+def test_equal_features_become_beta(value, d, eps):
+    """In float32, too, where their mean is rounded, and with BERT's eps, whose root makes a rounding a million times
+    as large."""
+    y, _ = layer_norm(np.full((2, d), value, np.float32), init_layer_norm(d), eps)
+    assert np.abs(y).max() < 1e-7
 
 
 def test_initial_weights_change_nothing():

@@ -15,6 +15,7 @@ from minitransformer.equations.masks import causal_mask, padding_mask
 from minitransformer.layers.linear import Linear
 from minitransformer.layers.multi_head import MultiHead, init_multi_head, multi_head, multi_head_backward
 from minitransformer.learn.cases.points import loud
+from minitransformer.tree import leaves
 
 
 def draw(s, seed):
@@ -196,6 +197,37 @@ def test_dropout_acts_on_the_attention_weights(s, seed, rate):
     y, _ = multi_head(x_q, x_k, x_v, weights, s.h)
     assert_array_equal(multi_head(x_q, x_k, x_v, weights, s.h, rate=rate)[0], y)
     assert_array_equal(multi_head(x_q, x_k, x_v, weights, s.h, rng=np.random.default_rng(0))[0], y)
+
+
+@given(sizes, seeds, st.sampled_from([np.nan, np.inf, 1e308]), st.sampled_from(["all heads", "by batch", "by head"]))
+def test_padding_has_no_influence_whatever_stands_there(s, seed, wrong, kind):
+    """Results and all gradients stay, those of the weights among them, where an unseen key's input is no number.
+
+    So it is for a query that may attend to nothing. Each is unseen by all heads.
+    """
+    rng = np.random.default_rng(seed)
+    shape = {"all heads": (), "by batch": (s.B,), "by head": (s.B, s.h)}[kind]
+    mask = rng.random((*shape, s.L_q, s.L_k)) < 0.7
+    mask[..., 0] = mask[..., -1, :] = True
+    mask[..., 1] = mask[..., 1, :] = False
+    weights = loud(init_multi_head(s.d_model, s.h, rng, np.float64), rng)
+    x_q, x_k, dy = (rng.standard_normal((s.B, L, s.d_model)) for L in (s.L_q, s.L_k, s.L_q))
+    y, cache = multi_head(x_q, x_k, x_k, weights, s.h, mask)
+    expected = [y, *leaves(multi_head_backward(dy, cache))]
+    spoilt_q, spoilt_k = x_q.copy(), x_k.copy()
+    spoilt_q[:, 1] = spoilt_k[:, 1] = wrong
+    for x_v in (spoilt_k, spoilt_k.copy()):
+        spoilt_y, spoilt_cache = multi_head(spoilt_q, spoilt_k, x_v, weights, s.h, mask)
+        found = [spoilt_y, *leaves(multi_head_backward(dy, spoilt_cache))]
+        for got, right in zip(found, expected, strict=True):
+            assert_allclose(got, right, rtol=1e-9, atol=1e-11)
+
+
+def test_no_keys_are_told_by_their_name():
+    weights = init_multi_head(6, 3, np.random.default_rng(0))
+    x = np.ones((2, 5, 6), np.float32)
+    with refuses(ValueError, "x_k: got shape (2, 0, 6), expected at least one position"):
+        multi_head(x, x[:, :0], x[:, :0], weights, 3)
 
 
 def test_initial_weights_are_square():
