@@ -110,6 +110,13 @@ def check_broadcast(name: str, x: Array, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{name}: got shape {x.shape}, which does not broadcast to the scores' shape {shape}")
 
 
+def check_finite(name: str, x: Array) -> None:
+    """All of `x` must be finite: of NaN and infinity nothing can be chosen."""
+    if not np.isfinite(x).all():
+        wrong = x[~np.isfinite(x)]
+        raise ValueError(f"{name}: got {wrong[0]} among {x.size} numbers, expected finite ones alone")
+
+
 def check_ids(name: str, ids: Array, size: int | None, ndim: int = 0) -> None:
     """`ids` must be integers in [0, size), or any integers where `size` is None, with `ndim` axes or more."""
     if not isinstance(ids, np.ndarray) or ids.dtype.kind not in "iu":

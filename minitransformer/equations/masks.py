@@ -42,7 +42,7 @@ def may_attend(mask: Array | None, bias: Array | None) -> Array | None:
 
 
 def without_unseen(X: Array, mask: Array | None) -> Array:
-    """X (..., L_k, d) with 0 at every key that no query may attend to, such as padding.
+    """X (..., L_k, d) without what could spoil a product at a key that no query may attend to, such as padding.
 
     The weight of such a key is 0; but 0 times NaN or infinity is NaN, and would spoil results and gradients. Whatever
     numbers stand where nobody looks, they must have no influence.
@@ -53,15 +53,23 @@ def without_unseen(X: Array, mask: Array | None) -> Array:
 
 
 def without_blind(X: Array, mask: Array | None) -> Array:
-    """X (..., L_q, d) with 0 at every query that may attend to nothing: it has no influence, either."""
+    """X (..., L_q, d), the same for every query that may attend to nothing: it has no influence, either."""
     if mask is None:
         return X
     return rows_where(np.atleast_2d(mask).any(axis=-1), X)
 
 
 def rows_where(counts: Array, X: Array) -> Array:
-    """The rows of X (..., L, d) that count, and 0 for the others.  counts: boolean, broadcasts against (..., L)"""
-    return X if counts.all() else np.where(counts[..., None], X, X.dtype.type(0))
+    """The rows of X (..., L, d) that count, and 0 for the others, if need be.  counts: boolean, broadcasts to (..., L)
+
+    There is no need where the others' squares have a finite sum: then 0 times any of them is 0, and a copy is saved.
+    """
+    if counts.all():
+        return X
+    others = X[np.broadcast_to(~counts, X.shape[:-1])]
+    if np.isfinite(np.vdot(others, others)):
+        return X
+    return np.where(counts[..., None], X, X.dtype.type(0))
 
 
 def causal_padding_mask(lengths: Array, L: int) -> Array:

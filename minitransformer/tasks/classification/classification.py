@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minitransformer.arguments import check_finite
 from minitransformer.data.vocabulary import Vocabulary
 from minitransformer.equations.cross_entropy import cross_entropy, cross_entropy_backward
 from minitransformer.equations.softmax import softmax
@@ -81,6 +82,7 @@ def probabilities(run: Run, texts: Sequence[Array]) -> Array:
     for first in range(0, len(texts), AT_ONCE):
         inputs = classifier.pack(texts[first : first + AT_ONCE], run.vocabulary.size, run.settings.context)
         logits, _ = classifier.forward(inputs, run.weights, run.settings, None)
+        check_finite("logits", logits)
         parts.append(softmax(logits)[0])
     return np.concatenate(parts)
 

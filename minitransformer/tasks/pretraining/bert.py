@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_integer
+from minitransformer.arguments import check_finite, check_integer
 from minitransformer.data.corpus import SIDES, TRAINING, Corpus, texts
 from minitransformer.data.word_pieces import N_SPECIAL, WordPieces, word_piece_vocabulary
 from minitransformer.equations.activations import GELU_TANH
@@ -165,6 +165,8 @@ def accuracy(run: Run, batches: list[tuple[Pairs, Masked]]) -> Accuracy:
         guesses, _ = bert_pretraining(
             masked.ids, pairs.segments, pairs.lengths, masked.places, run.weights, config(run.settings)
         )
+        check_finite("logits", guesses.word_logits)
+        check_finite("logits", guesses.next_logits)
         words.append(guesses.word_logits.argmax(axis=-1) == masked.targets)
         nexts.append(guesses.next_logits.argmax(axis=-1) == pairs.next)
     return Accuracy(float(np.concatenate(words).mean()), float(np.concatenate(nexts).mean()))
