@@ -120,7 +120,7 @@ def attention(
     """
     check_floats("Q", Q, ndim=2)
     check_keys(K, Q.shape[-1], Q)
-    scores_shape = (*Q.shape[:-1], K.shape[-2])  # (..., L_q, L_k)
+    scores_shape = (*Q.shape[:-1], K.shape[-2])
     check_mask(mask, scores_shape)
     check_bias(bias, scores_shape)
     allowed = may_attend(mask, bias)

@@ -45,7 +45,7 @@ def erfc(z: Array) -> Array:
     """erfc(z) = (2/sqrt(pi)) integral from z to infinity of exp(-s^2) ds, in z's dtype: relative error about 1e-15."""
     negative = z.real < 0
     size = np.where(negative, -z, z)  # |z|, written so that it stays differentiable for complex z
-    t = 1 - 6 / (size + 3)  # (size - 3) / (size + 3), and 1 for an infinite size
+    t = 1 - 6 / (size + 3)  # which is (size - 3) / (size + 3), and 1 where that has no value
     polynomial = np.full_like(t, COEFFICIENTS[-1])
     for coefficient in COEFFICIENTS[-2::-1]:  # Horner's scheme, from the highest power of t
         polynomial = polynomial * t + coefficient

@@ -45,6 +45,31 @@ def test_lstm_gradients(s, seed):
 
 
 @given(sizes, seeds)
+def test_what_is_not_read_leaves_the_state_as_it_is(s, seed):
+    """Wherever it stands: the states at the other positions are those of a sequence of these alone."""
+    x, start, weights, rng = draw(s, seed)
+    reads = rng.random((s.B, s.L_q)) < 0.6
+    h, cache = lstm(np.where(reads[..., None], x, np.nan), start, weights, reads)
+    for b in range(s.B):
+        alone, alone_cache = lstm(x[b, reads[b]], State(start.h[b], start.c[b]), weights)
+        assert_allclose(h[b, reads[b]], alone, rtol=1e-12, atol=1e-14)
+        assert_allclose(np.stack([part[b] for part in cache.last]), np.stack(alone_cache.last), rtol=1e-12, atol=1e-14)
+        before = np.concatenate([start.h[b : b + 1], h[b, :-1]])
+        assert_array_equal(h[b, ~reads[b]], before[~reads[b]])
+
+
+@given(sizes, seeds)
+def test_lstm_gradients_around_what_is_not_read(s, seed):
+    """Both gradients go around it; nothing comes to x there."""
+    x, start, weights, rng = draw(s, seed)
+    reads = rng.random((s.B, s.L_q)) < 0.6
+    forward = lambda x, start, weights: lstm(x, start, weights, reads)  # noqa: E731
+    assert_gradients(forward, lstm_backward, (x, start, weights), rng)
+    dx, _, _ = lstm_backward(rng.standard_normal((s.B, s.L_q, s.d_v)), forward(x, start, weights)[1])
+    assert not dx[~reads].any()
+
+
+@given(sizes, seeds)
 def test_lstm_gradients_by_way_of_the_last_state(s, seed):
     """Where another network goes on from it: the outputs' gradients and the last state's add."""
     x, start, weights, rng = draw(s, seed)
@@ -113,3 +138,18 @@ def test_bad_input_is_refused():
         lstm(np.ones((2, 5, 4)), start._replace(h=np.ones(3)), weights)
     with refuses(ValueError, "start.c: got shape (3,), expected (2, 3)"):
         lstm(np.ones((2, 5, 4)), start._replace(c=np.ones(3)), weights)
+
+
+def test_a_sequence_of_nothing_ends_where_it_starts():
+    start = State(np.ones((2, 3)), np.full((2, 3), 2.0))
+    h, cache = lstm(np.ones((2, 0, 4)), start, init_lstm(4, 3, np.random.default_rng(0), np.float64))
+    assert h.shape == (2, 0, 3)
+    assert cache.last == start
+
+
+def test_reads_of_another_shape_or_type_are_refused():
+    weights = init_lstm(4, 3, np.random.default_rng(0))
+    x = np.ones((2, 5, 4), np.float32)
+    for reads in (np.ones((2, 4), bool), np.ones(5, bool), np.ones((2, 5), int)):
+        with refuses(ValueError, f"reads: got {reads.dtype} {reads.shape}, expected bool (2, 5), one a position of x"):
+            lstm(x, lstm_start((2,), weights), weights, reads)

@@ -23,13 +23,16 @@ FORMULAS: dict[str, Formulas] = {
         "return": "da[j] = alpha[j] * (dalpha[j] - inner)",
     },
     "masked_softmax": {
-        "barrier": "barrier[i, j] = 0 if mask[i, j] else -inf",
-        "masked": "masked[i, j] = a[i, j] + barrier[i, j]",
+        "masked": "masked[i, j] = a[i, j] if mask[i, j] else -inf",
         "top": "top = max_over(k, masked[k])",
         "finite_top": "finite_top = 0 if top == -inf else top",
         "exps": "exps[j] = exp(masked[j] - finite_top)",
         "total": "total = sum(k, exps[k])",
         "alpha": "alpha[j] = exps[j] / total if total > 0 else 0",
+    },
+    "barred": {
+        "barrier": "barrier[i, j] = 0 if mask[i, j] else -inf",
+        "lowered": "lowered[i, j] = a[i, j] + barrier[i, j]",
     },
     "log_softmax": {
         "shifted": "shifted[j] = a[j] - max_over(k, a[k])",
@@ -148,23 +151,27 @@ FORMULAS: dict[str, Formulas] = {
         "return[0]": "y[i] = x[i] * Phi[i]",
     },
     "gelu_tanh_backward": {
-        "two_du_dx": "two_du_dx[i] = 2 * sqrt(2 / pi) * (1 + 3 * 0.044715 * x[i] ** 2)",
+        "two_du_dx": "two_du_dx[i] = 2 * sqrt(2 / pi) * (1 + 3 * 0.044715 * near[i] ** 2)",
         "dPhi_dx": "dPhi_dx[i] = Phi[i] * (1 - Phi[i]) * two_du_dx[i]",
-        "return": "dx[i] = dy[i] * (Phi[i] + x[i] * dPhi_dx[i])",
+        "return": "dx[i] = dy[i] * (Phi[i] + near[i] * dPhi_dx[i])",
     },
     # equations/dropout.py
     "dropout": {"return[0]": ("y[i] = x[i]", "y[i] = x[i] * m[i]")},
     "dropout_backward": {"return": ("dx[i] = dy[i]", "dx[i] = dy[i] * m[i]")},
     # equations/cross_entropy.py
     "cross_entropy": {
-        "share": "share = counted / n",
-        "log_p": "log_p[w] = logits[w] - log(sum(k, exp(logits[k])))",
+        "share": "share = counted / n_targets",
+        "log_p": "log_p[w] = seen[w] - log(sum(k, exp(seen[k])))",
         "q": (
             "q[w] = share * label_smoothing / V",
             "q[w] = share * ((1 - label_smoothing) * (w == words) + label_smoothing / V)",
         ),
         "on_target": "on_target = share * (1 - label_smoothing + label_smoothing / V)",
-        "loss": "loss = -sum(n, flat(q)[n] * flat(log_p)[n])",
+        "of_all": "of_all = sum(w, log_p[w])",
+        "loss": (
+            "loss = -sum(n, flat(share)[n] * flat(of_target)[n])",
+            "loss = -sum(n, flat(share)[n] * ((1 - e) * flat(of_target)[n] + e / V * flat(of_all)[n]))",
+        ),
     },
     "cross_entropy_backward": {"dlog_p": "dlog_p[w] = -dloss * cache.q[w]"},
     # layers/linear.py

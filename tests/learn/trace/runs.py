@@ -3,6 +3,7 @@
 import numpy as np
 
 from minitransformer.equations.chain_rule import sequence_log_probability
+from minitransformer.equations.cross_entropy import cross_entropy
 from minitransformer.equations.positional_encoding import positional_encoding
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.learn.cases import CASES
@@ -21,4 +22,5 @@ def gpt_of_the_text():
 RUNS = {name: forward_and_backward(name, seed=0) for name in CASES}
 RUNS["positional_encoding"] = lambda: positional_encoding(5, 7)
 RUNS["sequence_log_probability"] = lambda: sequence_log_probability(np.zeros((2, 3, 5)), np.ones((2, 3), int))
+RUNS["cross_entropy_not_smoothed"] = lambda: cross_entropy(np.eye(3), np.array([2, 0, 1]))
 RUNS["gpt_of_the_text"] = gpt_of_the_text

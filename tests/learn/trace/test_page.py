@@ -78,7 +78,7 @@ def test_a_call_shows_the_expression_that_called(attention):
     """Which of several on its line it is, also where it spans lines."""
     callers = {s["caller"] for s in data_of(attention)["steps"] if s["kind"] == "call"}
     assert None in callers
-    assert "scaled_dot_product(Q, K)" in callers
+    assert "scaled_dot_product(Q_seen, K_seen)" in callers
     multi_head = data_of(page.build(record_example("multi_head")))
     assert "attention_of_any_length( Q_heads, K_heads, V_heads, mask_heads, bias_heads, rate, rng )" in {
         s["caller"] for s in multi_head["steps"]
