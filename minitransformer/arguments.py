@@ -6,8 +6,11 @@ may then assume that shapes and types fit.
 
 import math
 import numbers
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 Array = np.ndarray
 
@@ -160,18 +163,61 @@ def check_integer(name: str, value: int, least: int) -> None:
 
 def check_rate(name: str, rate: float) -> None:
     """`rate`, the probability of dropping a number, must lie in [0, 1)."""
-    if type(rate) is not float and (not isinstance(rate, numbers.Real) or isinstance(rate, bool)):
-        raise TypeError(f"{name}: got {rate!r}, expected a number in [0, 1)")
+    check_number(name, rate, "a number in [0, 1)")
     if not 0.0 <= rate < 1.0:
         raise ValueError(f"{name}: got {rate}, expected a probability in [0, 1)")
 
 
+def check_number(name: str, value: float, expected: str = "a number") -> None:
+    """`value` must be a real number, Python's or NumPy's."""
+    if type(value) is not float and (not isinstance(value, numbers.Real) or isinstance(value, bool)):
+        raise TypeError(f"{name}: got {value!r}, expected {expected}")
+
+
+def check_limit(name: str, value: float) -> None:
+    """`value` must be a number above zero, or infinity for no limit."""
+    check_number(name, value, "a number above 0")
+    if not value > 0.0:
+        raise ValueError(f"{name}: got {value}, expected a number above 0")
+
+
 def check_positive(name: str, value: float) -> None:
     """`value` must be a finite number above zero."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        raise TypeError(f"{name}: got {value!r}, expected a number above 0")
-    if not (0.0 < value < math.inf):
+    check_number(name, value, "a number above 0")
+    if not 0.0 < value < math.inf:
         raise ValueError(f"{name}: got {value}, expected a finite number above 0")
+
+
+def check_not_negative(name: str, value: float) -> None:
+    """`value` must be a finite number, zero or more."""
+    check_number(name, value)
+    if not 0.0 <= value < math.inf:
+        raise ValueError(f"{name}: got {value}, expected a finite number, 0 or more")
+
+
+def check_fraction(name: str, value: float) -> None:
+    """`value` must lie in [0, 1], both ends included."""
+    check_number(name, value)
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"{name}: got {value}, expected a number in [0, 1]")
+
+
+def check_truth(name: str, value: bool) -> None:
+    """`value` must be True or False: every text, "no" included, would count as true."""
+    if value is not True and value is not False and not isinstance(value, np.bool_):
+        raise TypeError(f"{name}: got {value!r}, expected True or False")
+
+
+def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
+    """`value` must be one of these names."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(map(repr, choices))}")
+
+
+def check_type(name: str, value: Any, kind: type) -> None:
+    """`value` must be one of these, such as the weights of a layer."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name}: got {type(value).__name__}, expected {kind.__name__}")
 
 
 def check_heads(h: int, width_name: str, width: int, name: str = "h") -> None:
@@ -185,3 +231,27 @@ def check_rng(rng: np.random.Generator | None) -> None:
     """`rng` must be a NumPy Generator, or None for evaluation."""
     if rng is not None and not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng: got {type(rng).__name__}, expected a numpy.random.Generator, or None for evaluation")
+
+
+def check_generator(rng: np.random.Generator) -> None:
+    """`rng` must be a NumPy Generator: a seed alone would draw the same numbers at each call."""
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng: got {type(rng).__name__}, expected a numpy.random.Generator")
+
+
+def check_dtype(dtype: DTypeLike) -> None:
+    """`dtype` must be a type of floating-point (or complex) numbers, and one that arrays of `check_floats` may have."""
+    try:
+        resolved = np.dtype(dtype) if dtype is not None else None
+    except TypeError:
+        resolved = None
+    if resolved is None or resolved.kind not in "fc" or resolved == np.float16:
+        raise TypeError(f"dtype: got {dtype!r}, expected a floating-point type such as float32")
+
+
+def check_start(rng: np.random.Generator, dtype: DTypeLike, **sizes: int) -> None:
+    """What start values are drawn from: a generator, a floating-point type, and sizes of 1 or more."""
+    check_generator(rng)
+    check_dtype(dtype)
+    for name, size in sizes.items():
+        check_integer(name, size, least=1)

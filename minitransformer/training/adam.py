@@ -5,9 +5,21 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minitransformer.arguments import (
+    check_integer,
+    check_limit,
+    check_not_negative,
+    check_positive,
+    check_rank,
+    check_rate,
+    check_same_shape,
+    check_type,
+)
 from minitransformer.tree import Tree, leaves
 
 Array = np.ndarray
+
+USUAL = (1e-20, 1e20)  # sums of squares that are as exact in float32 as its numbers are
 
 
 class Adam(NamedTuple):
@@ -19,6 +31,7 @@ class Adam(NamedTuple):
 
 
 def init_adam(weights: Array) -> Adam:
+    check_rank("weights", weights, 1)
     return Adam(np.zeros_like(weights), np.zeros_like(weights), 0)
 
 
@@ -41,6 +54,9 @@ def adam(
     and decay: a number each, or one for each weight. Changes `weights` (the model's weights are views of it), `state.m`
     and `state.v` in place; returns the new state.
     """
+    check_adam(weights, gradient, state, beta1, beta2, eps)
+    beta1, beta2, eps = float(beta1), float(beta2), float(eps)  # NumPy's numbers would make float64 of float32
+    rate, decay = number_or_each("rate", rate, weights), number_or_each("decay", decay, weights)
     m, v, step = state.m, state.v, state.step + 1
     m *= beta1
     m += (1 - beta1) * gradient
@@ -54,17 +70,55 @@ def adam(
     return Adam(m, v, step)
 
 
+def check_adam(weights: Array, gradient: Array, state: Adam, beta1: float, beta2: float, eps: float) -> None:
+    """One number of each for every weight: NumPy would spread a gradient of one number over all."""
+    check_rank("weights", weights, 1)
+    check_same_shape("gradient", gradient, "weights", weights)
+    check_type("state", state, Adam)
+    check_same_shape("state.m", state.m, "weights", weights)
+    check_same_shape("state.v", state.v, "weights", weights)
+    check_integer("state.step", state.step, least=0)
+    check_rate("beta1", beta1)
+    check_rate("beta2", beta2)
+    check_positive("eps", eps)
+
+
+def number_or_each(name: str, value: float | Array, weights: Array) -> float | Array:
+    """`value` as a number of Python's, which leaves float32 as it is, or as the array with one number for each weight.
+
+    Raises ValueError for numbers below 0, of which only the one that stands for all weights is looked at.
+    """
+    if isinstance(value, np.ndarray):
+        check_same_shape(name, value, "weights", weights)
+        return value
+    check_not_negative(name, value)
+    return float(value)
+
+
 def decay_of_matrices(tree: Tree, decay: float) -> Array:
     """`decay` for each weight of a matrix, 0 for biases and gains, which have a right size of their own.  -> (n,)"""
+    check_not_negative("decay", decay)
     return np.concatenate([np.full(leaf.size, decay * (leaf.ndim > 1), leaf.dtype) for leaf in leaves(tree)])
 
 
 def clip_by_global_norm(gradient: Array, limit: float) -> tuple[Array, float]:
     """gradient * min(1, limit / |gradient|): one long step cannot throw the model off (Pascanu et al. 2013).
 
-    gradient: (n,), of all weights together. -> the clipped gradient, and the norm before clipping.
+    gradient: (n,), of all weights together; limit: above 0, infinity for none. -> the clipped gradient, and the norm
+    before clipping.
+
+    The square of a number that float32 can hold may be one that it cannot. So where the sum of squares is not of a
+    usual size, all is divided by the largest number first.
     """
-    norm = math.sqrt(gradient @ gradient)
+    check_rank("gradient", gradient, 1)
+    check_limit("limit", limit)
+    with np.errstate(over="ignore", under="ignore"):
+        squares = float(gradient @ gradient)
+    usual = USUAL[0] < squares < USUAL[1]
+    size = 1.0 if usual else float(np.abs(gradient).max(initial=0)) or 1.0
+    scaled = gradient if usual else gradient / size
+    root = math.sqrt(squares if usual else float(scaled @ scaled))
+    norm = size * root
     if norm <= limit:
         return gradient, norm
-    return gradient * (limit / norm), norm
+    return scaled * (float(limit) / root), norm

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from minitransformer.arguments import check_positive, check_truth
 from minitransformer.tree import Tree, named_leaves
 
 Array = np.ndarray
@@ -17,8 +18,12 @@ def layer_rates(weights: Tree, body: str, factor: float, frozen: bool = False) -
     `factor`^2 for the layer below it, down to the embedding, which has one power more than the first layer (Howard,
     Ruder 2018). body: the name of the field that holds the pretrained model; frozen: it does not learn at all. -> (n,)
     """
+    check_positive("factor", factor)
+    check_truth("frozen", frozen)
     named = list(named_leaves(weights))
     numbers = [int(found[1]) for path, _ in named if (found := LAYER.search(path)) and path.startswith(f"{body}.")]
+    if not numbers:
+        raise ValueError(f"body: got {body!r}, expected the name of a field of the weights that has layers")
     n_layers = max(numbers) + 1
 
     def rate(path: str) -> float:

@@ -6,7 +6,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_integer, check_positive
+from minitransformer.arguments import (
+    check_choice,
+    check_fraction,
+    check_generator,
+    check_integer,
+    check_limit,
+    check_not_negative,
+    check_positive,
+    check_rank,
+    check_rate,
+    check_type,
+)
 from minitransformer.training.adam import Adam, adam, clip_by_global_norm, init_adam
 from minitransformer.training.schedule import warmup_cosine, warmup_inverse_root
 from minitransformer.tree import Tree, concatenate, tree_map
@@ -64,6 +75,7 @@ Count = Callable[[Batch], Any]
 
 
 def new_state(weights: Array, rng: np.random.Generator) -> State:
+    check_generator(rng)
     return State(weights, init_adam(weights), rng)
 
 
@@ -82,12 +94,13 @@ def train(
     Nothing else may enter into a step: then a training that was interrupted and resumed from its state takes the same
     steps, bit for bit, as one that was not.
     """
+    check_type("state", state, State)
     check_plan(plan)
     keep_memory()
     while progress(plan, state) < 1:
         start = time.perf_counter()
         rate = rate_at(plan, state)
-        rates = rate if isinstance(plan.share, float) else rate * plan.share
+        rates = rate * plan.share
         batches = [next_batch(state.batches + k, state.rng) for k in range(plan.accumulate)]
         loss, gradient, carry = over_batches(batches, state, loss_and_gradient, count)
         clipped, norm = clip_by_global_norm(gradient, plan.clip)
@@ -119,7 +132,7 @@ def progress(plan: Plan, state: State) -> float:
     """How much of the plan is done; 1 or more: all of it."""
     by_steps = 0.0 if plan.steps is None else state.step / plan.steps
     by_seconds = 0.0 if plan.seconds is None else state.seconds / plan.seconds
-    return max(by_steps, by_seconds)
+    return float(max(by_steps, by_seconds))
 
 
 def rate_at(plan: Plan, state: State) -> float:
@@ -135,6 +148,11 @@ def rate_at(plan: Plan, state: State) -> float:
 
 
 def check_plan(plan: Plan) -> None:
+    """Raises ValueError or TypeError, naming the field. How long an array must be is told by `adam`, which has the weights.
+
+    Learning nothing is allowed (a share of 0, no decay), learning backwards is not.
+    """
+    check_type("plan", plan, Plan)
     if plan.steps is None and plan.seconds is None:
         raise ValueError("plan: got neither steps nor seconds, expected one of them")
     if plan.steps is not None:
@@ -143,8 +161,18 @@ def check_plan(plan: Plan) -> None:
         check_positive("seconds", plan.seconds)
     check_integer("warmup", plan.warmup, least=1)
     check_integer("accumulate", plan.accumulate, least=1)
-    if plan.schedule not in SCHEDULES:
-        raise ValueError(f"schedule: got {plan.schedule!r}, expected one of {', '.join(map(repr, SCHEDULES))}")
+    check_choice("schedule", plan.schedule, SCHEDULES)
+    check_positive("peak", plan.peak)
+    check_fraction("floor", plan.floor)
+    check_fraction("cooldown", plan.cooldown)
+    check_rate("beta2", plan.beta2)
+    check_limit("clip", plan.clip)
+    for name in ("share", "decay"):
+        value = getattr(plan, name)
+        if isinstance(value, np.ndarray):
+            check_rank(name, value, 1)
+        else:
+            check_not_negative(name, value)
 
 
 def keep_memory() -> None:

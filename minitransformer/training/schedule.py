@@ -2,7 +2,7 @@
 
 import math
 
-from minitransformer.arguments import check_integer
+from minitransformer.arguments import check_fraction, check_integer, check_not_negative, check_positive
 
 
 def warmup_cosine(step: float, steps: float, peak: float, warmup: int, floor: float = 0.1) -> float:
@@ -11,10 +11,15 @@ def warmup_cosine(step: float, steps: float, peak: float, warmup: int, floor: fl
     peak * (step + 1) / warmup for the first `warmup` steps, while Adam's running means are still rough; then half a
     cosine from `peak` down to `floor * peak` at the last step.
     """
+    check_not_negative("step", step)
+    check_positive("steps", steps)
+    check_positive("peak", peak)
+    check_integer("warmup", warmup, least=1)
+    check_fraction("floor", floor)
     if step < warmup:
-        return peak * (step + 1) / warmup
+        return float(peak * (step + 1) / warmup)
     progress = min(1.0, (step - warmup) / max(1, steps - 1 - warmup))
-    return peak * (floor + (1 - floor) * (1 + math.cos(math.pi * progress)) / 2)
+    return float(peak * (floor + (1 - floor) * (1 + math.cos(math.pi * progress)) / 2))
 
 
 def warmup_inverse_root(step: int, peak: float, warmup: int) -> float:
@@ -23,8 +28,10 @@ def warmup_inverse_root(step: int, peak: float, warmup: int) -> float:
     peak * (step + 1) / warmup for the first `warmup` steps, then peak * sqrt(warmup / (step + 1)): a quarter of the
     rate for sixteen times the steps.
     """
+    check_integer("step", step, least=0)
+    check_positive("peak", peak)
     check_integer("warmup", warmup, least=1)
-    return peak * min((step + 1) / warmup, math.sqrt(warmup / (step + 1)))
+    return float(peak * min((step + 1) / warmup, math.sqrt(warmup / (step + 1))))
 
 
 def vaswani_peak(d_model: int, warmup: int) -> float:
@@ -34,4 +41,4 @@ def vaswani_peak(d_model: int, warmup: int) -> float:
     """
     check_integer("d_model", d_model, least=1)
     check_integer("warmup", warmup, least=1)
-    return (d_model * warmup) ** -0.5
+    return (int(d_model) * int(warmup)) ** -0.5  # NumPy's integers would overflow

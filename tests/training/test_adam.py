@@ -93,6 +93,37 @@ def test_a_gradient_of_zeros_is_no_trouble():
     assert not clipped.any()
 
 
+@given(st.integers(-43, 36), st.integers(0, 3), seeds)
+def test_a_norm_has_the_size_of_its_numbers(power, above, seed):
+    """Of whatever size they are, though their squares would be none of float32: as in float64, and so the clipping."""
+    numbers = np.random.default_rng(seed).standard_normal(4)
+    gradient = (numbers * 10.0**power).astype(np.float32)
+    exact = float(np.linalg.norm(gradient.astype(np.float64)))
+    limit = exact / 10**above
+    if exact == 0:
+        return
+    clipped, norm = clip_by_global_norm(gradient, limit)
+    assert clipped.dtype == np.float32
+    assert norm == pytest.approx(exact, rel=1e-6)
+    smallest = np.finfo(np.float32).smallest_subnormal
+    assert_allclose(clipped, gradient.astype(np.float64) * (limit / exact), rtol=2e-6, atol=smallest)
+
+
+def test_a_norm_beyond_float64s_squares():
+    """1e200 squared is infinite, 1e-200 squared 0."""
+    for size in (1e200, 1e-200):
+        clipped, norm = clip_by_global_norm(np.full(4, size), size)
+        assert norm == pytest.approx(2 * size, rel=1e-14)
+        assert_allclose(clipped, size / 2, rtol=1e-14)
+
+
+def test_infinity_clips_nothing():
+    gradient = np.full(4, 1e20, np.float32)
+    clipped, norm = clip_by_global_norm(gradient, math.inf)
+    assert clipped is gradient
+    assert norm == pytest.approx(2e20)
+
+
 def test_float32_stays_float32():
     weights, gradient = np.ones(3, np.float32), np.full(3, 9, np.float32)
     clipped, _ = clip_by_global_norm(gradient, 1.0)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from minitransformer.training.schedule import vaswani_peak, warmup_cosine, warmup_inverse_root
 
-schedules = st.tuples(st.integers(2, 200), st.integers(0, 100), st.floats(1e-5, 1.0)).filter(lambda s: s[1] < s[0] - 1)
+schedules = st.tuples(st.integers(2, 200), st.integers(1, 100), st.floats(1e-5, 1.0)).filter(lambda s: s[1] < s[0] - 1)
 
 
 @given(schedules)
