@@ -59,6 +59,14 @@ def check_same_shape(name: str, x: Array, other_name: str, other: Array) -> None
         raise ValueError(f"{name}: got shape {x.shape}, expected {other.shape}, the shape of {other_name}")
 
 
+def check_finite_reals(name: str, x: Array) -> None:
+    """`x`, weights from elsewhere, must be real and hold no NaN and no infinity: one would make NaN of every result."""
+    if x.dtype.kind != "f":
+        raise TypeError(f"{name}: got dtype {x.dtype}, expected real numbers such as float32")
+    if not np.isfinite(x).all():
+        raise ValueError(f"{name}: got {np.count_nonzero(~np.isfinite(x))} numbers that are not finite, expected none")
+
+
 def check_scores(a: Array) -> None:
     """`a` must be floating-point with at least one number on its last axis, over which softmax is taken."""
     check_floats("a", a)
@@ -129,6 +137,13 @@ def check_ids(name: str, ids: Array, size: int | None, ndim: int = 0) -> None:
         raise ValueError(f"{name}: got shape {ids.shape}, expected at least {ndim} axes")
     if size is not None and ids.size and (ids.min() < 0 or ids.max() >= size):
         raise ValueError(f"{name}: got values from {ids.min()} to {ids.max()}, expected 0 to {size - 1}")
+
+
+def check_row(name: str, ids: Array, size: int | None = None) -> None:
+    """`ids` must be integers on one axis, at least one of them."""
+    check_ids(name, ids, size)
+    if ids.ndim != 1 or len(ids) == 0:
+        raise ValueError(f"{name}: got shape {ids.shape}, expected one axis with at least one id")
 
 
 def check_tokens(name: str, ids: Array, V: int) -> None:
@@ -242,11 +257,12 @@ def check_generator(rng: np.random.Generator) -> None:
 def check_dtype(dtype: DTypeLike) -> None:
     """`dtype` must be a type of floating-point (or complex) numbers, and one that arrays of `check_floats` may have."""
     try:
-        resolved = np.dtype(dtype) if dtype is not None else None
-    except TypeError:
-        resolved = None
-    if resolved is None or resolved.kind not in "fc" or resolved == np.float16:
-        raise TypeError(f"dtype: got {dtype!r}, expected a floating-point type such as float32")
+        resolved = np.dtype(dtype)
+    except TypeError as error:
+        raise TypeError(f"dtype: got {dtype!r}, expected a floating-point type such as float32") from error
+    if dtype is None or resolved.kind not in "fc" or resolved.itemsize <= HALF:
+        given = resolved if dtype is not None else None  # NumPy takes None for float64
+        raise TypeError(f"dtype: got {given}, expected a floating-point type such as float32")
 
 
 def check_start(rng: np.random.Generator, dtype: DTypeLike, **sizes: int) -> None:

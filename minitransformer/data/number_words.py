@@ -103,6 +103,7 @@ def english_date(year: int, month: int, day: int) -> str:
 
 def english_ordinal(day: int) -> str:
     """21 -> twenty-first, for the days of a month, 1 to 31: only the last word of the number changes."""
+    check_between("day", day, 1, 31)
     tens, hyphen, last = english_words(day).rpartition("-")
     if last in IRREGULAR_ORDINALS:
         ordinal = IRREGULAR_ORDINALS[last]
@@ -118,6 +119,7 @@ def english_year(year: int) -> str:
 
     nineteen ninety-nine, nineteen oh-five, nineteen hundred; two thousand five, two thousand.
     """
+    check_between("year", year, FIRST_YEAR, LAST_YEAR)
     if year % 1000 < 10:
         return english_words(year)
     century, of_century = divmod(year, 100)

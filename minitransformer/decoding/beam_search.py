@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import HALF, check_floats, check_ids, check_integer
+from minitransformer.arguments import HALF, check_floats, check_integer, check_not_negative, check_row
 
 Array = np.ndarray
 
@@ -77,20 +77,20 @@ def beam_search(
     B = len(start)
     hypotheses = Hypotheses(np.arange(B), start.astype(np.int64)[:, None], np.zeros(B))
     finished: list[list[Found]] = [[] for _ in range(B)]
-    for n in range(1, longest + 1):
+    for n in range(1, int(longest) + 1):
         log_p, state = step(hypotheses.words[:, -1], state)
         N = len(hypotheses.words)
         check_log_p(log_p, N, end)
         log_P = hypotheses.log_probability[:, None] + log_p  # (N, V), float64 whatever the model's precision is
         if n < longest:
-            places, words = best_continuations(log_P, hypotheses.sequence, width)
+            places, words = best_continuations(log_P, hypotheses.sequence, int(width))
         else:
             places, words = np.arange(N), np.full(N, end)
         longer = continued(hypotheses, places, words, log_P)
         ends = words == end
         for i in np.flatnonzero(ends):
             whole = float(longer.log_probability[i])
-            finished[longer.sequence[i]].append(Found(longer.words[i, 1:-1], whole / n**alpha, whole))
+            finished[longer.sequence[i]].append(Found(longer.words[i, 1:-1], float(whole / n**alpha), whole))
         still = still_open(longer, ends, finished, longest**alpha)
         if len(still) == 0:
             break
@@ -152,14 +152,11 @@ def still_open(hypotheses: Hypotheses, ends: Array, finished: list[list[Found]],
 
 
 def check_search(start: Array, end: int, longest: int, width: int, alpha: float) -> None:
-    check_ids("start", start, size=None)
-    if start.ndim != 1 or len(start) == 0:
-        raise ValueError(f"start: got shape {start.shape}, expected one axis with at least one id")
+    check_row("start", start)
     check_integer("end", end, least=0)
     check_integer("longest", longest, least=1)
     check_integer("width", width, least=1)
-    if not 0 <= alpha < np.inf:
-        raise ValueError(f"alpha: got {alpha}, expected a finite number, 0 or more")
+    check_not_negative("alpha", alpha)
 
 
 def check_log_p(log_p: Array, N: int, end: int) -> None:
@@ -167,8 +164,11 @@ def check_log_p(log_p: Array, N: int, end: int) -> None:
     check_floats("log-probabilities", log_p, ndim=2, smallest=HALF)  # they are added up in float64
     if log_p.ndim != 2:
         raise ValueError(f"log-probabilities: got shape {log_p.shape}, expected 2 axes")
+    if log_p.dtype.kind == "c":
+        raise TypeError(f"log-probabilities: got dtype {log_p.dtype}, expected real numbers")
     if len(log_p) != N:
         raise ValueError(f"log-probabilities: got shape {log_p.shape}, expected {N} rows, one for each word read")
+    check_integer("end", end, least=0)
     if end >= log_p.shape[1]:
         raise ValueError(f"end: got {end}, expected 0 to {log_p.shape[1] - 1}, one of the words")
     highest = log_p.max(axis=1)  # (N,), NaN if one is NaN

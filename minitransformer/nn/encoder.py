@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_rng
+from minitransformer.arguments import check_rng, check_truth
 from minitransformer.layers.encoder import Encoder, EncoderCache, encoder, encoder_backward
 from minitransformer.layers.encoder_layer import (
     EncoderLayer,
@@ -45,6 +45,7 @@ class TransformerEncoderLayer(Module):
     ):
         """activation: "relu" or "gelu"; rng draws the initial weights (by default a fresh, unseeded generator)."""
         self.config = layer_config(d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, norm_first)
+        check_truth("batch_first", batch_first)
         self.batch_first = batch_first
         self.weights = uniform_encoder_layer(d_model, dim_feedforward, generator(rng), floating(dtype))
 

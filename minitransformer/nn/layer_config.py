@@ -1,6 +1,6 @@
 """The arguments that PyTorch's encoder and decoder layers have in common, checked."""
 
-from minitransformer.arguments import check_heads, check_integer, check_positive, check_rate
+from minitransformer.arguments import check_choice, check_heads, check_integer, check_positive, check_rate, check_truth
 from minitransformer.equations.activations import GELU, RELU
 from minitransformer.layers.encoder_layer import Config
 
@@ -22,6 +22,6 @@ def layer_config(
     check_integer("dim_feedforward", dim_feedforward, least=1)
     check_rate("dropout", dropout)
     check_positive("layer_norm_eps", layer_norm_eps)
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation: got {activation!r}, expected one of {', '.join(map(repr, ACTIVATIONS))}")
+    check_choice("activation", activation, ACTIVATIONS)
+    check_truth("norm_first", norm_first)
     return Config(nhead, dropout, ACTIVATIONS[activation], norm_first, layer_norm_eps)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_rng, check_shape
+from minitransformer.arguments import check_dtype, check_finite_reals, check_rng, check_shape
 from minitransformer.tree import tree_map
 
 Array = np.ndarray
@@ -33,8 +33,9 @@ class Module:
     def load_state_dict(self, state_dict: Mapping[str, Array]) -> None:
         """Take over a copy of these weights, in the dtype that they come in; if one does not fit, nothing changes.
 
-        Raises KeyError for missing or unknown names, ValueError for a wrong shape, TypeError for anything but a
-        floating-point NumPy array (PyTorch's tensors become arrays by `tensor.numpy(force=True)`).
+        Raises KeyError for missing or unknown names, ValueError for a wrong shape and for NaN or infinity, TypeError
+        for anything but a NumPy array of real floating-point numbers (PyTorch's tensors become arrays by
+        `tensor.numpy(force=True)`).
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"state_dict: got {type(state_dict).__name__}, expected a dict of NumPy arrays by name")
@@ -47,6 +48,7 @@ class Module:
             )
         for name, array in own.items():
             check_shape(f"state_dict[{name!r}]", state_dict[name], array.shape)
+            check_finite_reals(f"state_dict[{name!r}]", state_dict[name])
         views = self.from_named(state_dict)
         self.weights = tree_map(lambda view: np.array(view, order="C"), views)
 
@@ -67,11 +69,9 @@ def generator(rng: np.random.Generator | None) -> np.random.Generator:
 
 
 def floating(dtype: DTypeLike) -> np.dtype:
-    """`dtype` as a NumPy dtype of floating-point numbers."""
-    try:
-        resolved = np.dtype(dtype)
-    except TypeError as error:
-        raise TypeError(f"dtype: got {dtype!r}, expected a floating-point type such as float32") from error
+    """`dtype` as a NumPy dtype of real floating-point numbers."""
+    check_dtype(dtype)
+    resolved = np.dtype(dtype)
     if resolved.kind != "f":
         raise TypeError(f"dtype: got {resolved}, expected a floating-point type such as float32")
     return resolved

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_heads, check_integer, check_rate, check_rng
+from minitransformer.arguments import check_heads, check_integer, check_rate, check_rng, check_truth
 from minitransformer.equations.blockwise_attention import attention_weights
 from minitransformer.layers.linear import Linear as LinearWeights
 from minitransformer.layers.multi_head import MultiHead, MultiHeadCache, multi_head, multi_head_backward
@@ -42,6 +42,7 @@ class MultiheadAttention(Module):
         check_integer("embed_dim", embed_dim, least=1)
         check_heads(num_heads, "embed_dim", embed_dim, name="num_heads")
         check_rate("dropout", dropout)
+        check_truth("batch_first", batch_first)
         self.num_heads = num_heads
         self.dropout = dropout
         self.batch_first = batch_first
@@ -65,6 +66,8 @@ class MultiheadAttention(Module):
 
         The weights are (B, L_q, L_k), the mean over the heads, or (B, h, L_q, L_k) with average_attn_weights=False.
         """
+        check_truth("need_weights", need_weights)
+        check_truth("average_attn_weights", average_attn_weights)
         out, cache = self.forward(query, key, value, key_padding_mask, attn_mask)
         if not need_weights:
             return out, None

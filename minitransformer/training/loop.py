@@ -148,7 +148,7 @@ def rate_at(plan: Plan, state: State) -> float:
 
 
 def check_plan(plan: Plan) -> None:
-    """Raises ValueError or TypeError, naming the field. How long an array must be is told by `adam`, which has the weights.
+    """Raises ValueError or TypeError, naming the field. How long arrays must be is told by `adam`, who has the weights.
 
     Learning nothing is allowed (a share of 0, no decay), learning backwards is not.
     """

@@ -101,6 +101,24 @@ def test_a_state_dict_that_does_not_fit_changes_nothing(name):
             TypeError,
             f"state_dict['{first}']: got list, expected a NumPy array of floating-point numbers",
         ),
+        *(
+            (
+                without | {first: np.full_like(state[first], number)},
+                ValueError,
+                f"state_dict['{first}']: got {state[first].size} numbers that are not finite, expected none",
+            )
+            for number in (np.nan, np.inf, -np.inf)
+        ),
+        (
+            without | {first: state[first].astype(np.complex64)},
+            TypeError,
+            f"state_dict['{first}']: got dtype complex64, expected real numbers such as float32",
+        ),
+        (
+            without | {first: state[first].astype(np.float16)},
+            TypeError,
+            f"state_dict['{first}']: got dtype float16, expected floating-point numbers such as float32",
+        ),
         ([], TypeError, "state_dict: got list, expected a dict of NumPy arrays by name"),
     ]
     for given, error, message in bad:
@@ -128,6 +146,31 @@ def test_a_seed_decides_the_start_values(make):
     with refuses(TypeError, "dtype: got 'flaot', expected a floating-point type such as float32"):
         make(4, 2, dtype="flaot")
     assert {array.dtype for array in make(4, 2, dtype=np.float64).state_dict().values()} == {np.dtype("float64")}
+
+
+@pytest.mark.parametrize(
+    ("make", "switches"),
+    [
+        (MultiheadAttention, ["batch_first"]),
+        (TransformerEncoderLayer, ["batch_first", "norm_first"]),
+        (TransformerDecoderLayer, ["batch_first", "norm_first"]),
+        (Transformer, ["batch_first", "norm_first"]),
+    ],
+)
+def test_a_switch_is_true_or_false(make, switches):
+    """Python takes "no" for true, and 0 for false."""
+    for name in switches:
+        for value in ("no", 0, None):
+            with refuses(TypeError, f"{name}: got {value!r}, expected True or False"):
+                make(4, 2, **{name: value})
+
+
+@pytest.mark.parametrize("make", [Linear, MultiheadAttention, TransformerEncoderLayer, Transformer])
+def test_half_precision_is_refused_when_it_is_asked_for(make):
+    """And None, which NumPy takes for float64."""
+    for dtype, given in ((np.float16, "float16"), (None, "None"), (np.complex64, "complex64")):
+        with refuses(TypeError, f"dtype: got {given}, expected a floating-point type such as float32"):
+            make(4, 2, dtype=dtype)
 
 
 def masks(attn_mask, key_padding_mask, scores_shape=(2, 3, 4, 5)):
