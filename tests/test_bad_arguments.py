@@ -20,6 +20,7 @@ import minitransformer
 from minitransformer.tree import tree_map
 
 FOLDERS = ("equations", "layers", "models", "decoding", "training", "data")
+LOUD = (TypeError, ValueError, AttributeError, IndexError, ZeroDivisionError, OverflowError, StopIteration)
 ROWS = {row.function: row for table in (equations, layers, models, decoding, training, data) for row in table.ROWS}
 
 
@@ -31,7 +32,7 @@ def modules():
 
 
 def functions_of(owner, module):
-    """What is defined there, has a public name, and takes arguments; of classes their methods, but for those of data."""
+    """What is defined there, has a public name, and takes arguments; of classes, but for data, their methods."""
     for name, thing in vars(owner).items():
         if name.startswith("_") or getattr(thing, "__module__", None) != module.__name__:
             continue
@@ -71,22 +72,22 @@ def own(leaf):
     )
 
 
-def assert_same(one, other, path):
-    """To the type of each number."""
-    assert type(one) is type(other), path
-    if isinstance(one, np.ndarray | np.generic):
-        assert one.dtype == other.dtype, path
-        np.testing.assert_array_equal(one, other, path)
-    elif isinstance(one, tuple | list):
+def assert_same(one, other, path, inside=False):
+    """The same numbers, and of the same type, but for integers that a cache has kept as they were given."""
+    if isinstance(one, tuple | list):
+        assert type(one) is type(other), path
         for number, (a, b) in enumerate(zip(one, other, strict=True)):
-            assert_same(a, b, f"{path}.{number}")
-    elif isinstance(one, int | float | str):
-        assert one == other or one != one, path
+            assert_same(a, b, f"{path}.{number}", inside=True)
+    elif isinstance(one, np.ndarray | np.generic | int | float | str):
+        kept = inside and (np.ndim(one) == 0 or one.dtype.kind in "iu")
+        assert kept or type(one) is type(other), path
+        assert kept or not isinstance(one, np.ndarray) or one.dtype == other.dtype, path
+        np.testing.assert_array_equal(one, other, path)
 
 
 def is_told(message, names):
     """`name: got ...`, by one of these names; one that ends with a dot stands for all of its parts."""
-    name, colon, rest = message.partition(": ")
+    name, _, rest = message.partition(": ")
     return rest.startswith("got ") and any(name == n or (n.endswith(".") and name.startswith(n)) for n in names)
 
 
@@ -113,23 +114,23 @@ def test_good_arguments_are_taken(row):
 
 @with_tables
 def test_what_is_wrong_is_refused(row):
-    """By a TypeError or ValueError that begins with the argument's name and says what came."""
+    """By a TypeError or ValueError that begins with the argument's name and says what came.
+
+    Where a whole tree is of the wrong kind, or NumPy refuses a gradient's shape by itself, what they say is enough.
+    """
     faults = []
     for name, argument in row.arguments.items():
         for bad in argument.bad:
-            names = (name, *argument.names, *bad.names)
             try:
                 with np.errstate(all="ignore"):
                     called(row, **{name: bad.value})
                 faults.append(f"{name}, {bad.what}: taken without a word")
-            except (TypeError, ValueError) as error:
-                if argument.told and not is_told(str(error), names):
+            except LOUD as error:
+                told = isinstance(error, TypeError | ValueError) and is_told(
+                    str(error), (name, *argument.names, *bad.names)
+                )
+                if bad.told and not told:
                     faults.append(f"{name}, {bad.what}: {type(error).__name__} {error}")
-            except IndexError as error:
-                if argument.told:
-                    faults.append(f"{name}, {bad.what}: {type(error).__name__} {error}")
-            except Exception as error:
-                faults.append(f"{name}, {bad.what}: {type(error).__name__} {error}")
     assert not faults, "\n" + "\n".join(faults)
 
 

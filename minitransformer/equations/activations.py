@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_floats
+from minitransformer.arguments import check_floats, check_same_shape
 from minitransformer.equations.erf import normal_cdf, normal_density
 from minitransformer.equations.pair import Pair
 
@@ -25,6 +25,7 @@ def relu(x: Array) -> tuple[Array, Array]:
 
 def relu_backward(dy: Array, y: Array) -> Array:
     """dx = dy where x > 0, else 0. (At x = 0, where there is no derivative, 0 is chosen, as PyTorch does.)"""
+    check_same_shape("dy", dy, "y", y)
     return dy * (y > 0)
 
 
@@ -37,6 +38,7 @@ def tanh(x: Array) -> tuple[Array, Array]:
 
 def tanh_backward(dy: Array, y: Array) -> Array:
     """dx = dy (1 - y^2), from tanh' = 1 - tanh^2."""
+    check_same_shape("dy", dy, "y", y)
     return dy * (1 - y * y)
 
 
@@ -54,6 +56,7 @@ def sigmoid(x: Array) -> tuple[Array, Array]:
 
 def sigmoid_backward(dy: Array, y: Array) -> Array:
     """dx = dy y (1 - y), from sigmoid' = sigmoid (1 - sigmoid)."""
+    check_same_shape("dy", dy, "y", y)
     return dy * y * (1 - y)
 
 
@@ -72,6 +75,7 @@ def gelu(x: Array) -> tuple[Array, GeluCache]:
 
 def gelu_backward(dy: Array, cache: GeluCache) -> Array:
     """dx = dy (Phi(x) + x phi(x)), from the product rule and Phi' = phi, the normal density."""
+    check_same_shape("dy", dy, "x", cache.x)
     near = np.clip(cache.x, -FAR, FAR)  # infinity times 0 would be NaN
     phi = normal_density(near)
     return dy * (cache.Phi + near * phi)
@@ -92,6 +96,7 @@ def gelu_tanh_backward(dy: Array, cache: GeluCache) -> Array:
 
     and 2u' = 2 sqrt(2/pi) (1 + 3 * 0.044715 x^2).
     """
+    check_same_shape("dy", dy, "x", cache.x)
     Phi = cache.Phi
     near = np.clip(cache.x, -FAR, FAR)  # its square cannot overflow, and 0 times infinity would be NaN
     two_du_dx = 2 * SQRT_2_OVER_PI + 6 * SQRT_2_OVER_PI * CUBIC * (near * near)

@@ -4,7 +4,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_bias, check_floats, check_keys, check_mask, check_rank, check_values
+from minitransformer.arguments import (
+    check_bias,
+    check_floats,
+    check_keys,
+    check_mask,
+    check_rank,
+    check_shape,
+    check_type,
+    check_values,
+)
 from minitransformer.equations.compatibility import (
     SCALED_DOT_PRODUCT,
     DotProductCache,
@@ -34,6 +43,7 @@ def attention_one_query(
     q: (d_q,), the query; k: (n, d_k) and v: (n, d_v), the n key-value pairs -> o: (d_v,). f: a compatibility function
     of `compatibility.py`, with its weights in `f_weights` (none for the dot products).
     """
+    check_type("f", f, Pair)
     check_rank("q", q, 1)
     check_rank("k", k, 2)
     check_rank("v", v, 2)
@@ -91,6 +101,7 @@ def attend_backward(dO: Array, cache: AttendCache) -> tuple[Array, Array]:
 
     From O_ic = sum_j weights_ij V_jc:  dV_jc = sum_i weights_ij dO_ic  and  dweights_ij = sum_c dO_ic V_jc.
     """
+    check_shape("dO", dO, (*cache.alpha.shape[:-1], cache.V.shape[-1]))
     dV = cache.weights.mT @ dO
     dweights = dO @ cache.V.mT
     dalpha = dropout_backward(dweights, cache.m)

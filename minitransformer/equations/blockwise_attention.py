@@ -19,6 +19,7 @@ from minitransformer.arguments import (
     check_mask,
     check_rate,
     check_rng,
+    check_same_shape,
     check_values,
 )
 from minitransformer.equations.attention import AttentionCache, attention, attention_backward
@@ -111,6 +112,7 @@ def blockwise_attention_backward(dO: Array, cache: BlockwiseCache) -> tuple[Arra
     softmax_backward subtracts sum_j dalpha_j alpha_j from each dalpha_j. With dalpha_j = m_j (do . v_j), m dropout's
     factors, that sum is do . (sum_j m_j alpha_j v_j) = do . o: the scores need not be summed over again.
     """
+    check_same_shape("dO", dO, "O", cache.O)
     Q, K, V, O, top, Z, *_ = cache
     scale = 1 / math.sqrt(K.shape[-1])
     dQ, dK, dV = (np.zeros_like(x, dtype=np.result_type(dO, O)) for x in (Q, K, V))
@@ -188,6 +190,8 @@ def attention_of_any_length(
     rng: np.random.Generator | None = None,
 ) -> tuple[Array, AttentionCache | BlockwiseCache]:
     """`attention`, or `blockwise_attention` where there are many scores."""
+    check_floats("Q", Q, ndim=2)
+    check_floats("K", K, ndim=2)
     form = attention if Q.shape[-2] * K.shape[-2] < LONG else blockwise_attention
     return form(Q, K, V, mask, bias, rate, rng)
 

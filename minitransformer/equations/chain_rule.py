@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from minitransformer.arguments import check_floats, check_ids
+from minitransformer.arguments import check_floats, check_ids, check_integer, check_number
 
 Array = np.ndarray
 MOST_NATS = 709.0  # the exponential of more is beyond a float
@@ -26,12 +26,14 @@ def sequence_log_probability(log_p: Array, ids: Array) -> Array:
 
 def perplexity(nats: float) -> float:
     """exp(nats a word): among how many equally likely words the model chooses, on average. NaN stays NaN."""
+    check_nats(nats)
     return math.inf if nats >= MOST_NATS else math.exp(nats)
 
 
 def bits(nats: float) -> float:
     """nats / ln 2: how many yes-or-no questions a word costs, and what a compressor would need to store it."""
-    return nats / math.log(2)
+    check_nats(nats)
+    return float(nats) / math.log(2)
 
 
 def bits_per_character(nats: float, n_words: int, n_characters: int) -> float:
@@ -39,4 +41,13 @@ def bits_per_character(nats: float, n_words: int, n_characters: int) -> float:
 
     Models with other vocabularies (characters, byte pairs, words) can be compared by it, and with compressors.
     """
-    return bits(nats * n_words / n_characters)
+    check_integer("n_words", n_words, least=0)
+    check_integer("n_characters", n_characters, least=1)
+    return bits(nats) * int(n_words) / int(n_characters)
+
+
+def check_nats(nats: float) -> None:
+    """Nats are -log P of something: 0 or more, infinite for what cannot be; NaN of a training that diverged stays."""
+    check_number("nats", nats)
+    if nats < 0:
+        raise ValueError(f"nats: got {nats}, expected 0 or more")

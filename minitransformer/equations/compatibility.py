@@ -34,6 +34,7 @@ def dot_product_backward(dA: Array, cache: DotProductCache) -> tuple[Array, Arra
 
     From A_ij = sum_c Q_ic K_jc:  dQ_ic = sum_j dA_ij K_jc  and  dK_jc = sum_i dA_ij Q_ic.
     """
+    check_shape("dA", dA, (*cache.Q.shape[:-1], cache.K.shape[-2]))
     dQ = dA @ cache.K
     dK = dA.mT @ cache.Q
     return dQ, dK
@@ -86,6 +87,7 @@ def bilinear_backward(dA: Array, cache: BilinearCache) -> tuple[Array, Array, Ar
         dQM_ib = sum_j dA_ij K_jb,   dK_jb = sum_i dA_ij QM_ib,
         dQ_ia = sum_b dQM_ib M_ab,   dM_ab = sum_i Q_ia dQM_ib.
     """
+    check_shape("dA", dA, (*cache.Q.shape[:-1], cache.K.shape[-2]))
     d_q, d_k = cache.M.shape
     dQM = dA @ cache.K  # (..., L_q, d_k)
     dK = dA.mT @ cache.QM
@@ -137,6 +139,7 @@ def additive_backward(dA: Array, cache: AdditiveCache) -> tuple[Array, Array, Ad
     d(Wq)_ia = sum_j ds_ija,            d(Uk)_ja = sum_i ds_ija,
     dQ = d(Wq) W,  dW = d(Wq)^T Q,      dK = d(Uk) U,  dU = d(Uk)^T K   (dW, dU, dv also sum over all leading axes).
     """
+    check_shape("dA", dA, cache.t.shape[:-1])
     Q, K, (W, U, v), t = cache
     d_a, d_q = W.shape
     d_k = U.shape[1]

@@ -1,11 +1,10 @@
 """Section 2.1.1: cross-entropy, the mean of -log P(w_i | w_1, ..., w_{i-1}), is what a language model learns by."""
 
-import numbers
 from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_floats, check_ids, check_integer
+from minitransformer.arguments import check_floats, check_fraction, check_ids, check_integer, check_number
 from minitransformer.equations.rows import row_sum
 from minitransformer.equations.softmax import LogSoftmaxCache, log_softmax, log_softmax_backward
 
@@ -34,7 +33,8 @@ def cross_entropy(
     logits: (..., V); targets: (...) integers in [0, V), or `ignore` -> loss: one number.
     """
     check_floats("logits", logits)
-    check_smoothing(label_smoothing)
+    check_fraction("label_smoothing", label_smoothing)
+    check_integer("ignore", ignore, least=-(2**63))
     e = float(label_smoothing)
     V = logits.shape[-1]
     counted = check_targets(targets, logits, ignore)  # (...), boolean
@@ -62,13 +62,9 @@ def cross_entropy_backward(dloss: float, cache: CrossEntropyCache) -> Array:
     From loss = -sum q log p (q already holds the 1/n) the gradient of log p is -dloss q, and log_softmax_backward turns
     it into -dloss (q - p sum_w q_w), where sum_w q_w is 1/n where a target counts, and 0 where it does not.
     """
-    dlog_p = -dloss * cache.q
+    check_number("dloss", dloss)
+    dlog_p = -float(dloss) * cache.q
     return log_softmax_backward(dlog_p, cache.log_softmax)
-
-
-def check_smoothing(label_smoothing: float) -> None:
-    if not isinstance(label_smoothing, numbers.Real) or not 0.0 <= label_smoothing <= 1.0:
-        raise ValueError(f"label_smoothing: got {label_smoothing!r}, expected a number in [0, 1]")
 
 
 def check_targets(targets: Array, logits: Array, ignore: int) -> Array:

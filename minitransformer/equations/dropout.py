@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitransformer.arguments import check_floats, check_rate, check_rng
+from minitransformer.arguments import check_floats, check_rate, check_rng, check_same_shape
 
 Array = np.ndarray
 BITS = 16
@@ -26,6 +26,7 @@ def dropout_backward(dy: Array, m: Array | None) -> Array:
     """dx = dy * m, from dy_i / dx_i = m_i. What was dropped gets no gradient; without dropout dx is dy."""
     if m is None:
         return dy
+    check_same_shape("dy", dy, "m", m)
     return dy * m
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_floats, check_integer
+from minitransformer.arguments import check_dtype, check_floats, check_integer
 
 Array = np.ndarray
 
@@ -15,6 +15,7 @@ def positional_encoding(L: int, d: int, dtype: DTypeLike = np.float64) -> Array:
     """
     check_integer("L", L, least=0)
     check_integer("d", d, least=1)
+    check_dtype(dtype)
     i = np.arange(L)[:, None]  # (L, 1)
     two_j = np.arange(0, d, 2)  # (ceil(d/2),)
     angle = i / 10000 ** (two_j / d)  # (L, ceil(d/2))

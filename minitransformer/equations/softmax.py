@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_mask, check_scores
+from minitransformer.arguments import check_mask, check_same_shape, check_scores
 from minitransformer.equations.rows import row_sum
 
 Array = np.ndarray
@@ -30,6 +30,7 @@ def softmax_backward(dalpha: Array, alpha: Array) -> Array:
              = alpha_j dalpha_j - alpha_j sum_i dalpha_i alpha_i.
     The (n, n) Jacobian is never formed. Where alpha_j = 0 (a masked key), da_j = 0.
     """
+    check_same_shape("dalpha", dalpha, "alpha", alpha)
     inner = row_sum(dalpha * alpha)  # (..., 1)
     return alpha * (dalpha - inner)
 
@@ -81,5 +82,6 @@ def log_softmax_backward(dlog_alpha: Array, cache: LogSoftmaxCache) -> Array:
 
     From d log alpha_i / d a_j = delta_ij - alpha_j.
     """
+    check_same_shape("dlog_alpha", dlog_alpha, "alpha", cache.alpha)
     total = row_sum(dlog_alpha)  # (..., 1)
     return dlog_alpha - cache.alpha * total

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_same_shape
+from minitransformer.arguments import check_floats, check_same_shape
 from minitransformer.equations.dropout import dropout, dropout_backward
 from minitransformer.layers.layer_norm import LayerNorm, LayerNormCache, layer_norm, layer_norm_backward
 
@@ -18,6 +18,7 @@ def residual(
 
     x, f: (..., d) -> y: (..., d). The cache is dropout's mask.
     """
+    check_floats("x", x, ndim=0)
     check_same_shape("f", f, "x", x)
     dropped, m = dropout(f, rate, rng)
     return x + dropped, m

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_ids
+from minitransformer.arguments import check_ids, check_rank, check_start, check_width
 from minitransformer.equations.dropout import dropout, dropout_backward
 from minitransformer.equations.positional_encoding import positional_encoding
 from minitransformer.layers.embedding import Embedding, EmbeddingCache, embedding, embedding_backward, init_embedding
@@ -53,6 +53,7 @@ def init_bert_embedding(
     them from the start, which it has to before it can guess a word from them. Segments start a tenth as large: else
     what places of one segment have in common hides from attention that a word of the other one is the same.
     """
+    check_start(rng, dtype, V=V, context=context, d_model=d_model)
     words, segments = (init_embedding(n, d_model, rng, dtype).E for n in (V, SEGMENTS))
     size = words.dtype.type(d_model**-0.5)
     P = (math.sqrt(2 / d_model) * positional_encoding(context, d_model)).astype(dtype)
@@ -73,6 +74,8 @@ def bert_embedding(
 
     ids: (..., L) integers in [0, V); segments: (..., L), 0 or 1 -> x: (..., L, d_model)
     """
+    check_rank("weights.words.E", weights.words.E, 2)
+    check_width("weights.segments.E", weights.segments.E, weights.words.E.shape[-1])
     check_ids("ids", ids, len(weights.words.E), ndim=1)
     check_segments(segments, ids)
     E, words_cache = embedding(ids, weights.words)  # (..., L, d_model)

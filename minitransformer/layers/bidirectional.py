@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_lengths, check_width
+from minitransformer.arguments import check_floats, check_lengths
 from minitransformer.layers.lstm import LSTM, LSTMCache, init_lstm, lstm, lstm_backward, lstm_start
 
 Array = np.ndarray
@@ -32,7 +32,7 @@ def bidirectional(x: Array, lengths: Array, weights: Bidirectional) -> tuple[Arr
     x: (..., L, d_in); lengths: (...), so many of each sequence are no padding -> y: (..., L, 2*d_h). Each sequence is
     turned around within its own length, so that no state has seen padding before a word.
     """
-    check_width("x", x, len(weights.onward.W_x), ndim=2)
+    check_floats("x", x, ndim=2)
     check_lengths(lengths, x[..., 0])
     start = lstm_start(x.shape[:-2], weights.onward)
     onward, onward_cache = lstm(x, start, weights.onward)  # (..., L, d_h)

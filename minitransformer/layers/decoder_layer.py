@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_positions, check_width
+from minitransformer.arguments import check_positions, check_truth, check_width
 from minitransformer.layers.add_norm import AddNormCache, add_norm, add_norm_backward, residual, residual_backward
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.layers.feed_forward import (
@@ -110,6 +110,7 @@ def decoder_layer(
     """
     check_positions("x", x)
     check_positions("memory", memory)
+    check_truth("norm_first", config.norm_first)
     if config.norm_first:
         return pre_norm_decoder_layer(x, memory, weights, config, masks, rng)
     return post_norm_decoder_layer(x, memory, weights, config, masks, rng)

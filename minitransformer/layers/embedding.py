@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_ids
+from minitransformer.arguments import check_ids, check_rank, check_shape, check_start
 
 Array = np.ndarray
 
@@ -21,6 +21,7 @@ class EmbeddingCache(NamedTuple):
 
 def init_embedding(V: int, d: int, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Embedding:
     """Standard normal, the size of the positional encoding (sines), so that neither drowns the other."""
+    check_start(rng, dtype, V=V, d=d)
     return Embedding(rng.standard_normal((V, d)).astype(dtype))
 
 
@@ -29,6 +30,7 @@ def embedding(ids: Array, weights: Embedding) -> tuple[Array, EmbeddingCache]:
 
     ids: (...) integers in [0, V) -> x: (..., d)
     """
+    check_rank("weights.E", weights.E, 2)
     check_ids("ids", ids, len(weights.E))
     return weights.E[ids], EmbeddingCache(ids, weights)
 
@@ -40,6 +42,7 @@ def embedding_backward(dx: Array, cache: EmbeddingCache) -> Embedding:
     and each run of one word is added up. The ids themselves have no gradient.
     """
     E = cache.weights.E
+    check_shape("dx", dx, (*cache.ids.shape, E.shape[-1]))
     flat_ids = cache.ids.reshape(-1)
     order = np.argsort(flat_ids, kind="stable")
     sorted_dx = dx.reshape(-1, E.shape[-1])[order]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_positions
+from minitransformer.arguments import check_positions, check_truth
 from minitransformer.equations.activations import RELU
 from minitransformer.equations.pair import Pair
 from minitransformer.layers.add_norm import AddNormCache, add_norm, add_norm_backward, residual, residual_backward
@@ -91,6 +91,7 @@ def encoder_layer(
     x: (..., L, d_model) -> y: (..., L, d_model); mask and bias as in `multi_head`; `rng=None` means evaluation.
     """
     check_positions("x", x)
+    check_truth("norm_first", config.norm_first)
     if config.norm_first:
         return pre_norm_encoder_layer(x, weights, config, mask, bias, rng)
     return post_norm_encoder_layer(x, weights, config, mask, bias, rng)

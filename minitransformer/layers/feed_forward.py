@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minitransformer.arguments import check_type
 from minitransformer.equations.activations import RELU
 from minitransformer.equations.dropout import dropout, dropout_backward
 from minitransformer.equations.pair import Pair
@@ -41,6 +42,7 @@ def feed_forward(
 
     x: (..., d_model) -> y: (..., d_model). Each position goes through by itself. activation: one of `activations.py`.
     """
+    check_type("activation", activation, Pair)
     z, linear1_cache = linear(x, weights.linear1)  # (..., d_ff)
     hidden, activation_cache = activation.forward(z)
     dropped, m = dropout(hidden, rate, rng)

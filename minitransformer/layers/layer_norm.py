@@ -5,7 +5,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_width
+from minitransformer.arguments import (
+    check_dtype,
+    check_integer,
+    check_positive,
+    check_rank,
+    check_same_shape,
+    check_width,
+)
 from minitransformer.equations.rows import column_sum, row_mean, row_products
 
 Array = np.ndarray
@@ -24,6 +31,8 @@ class LayerNormCache(NamedTuple):
 
 def init_layer_norm(d: int, dtype: DTypeLike = np.float32) -> LayerNorm:
     """gamma = 1, beta = 0: at the start, the normalization alone."""
+    check_integer("d", d, least=1)
+    check_dtype(dtype)
     return LayerNorm(np.ones(d, dtype), np.zeros(d, dtype))
 
 
@@ -33,11 +42,14 @@ def layer_norm(x: Array, weights: LayerNorm, eps: float = 1e-5) -> tuple[Array, 
     x: (..., d) -> y: (..., d). Mean and variance are taken over the features of one position, never over the batch. The
     variance is the biased one (divided by d, not d - 1), and eps stands inside the root.
     """
+    check_rank("weights.gamma", weights.gamma, 1)
+    check_same_shape("weights.beta", weights.beta, "weights.gamma", weights.gamma)
     check_width("x", x, len(weights.gamma))
+    check_positive("eps", eps)
     around_zero = x - row_mean(x)
     centred = around_zero - row_mean(around_zero)  # again, for the mean is rounded, and 1/sqrt(eps) can be a million
     variance = row_mean(centred * centred)  # (..., 1)
-    sigma = np.sqrt(variance + eps)
+    sigma = np.sqrt(variance + float(eps))
     x_hat = centred / sigma
     y = x_hat * weights.gamma + weights.beta
     return y, LayerNormCache(x_hat, sigma, weights)
@@ -54,6 +66,7 @@ def layer_norm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, LayerN
     g_k times that is the formula. gamma stands inside the means: it weighs each g_k before they are taken.
     """
     x_hat, sigma, (gamma, _) = cache
+    check_same_shape("dy", dy, "x_hat", x_hat)
     d = len(gamma)
     dy_x_hat = dy * x_hat
     dgamma = column_sum(dy_x_hat)

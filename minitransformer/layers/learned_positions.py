@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_width
+from minitransformer.arguments import check_rank, check_start, check_width
 
 Array = np.ndarray
 
@@ -23,11 +23,13 @@ def init_learned_positions(
     context: int, d: int, rng: np.random.Generator, dtype: DTypeLike = np.float32
 ) -> LearnedPositions:
     """Small at first (standard deviation 0.02, as in GPT-2): what a word means counts before where it stands."""
+    check_start(rng, dtype, context=context, d=d)
     return LearnedPositions((0.02 * rng.standard_normal((context, d))).astype(dtype))
 
 
 def learned_positions(E: Array, weights: LearnedPositions) -> tuple[Array, LearnedPositionsCache]:
     """x_i = E_i + P_i.  E: (..., L, d) -> (..., L, d), with L at most `context`: beyond it there is no vector."""
+    check_rank("weights.P", weights.P, 2)
     context, d = weights.P.shape
     check_width("E", E, d, ndim=2)
     L = E.shape[-2]
@@ -41,6 +43,10 @@ def learned_positions_backward(dx: Array, cache: LearnedPositionsCache) -> tuple
 
     -> dE, dweights
     """
+    d = cache.weights.P.shape[-1]
+    check_width("dx", dx, d, ndim=2)
+    if dx.shape[-2] != cache.L:
+        raise ValueError(f"dx: got shape {dx.shape}, expected {cache.L} positions before the last axis")
     dP = np.zeros_like(cache.weights.P)
     dP[: cache.L] = dx.reshape(-1, *dx.shape[-2:]).sum(axis=0)
     return dx, LearnedPositions(dP)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_width
+from minitransformer.arguments import check_rank, check_shape, check_start, check_width
 from minitransformer.equations.rows import column_sum
 
 Array = np.ndarray
@@ -25,6 +25,7 @@ class LinearCache(NamedTuple):
 def init_linear(d_in: int, d_out: int, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Linear:
     """W uniform within +-sqrt(6 / (d_in + d_out)), which keeps the variance of signals and of gradients about equal
     (Glorot, Bengio 2010); b = 0."""
+    check_start(rng, dtype, d_in=d_in, d_out=d_out)
     limit = math.sqrt(6 / (d_in + d_out))
     W = rng.uniform(-limit, limit, (d_in, d_out)).astype(dtype)
     return Linear(W, np.zeros(d_out, dtype))
@@ -35,7 +36,9 @@ def linear(x: Array, weights: Linear) -> tuple[Array, LinearCache]:
 
     x: (..., d_in) -> y: (..., d_out). All rows go through one 2-D product, whatever the axes before them.
     """
+    check_rank("weights.W", weights.W, 2)
     d_in, d_out = weights.W.shape
+    check_shape("weights.b", weights.b, (d_out,))
     check_width("x", x, d_in)
     rows = x.reshape(-1, d_in)
     y = rows @ weights.W + weights.b  # (N, d_out)
@@ -51,6 +54,7 @@ def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Linear]:
     """
     x, weights = cache
     d_in, d_out = weights.W.shape
+    check_shape("dy", dy, (*x.shape[:-1], d_out))
     dy_rows = dy.reshape(-1, d_out)
     dx = dy_rows @ weights.W.T  # (N, d_in)
     dW = x.reshape(-1, d_in).T @ dy_rows  # (d_in, d_out)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_shape, check_width
+from minitransformer.arguments import check_rank, check_same_shape, check_shape, check_start, check_width
 from minitransformer.equations.activations import sigmoid
 from minitransformer.equations.masks import rows_where
 from minitransformer.equations.pair import Pair
@@ -45,6 +45,7 @@ class LSTMCache(NamedTuple):
 
 def init_lstm(d_in: int, d_h: int, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> LSTM:
     """Weights uniform within +-1/sqrt(d_h); b = 0 but for the gate f, whose 1 lets the memory keep what it has."""
+    check_start(rng, dtype, d_in=d_in, d_h=d_h)
     limit = 1 / math.sqrt(d_h)
     W_x = rng.uniform(-limit, limit, (d_in, 4 * d_h)).astype(dtype)
     W_h = rng.uniform(-limit, limit, (d_h, 4 * d_h)).astype(dtype)
@@ -55,6 +56,7 @@ def init_lstm(d_in: int, d_h: int, rng: np.random.Generator, dtype: DTypeLike = 
 
 def lstm_start(shape: tuple[int, ...], weights: LSTM) -> State:
     """h_0 = c_0 = 0: nothing has been read."""
+    check_rank("weights.b", weights.b, 1)
     zeros = np.zeros((*shape, len(weights.W_h)), weights.b.dtype)
     return State(zeros, zeros.copy())
 
@@ -67,7 +69,12 @@ def lstm(x: Array, start: State, weights: LSTM, reads: Array | None = None) -> t
 
     reads: (..., L), False at padding: there the state stays as it is, and nothing of x is felt.  None: all is read.
     """
+    check_rank("weights.W_h", weights.W_h, 2)
+    check_rank("weights.W_x", weights.W_x, 2)
     d_h = len(weights.W_h)
+    check_shape("weights.W_h", weights.W_h, (d_h, 4 * d_h))
+    check_shape("weights.W_x", weights.W_x, (len(weights.W_x), 4 * d_h))
+    check_shape("weights.b", weights.b, (4 * d_h,))
     check_width("x", x, len(weights.W_x), ndim=2)
     check_shape("start.h", start.h, (*x.shape[:-2], d_h))
     check_shape("start.c", start.c, (*x.shape[:-2], d_h))
@@ -102,12 +109,16 @@ def lstm_backward(dh: Array, cache: LSTMCache, dlast: State | None = None) -> tu
     Where step t reads nothing, h_t = h_{t-1} and c_t = c_{t-1}: both gradients go back as they are, and dz_t = 0.
     """
     x, start, gates, c, h, weights, reads = cache
+    check_same_shape("dh", dh, "h", h)
     d_in = len(weights.W_x)
     d_h = len(weights.W_h)
     c_before = np.concatenate([start.c[..., None, :], c[..., :-1, :]], axis=-2)  # (..., L, d_h)
     h_before = np.concatenate([start.h[..., None, :], h[..., :-1, :]], axis=-2)  # (..., L, d_h)
     dz = np.zeros_like(gates)
     nothing = State(np.zeros_like(start.h), np.zeros_like(start.c))
+    if dlast is not None:
+        check_shape("dlast.h", dlast.h, start.h.shape)
+        check_shape("dlast.c", dlast.c, start.c.shape)
     dh_later, dc_later = nothing if dlast is None else dlast  # by way of the step after
     for t in reversed(range(x.shape[-2])):
         i, f, g, o = (gates[..., t, columns] for columns in gate_columns(d_h, "ifgo"))

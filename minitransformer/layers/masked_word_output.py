@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_shape
+from minitransformer.arguments import check_rank, check_shape, check_start, check_type
 from minitransformer.equations.pair import Pair
 from minitransformer.equations.rows import column_sum
 from minitransformer.layers.embedding import Embedding
@@ -39,6 +39,7 @@ class MaskedWordOutputCache(NamedTuple):
 def init_masked_word_output(
     V: int, d_model: int, rng: np.random.Generator, dtype: DTypeLike = np.float32
 ) -> MaskedWordOutput:
+    check_start(rng, dtype, V=V, d_model=d_model)
     return MaskedWordOutput(
         init_linear(d_model, d_model, rng, dtype), init_layer_norm(d_model, dtype), np.zeros(V, dtype)
     )
@@ -51,7 +52,9 @@ def masked_word_output(
 
     y: (..., d_model), what the encoder has at masked places -> logits: (..., V). words: the table E of the embedding.
     """
+    check_rank("words.E", words.E, 2)
     check_shape("weights.b", weights.b, (len(words.E),))
+    check_type("activation", activation, Pair)
     z, transform_cache = linear(y, weights.transform)  # (..., d_model)
     hidden, activation_cache = activation.forward(z)
     t, norm_cache = layer_norm(hidden, weights.norm, eps)

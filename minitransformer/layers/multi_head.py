@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_bias, check_floats, check_heads, check_mask, check_positions
+from minitransformer.arguments import check_bias, check_floats, check_heads, check_mask, check_positions, check_start
 from minitransformer.equations.attention import AttentionCache
 from minitransformer.equations.blockwise_attention import (
     BlockwiseCache,
@@ -42,6 +42,7 @@ class MultiHeadCache(NamedTuple):
 
 def init_multi_head(d_model: int, h: int, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> MultiHead:
     """Square maps with d_k = d_v = d_model / h, the usual choice: h heads then cost as much as one wide one."""
+    check_start(rng, dtype, d_model=d_model)
     check_heads(h, "d_model", d_model)
     return MultiHead(*(init_linear(d_model, d_model, rng, dtype) for _ in MultiHead._fields))
 
@@ -128,6 +129,6 @@ def over_heads(mask: Array | None, x_ndim: int) -> Array | None:
 
     One that has it already stays, and so does one that needs none, (L_q, L_k).
     """
-    if mask is None or not 2 < np.ndim(mask) <= x_ndim:
+    if not isinstance(mask, np.ndarray) or not 2 < mask.ndim <= x_ndim:
         return mask
     return mask[..., None, :, :]

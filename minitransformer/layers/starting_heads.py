@@ -7,6 +7,7 @@ of this is in weights, which learn like any others. (Trockman, Kolter 2023 start
 
 import numpy as np
 
+from minitransformer.arguments import check_generator, check_heads, check_integer, check_type
 from minitransformer.layers.encoder import Encoder
 from minitransformer.layers.multi_head import MultiHead
 
@@ -19,6 +20,7 @@ AWAY, ALIKE = 1.5, 2.0  # the sizes of the weights: the larger they are, the sur
 
 def with_starting_heads(encoder: Encoder, h: int, rng: np.random.Generator) -> Encoder:
     """The encoder with other queries and keys; values and the rest stay random."""
+    check_integer("h", h, least=1)
     layers = []
     for number, layer in enumerate(encoder.layers):
         offsets = LAYERS[min(number, len(LAYERS) - 1)]
@@ -29,7 +31,12 @@ def with_starting_heads(encoder: Encoder, h: int, rng: np.random.Generator) -> E
 
 def starting_heads(weights: MultiHead, heads: list[int], rng: np.random.Generator) -> MultiHead:
     """heads: for each head the offset that it looks at, or SAME."""
+    check_generator(rng)
     d_model, width = weights.query.W.shape
+    check_type("heads", heads, list)
+    check_heads(len(heads), "weights.query.W", width, name="heads")
+    for offset in heads:
+        check_integer("heads", offset, least=-d_model)
     d_k = width // len(heads)
     pairs = [same_word(d_model, d_k, rng) if head == SAME else places_away(d_model, d_k, head) for head in heads]
     W_Q, W_K = (np.concatenate(matrices, axis=1).astype(weights.query.W.dtype) for matrices in zip(*pairs, strict=True))

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_width
+from minitransformer.arguments import check_rank, check_shape, check_width
 from minitransformer.layers.embedding import Embedding
 
 Array = np.ndarray
@@ -20,6 +20,7 @@ def tied_output(y: Array, weights: Embedding) -> tuple[Array, TiedOutputCache]:
 
     y: (..., d) -> logits: (..., V)
     """
+    check_rank("weights.E", weights.E, 2)
     V, d = weights.E.shape
     check_width("y", y, d)
     rows = y.reshape(-1, d)
@@ -34,6 +35,7 @@ def tied_output_backward(dlogits: Array, cache: TiedOutputCache) -> tuple[Array,
     """
     y, weights = cache
     V, d = weights.E.shape
+    check_shape("dlogits", dlogits, (*y.shape[:-1], V))
     dscores = dlogits.reshape(-1, V)
     drows = dscores @ weights.E  # (N, d)
     dE = dscores.T @ y.reshape(-1, d)  # (V, d)

@@ -24,6 +24,7 @@ class Bad(NamedTuple):
     what: str  # is wrong with it, shown where it is not refused
     value: Any
     names: tuple[str, ...] = ()  # of a part, such as `weights.b`, that the message may name instead
+    told: bool = True  # False: what Python or NumPy say is enough, and the argument need not be named
 
 
 class Argument(NamedTuple):
@@ -32,7 +33,6 @@ class Argument(NamedTuple):
     equal: tuple[Any, ...] = ()  # the same in other types: with them the result is the same, to its dtype
     names: tuple[str, ...] = ()  # under which a function below, to which it is passed on, may refuse it
     because: str = ""  # why nothing is refused, where that is so
-    told: bool = True  # False: NumPy refuses it in its own words where they are words at all
 
 
 class Row(NamedTuple):
@@ -174,7 +174,12 @@ def shaped(good: Array) -> Argument:
 
 def gradient(good: Array) -> Argument:
     """Of the shape of what the forward returned. Where NumPy would refuse another one by itself, it does."""
-    return Argument(good, other_shapes(good), told=False)
+    return Argument(good, tuple(bad._replace(told=False) for bad in other_shapes(good)))
+
+
+def gradient_of_any_batch(good: Array) -> Argument:
+    """Where the cache does not know how many sequences there were: of (B, L, d), only L and d."""
+    return Argument(good, tuple(bad._replace(told=False) for bad in other_lengths(good, (-2, -1))))
 
 
 def ids(good: Array, size: int | None = None, ndim: int = 0, same_shape: bool = False) -> Argument:
@@ -225,10 +230,10 @@ def dtype(good: Any = np.float32) -> Argument:
 def fields(kind: type, **arguments: Argument) -> Argument:
     """A NamedTuple whose fields are given by the caller."""
     good = kind(**{name: argument.good for name, argument in arguments.items()})
-    bad = [Bad("None", None), Bad("text", "x")]
+    bad = [Bad("None", None, told=False), Bad("text", "x", told=False)]
     for name, argument in arguments.items():
         names = (name, *argument.names)
-        bad += [Bad(f"{name}: {b.what}", good._replace(**{name: b.value}), names) for b in argument.bad]
+        bad += [Bad(f"{name}: {b.what}", good._replace(**{name: b.value}), names, b.told) for b in argument.bad]
     return Argument(good, tuple(bad), tuple(good._replace(**{n: e}) for n, a in arguments.items() for e in a.equal))
 
 
@@ -246,22 +251,33 @@ def config(h: int = 2, **changes: Any) -> Argument:
     return passed_on(made, "config")
 
 
+def without(argument: Argument, field: str) -> Argument:
+    """A function that does not read this field of its configuration."""
+    return argument._replace(bad=tuple(bad for bad in argument.bad if not bad.what.startswith(f"{field}:")))
+
+
 def weights(good: Any, *but: str, name: str = "weights", other: tuple[str, ...] = ()) -> Argument:
     """The leaves of a tree of arrays, each spoiled alone; `but`: those that may have another number of columns.
 
     other: arguments that a message may name instead, for what does not fit is as wrong here as there.
     """
     paths = [path for path, _ in named_leaves(good)]
-    bad = [Bad("None", None), Bad("text", "x"), Bad("an array", np.ones(3, np.float32))]
+    bad = [Bad("None", None, told=False), Bad("text", "x", told=False), Bad("an array", drawn(3), told=False)]
     for number, path in enumerate(paths):
         leaf = leaves(good)[number]
-        wrong = [Bad("text", "x"), Bad("a list", leaf.tolist()), Bad("integers", leaf.astype(np.int64))]
+        wrong = [
+            Bad("text", "x", told=False),
+            Bad("a list", leaf.tolist(), told=False),
+            Bad("integers", leaf.astype(np.int64)),
+        ]
         wrong += [Bad("float16", leaf.astype(np.float16)), Bad("objects", leaf.astype(object))]
         wrong += [] if path.rpartition(".")[2] in but else other_lengths(leaf, (-1,))
-        wrong += [Bad("an axis more", leaf[None]), Bad("a number alone", np.float32(1).reshape(()))]
+        wrong += [Bad("an axis more", leaf[None]), Bad("a number alone", np.float32(1), told=False)]
         for b in wrong:
-            bad.append(Bad(f"{path}: {b.what}", with_leaf(good, number, b.value)))
-    return Argument(good, tuple(bad), names=(f"{name}.", *(path.rpartition(".")[2] for path in paths), *other))
+            bad.append(Bad(f"{path}: {b.what}", with_leaf(good, number, b.value), told=b.told))
+    return Argument(
+        good, tuple(bad), names=(f"{name}.", "weights.", *(path.rpartition(".")[2] for path in paths), *other)
+    )
 
 
 def with_leaf(tree: Any, number: int, value: Any) -> Any:
