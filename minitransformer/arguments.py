@@ -154,6 +154,8 @@ def check_tokens(name: str, ids: Array, V: int) -> None:
 
 def check_positions(name: str, x: Array, axis: int = -2) -> None:
     """`x`, floating-point or ids, must have at least one position; `axis` says where positions are."""
+    if not isinstance(x, np.ndarray):
+        raise TypeError(f"{name}: got {type(x).__name__}, expected a NumPy array")
     if x.ndim >= -axis and x.shape[axis] == 0:
         raise ValueError(f"{name}: got shape {x.shape}, expected at least one position")
 

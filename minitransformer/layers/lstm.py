@@ -150,8 +150,13 @@ def lstm_backward(dh: Array, cache: LSTMCache, dlast: State | None = None) -> tu
 
 def check_reads(reads: Array | None, x: Array) -> None:
     """`reads` must be boolean, one for each position of x (..., L, d_in)."""
-    if reads is not None and (reads.dtype != np.bool_ or reads.shape != x.shape[:-1]):
-        raise ValueError(f"reads: got {reads.dtype} {reads.shape}, expected bool {x.shape[:-1]}, one a position of x")
+    if reads is None:
+        return
+    if not isinstance(reads, np.ndarray) or reads.dtype != np.bool_:
+        given = f"dtype {reads.dtype}" if isinstance(reads, np.ndarray) else type(reads).__name__
+        raise TypeError(f"reads: got {given}, expected a boolean array, True where there is no padding")
+    if reads.shape != x.shape[:-1]:
+        raise ValueError(f"reads: got shape {reads.shape}, expected {x.shape[:-1]}, one for each position of x")
 
 
 def where_read(reads_t: Array, new: tuple[Array, ...], old: tuple[Array, ...]) -> tuple[Array, ...]:

@@ -5,7 +5,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_bias, check_floats, check_heads, check_mask, check_positions, check_start
+from minitransformer.arguments import (
+    check_bias,
+    check_floats,
+    check_heads,
+    check_integer,
+    check_mask,
+    check_positions,
+    check_start,
+)
 from minitransformer.equations.attention import AttentionCache
 from minitransformer.equations.blockwise_attention import (
     BlockwiseCache,
@@ -67,8 +75,8 @@ def multi_head(
     heads alike; with one axis more than x_q they broadcast against (..., h, L_q, L_k), head by head. A key that no
     query may attend to has no influence, nor has a query that may attend to nothing.
     """
-    mask_heads = over_heads(mask, x_q.ndim)
-    bias_heads = over_heads(bias, x_q.ndim)
+    mask_heads = over_heads(mask, np.ndim(x_q))
+    bias_heads = over_heads(bias, np.ndim(x_q))
     x_q_seen, x_k_seen, x_v_seen = in_sight(x_q, x_k, x_v, h, mask_heads, bias_heads)
     Q, query_cache = linear(x_q_seen, weights.query)  # (..., L_q, h*d_k): all heads' projections at once
     K, key_cache = linear(x_k_seen, weights.key)  # (..., L_k, h*d_k)
@@ -111,7 +119,13 @@ def in_sight(
     """
     check_floats("x_q", x_q, ndim=2)
     check_floats("x_k", x_k, ndim=2)
+    check_floats("x_v", x_v, ndim=2)
     check_positions("x_k", x_k)
+    if x_k.shape[:-2] != x_q.shape[:-2]:
+        raise ValueError(f"x_k: got shape {x_k.shape}, expected the batch axes of x_q, {x_q.shape[:-2]}")
+    if x_v.shape[:-1] != x_k.shape[:-1]:
+        raise ValueError(f"x_v: got shape {x_v.shape}, expected {x_k.shape[:-1]} before the last axis, as x_k has them")
+    check_integer("h", h, least=1)
     if mask is None and bias is None:
         return x_q, x_k, x_v
     scores_shape = (*x_q.shape[:-2], h, x_q.shape[-2], x_k.shape[-2])

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_lengths, check_tokens
+from minitransformer.arguments import check_lengths, check_tokens, check_truth
 from minitransformer.equations.masks import padding_mask
 from minitransformer.layers.bert_embedding import (
     BertEmbedding,
@@ -49,6 +49,7 @@ def init_bert(
 
     final_norm: after the last layer, as a pre-norm stack needs it; looking: with the heads of `starting_heads`.
     """
+    check_truth("looking", looking)
     embedding = init_bert_embedding(V, context, d_model, rng, dtype)
     layers = init_encoder(n_layers, d_model, h, d_ff, rng, dtype, final_norm)
     return Bert(embedding, with_starting_heads(layers, h, rng) if looking else layers)

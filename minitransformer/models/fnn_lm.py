@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_ids, check_integer
+from minitransformer.arguments import check_ids, check_integer, check_rank
 from minitransformer.equations.activations import tanh, tanh_backward
 from minitransformer.layers.embedding import (
     Embedding,
@@ -50,6 +50,7 @@ def fnn_lm(histories: Array, weights: FnnLM) -> tuple[Array, FnnLMCache]:
     histories: (..., n - 1) integers in [0, V) -> logits: (..., V). Where an n-gram model knows only the histories that
     it has counted, this one knows words by their vectors: what it learns of one history holds for similar ones.
     """
+    check_rank("weights.embedding.E", weights.embedding.E, 2)
     V, d = weights.embedding.E.shape
     check_ids("histories", histories, V, ndim=1)
     n_words = len(weights.hidden.W) // d

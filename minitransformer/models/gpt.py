@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_tokens
+from minitransformer.arguments import check_tokens, check_truth
 from minitransformer.equations.dropout import dropout, dropout_backward
 from minitransformer.equations.masks import causal_mask
 from minitransformer.equations.positional_encoding import add_positions, add_positions_backward
@@ -69,6 +69,7 @@ def init_gpt(
     tied: E scores the words too, and is drawn small enough for that (standard deviation 1/sqrt(d_model), so that the
     first logits are of order 1). final_norm: after the last layer, where pre-norm layers need one.
     """
+    check_truth("tied", tied)
     E = init_embedding(V, d_model, rng, dtype).E
     layers = init_encoder(n_layers, d_model, h, d_ff, rng, dtype, final_norm)
     return GPT(

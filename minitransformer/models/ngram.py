@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_ids, check_integer, check_positive
+from minitransformer.arguments import check_choice, check_ids, check_integer, check_positive, check_row
 
 Array = np.ndarray
 
@@ -45,13 +45,11 @@ def count_ngrams(ids: Array, V: int, n: int, smoothing: str = "Kneser-Ney", k: f
     """
     check_integer("V", V, least=1)
     check_integer("n", n, least=1)
-    check_ids("ids", ids, V, ndim=1)
-    check_positive("k", k)
+    check_row("ids", ids, V)
+    check_smoothing(smoothing, k)
     V, n = int(V), int(n)  # a power of NumPy's integers would overflow, and be small again
     if V**n > MOST_CODES:
         raise ValueError(f"n: got {n}, too large for {V} words: V^n must stay below 2^63")
-    if smoothing not in SMOOTHINGS:
-        raise ValueError(f"smoothing: got {smoothing!r}, expected one of {', '.join(map(repr, SMOOTHINGS))}")
     if len(ids) < n:
         raise ValueError(f"ids: got {len(ids)} of them, expected {n} or more, so that there is an n-gram")
     highest = order_counts(*count_runs(ids, V, n), V)
@@ -75,6 +73,10 @@ def ngram_arrays(model: NGram) -> dict[str, Array]:
 
 def ngram_from(arrays: dict[str, Array], n: int, V: int, smoothing: str, k: float) -> NGram:
     """The model again. Raises KeyError for an order that is missing, ValueError for what is no n-gram of V words."""
+    check_integer("V", V, least=1)
+    check_integer("n", n, least=1)
+    check_smoothing(smoothing, k)
+    V, n = int(V), int(n)
     orders = []
     for order in range(1, n + 1):
         grams, times = arrays[f"grams.{order}"], arrays[f"times.{order}"]
@@ -84,6 +86,11 @@ def ngram_from(arrays: dict[str, Array], n: int, V: int, smoothing: str, k: floa
             raise ValueError(f"grams: got {grams.shape} of order {order}, expected sorted ones, each with its count")
         orders.append(order_counts(grams, times, V))
     return NGram(n, V, tuple(orders), smoothing, k, tuple(map(discount, orders)))
+
+
+def check_smoothing(smoothing: str, k: float) -> None:
+    check_choice("smoothing", smoothing, SMOOTHINGS)
+    check_positive("k", k)
 
 
 def count_runs(ids: Array, V: int, n: int) -> tuple[Array, Array]:
@@ -183,12 +190,13 @@ def kneser_ney(model: NGram, histories: Array, words: Array) -> Array:
 
 def ngram_distribution(model: NGram, histories: Array) -> Array:
     """The probabilities of every word after each history.  histories: (..., n - 1) -> (..., V)"""
+    check_ids("histories", histories, model.V, ndim=1)
     return ngram_probability(model, histories[..., None, :], np.arange(model.V))
 
 
 def ngram_costs(ids: Array, model: NGram) -> Array:
     """-log P(w_i | w_{i-n+1}, ..., w_{i-1}), in nats, of each word that has a whole history.  (L,) -> (L - n + 1,)"""
-    check_ids("ids", ids, model.V, ndim=1)
+    check_row("ids", ids, model.V)
     if len(ids) < model.n:
         raise ValueError(f"ids: got {len(ids)} of them, expected {model.n} or more, so that there is an n-gram")
     runs = windows(ids, model.n)

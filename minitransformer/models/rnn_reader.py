@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_lengths, check_tokens
+from minitransformer.arguments import check_lengths, check_shape, check_tokens
 from minitransformer.equations.attention import AttendCache, attend, attend_backward
 from minitransformer.layers.bert_embedding import check_segments
 from minitransformer.layers.bidirectional import (
@@ -72,6 +72,7 @@ def rnn_reader(ids: Array, segments: Array, lengths: Array, weights: RnnReader) 
 
 def rnn_reader_backward(dscores: Array, cache: RnnReaderCache) -> RnnReader:
     """The forward, read from the bottom up. y is used three times: scored, averaged, and asked how much it counts."""
+    check_shape("dscores", dscores, (*cache.y.shape[:-2], 2, cache.y.shape[-2]))
     dU = dscores @ cache.y  # (..., 2, 2*d_h)
     dy_scored = dscores.mT @ cache.U  # (..., L, 2*d_h)
     du = dU.reshape(*dU.shape[:-2], 1, -1)  # (..., 1, 4*d_h)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_ids, check_lengths, check_tokens
+from minitransformer.arguments import check_ids, check_lengths, check_tokens, check_truth
 from minitransformer.equations.dropout import dropout, dropout_backward
 from minitransformer.equations.masks import causal_mask, padding_mask
 from minitransformer.equations.positional_encoding import add_positions, add_positions_backward
@@ -66,6 +66,7 @@ def init_transformer(
     tied: the target's table scores the words, too (Vaswani et al. 2017 share all three). final_norms: after the last
     layer of each stack, where pre-norm layers need one.
     """
+    check_truth("tied", tied)
 
     def table(V: int) -> Embedding:  # of order 1/sqrt(d_model), as `embed_words` expects
         E = init_embedding(V, d_model, rng, dtype).E

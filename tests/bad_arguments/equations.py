@@ -166,6 +166,7 @@ ROWS = (
         ids=ids(words, V, ndim=1, same_shape=True),
     ),
     row(chain_rule.perplexity, nats=NATS),
+    row(chain_rule.check_nats, nats=NATS),
     row(chain_rule.bits, nats=NATS),
     row(chain_rule.bits_per_character, nats=NATS, n_words=integer(3, 0), n_characters=integer(17)),
     *(

@@ -64,6 +64,11 @@ def passed_on(argument: Argument, *names: str) -> Argument:
     return argument._replace(names=(*argument.names, *names))
 
 
+def also(argument: Argument, what: str, value: Any) -> Argument:
+    """Wrong for this function alone."""
+    return argument._replace(bad=(*argument.bad, Bad(what, value)))
+
+
 def optional(argument: Argument) -> Argument:
     """None is right, too."""
     return argument._replace(bad=tuple(bad for bad in argument.bad if bad.value is not None))

@@ -19,6 +19,7 @@ from bad_arguments.kinds import (
     internal,
     mask,
     optional,
+    other_shapes,
     passed_on,
     positive,
     rate,
@@ -104,6 +105,13 @@ def heads(good=h):
     return wrong._replace(bad=(*wrong.bad, Bad("does not divide", 3)))
 
 
+def of_one_batch(argument):
+    """With as many sequences as another argument."""
+    good = argument.good
+    more = [Bad("one alone of the batch", good[:1]), Bad("without the batch", good[0]), Bad("a batch more", good[None])]
+    return argument._replace(bad=(*argument.bad, *more))
+
+
 def layer_start():
     """Of a layer with heads and a feed-forward network."""
     sizes = start(d_model=d, h=h, d_ff=d_ff)
@@ -111,7 +119,7 @@ def layer_start():
 
 
 def vectors(good=x, ndim=1, *names):
-    """(..., d)"""
+    """(..., d); attention knows them as queries, keys and values."""
     return passed_on(floats(good, ndim=ndim, features=True), *names)
 
 
@@ -139,6 +147,7 @@ def state(kind, **shapes):
     )
 
 
+reads = np.array([[False, True, True], [True, True, True]])
 STATE = state(lstm.State, h=drawn(B, d_h, seed=6), c=drawn(B, d_h, seed=7))
 SHAPE = Argument((2, 3), tuple(Bad(f"{wrong!r}", wrong, told=False) for wrong in ((2.0,), (-1,), "ab", None)))
 POST, PRE = config().good, config(norm_first=True).good
@@ -180,6 +189,7 @@ ROWS = (
         dx=gradient(x),
         cache=cache(bert_embedding.bert_embedding(token_ids, segments, BERT_EMBEDDING, 0.01, 0.3, generator)[1]),
     ),
+    internal(bert_embedding.check_segments, segments=segments, ids=token_ids),
     row(bidirectional.init_bidirectional, **start(d_in=d, d_h=d_h)),
     row(
         bidirectional.bidirectional,
@@ -198,13 +208,13 @@ ROWS = (
     ),
     row(
         decoder.decoder,
-        x=vectors(x, 2, "K", "X", "memory"),
-        memory=vectors(memory, 2, "K", "X"),
+        x=vectors(x, 2, "K", "X", "x_q", "x_k", "memory"),
+        memory=of_one_batch(vectors(memory, 2, "x_k")),
         weights=weights(DECODER, other=("x", "X", "K", "V", "f", "memory", "h")),
         config=config(),
         **MASKS,
         rng=rng(required=False),
-        norm_eps=passed_on(positive(0.01), "eps"),
+        norm_eps=optional(passed_on(positive(0.01), "eps")),
     ),
     row(
         decoder.decoder_backward,
@@ -215,8 +225,8 @@ ROWS = (
     *(
         row(
             function,
-            x=vectors(x, 2, "K", "X"),
-            memory=vectors(memory, 2, "K", "X"),
+            x=vectors(x, 2, "K", "X", "x_q", "x_k"),
+            memory=of_one_batch(vectors(memory, 2, "x_k")),
             weights=weights(DECODER_LAYER, other=("x", "X", "K", "V", "f", "memory", "h")),
             config=configuration,
             **MASKS,
@@ -246,19 +256,19 @@ ROWS = (
     ),
     row(
         encoder.encoder,
-        x=vectors(x, 2, "X"),
+        x=vectors(x, 2, "X", "x_q"),
         weights=weights(ENCODER, other=("x", "X", "K", "V", "f", "h")),
         config=config(),
         **MASKED,
         rng=rng(required=False),
-        norm_eps=passed_on(positive(0.01), "eps"),
+        norm_eps=optional(passed_on(positive(0.01), "eps")),
     ),
     row(encoder.encoder_backward, dy=gradient(x), cache=cache(encoder.encoder(x, ENCODER, POST, rng=generator)[1])),
     row(encoder_layer.init_encoder_layer, **layer_start()),
     *(
         row(
             function,
-            x=vectors(x, 2, "X"),
+            x=vectors(x, 2, "X", "x_q"),
             weights=weights(ENCODER_LAYER, other=("x", "X", "K", "V", "f", "h")),
             config=configuration,
             **MASKED,
@@ -306,7 +316,17 @@ ROWS = (
         x=vectors(x, 2, "start.h"),
         start=STATE,
         weights=weights(LSTM, other=("x", "start.h", "start.c")),
+        reads=Argument(
+            reads,
+            (
+                *(Bad(f"dtype {dtype}", reads.astype(dtype)) for dtype in ("int64", "float32", "object")),
+                Bad("a list", reads.tolist()),
+                *other_shapes(reads),
+            ),
+        ),
     ),
+    internal(lstm.check_reads, reads=reads, x=x),
+    internal(lstm.where_read, reads_t=reads[:, 0], new=(y[:, 0],), old=(x[:, 0],)),
     row(
         lstm.lstm_backward,
         dh=gradient(drawn(B, L, d_h)),
@@ -332,8 +352,8 @@ ROWS = (
     row(
         multi_head.multi_head,
         x_q=vectors(x, 2, "x", "X", "K"),
-        x_k=vectors(memory, 2, "x", "X", "K", "V"),
-        x_v=vectors(memory, 2, "x", "X", "V"),
+        x_k=of_one_batch(vectors(memory, 2, "x", "x_v")),
+        x_v=of_one_batch(vectors(memory, 2, "x")),
         weights=weights(MULTI_HEAD, other=("x", "X", "K", "V", "h")),
         h=heads(),
         mask=optional(mask(of_memory)),
@@ -345,6 +365,7 @@ ROWS = (
         dy=gradient(x),
         cache=cache(multi_head.multi_head(x, memory, memory, MULTI_HEAD, h, rate=0.3, rng=generator)[1]),
     ),
+    internal(multi_head.in_sight, x_q=x, x_k=memory, x_v=memory, h=h, mask=None, bias=None),
     internal(multi_head.over_heads, mask=of_memory, x_ndim=3),
     row(pooler.pooler, y=vectors(x, 2), weights=weights(POOLER, other=("x", "y"))),
     row(pooler.pooler_backward, dp=gradient(drawn(B, d)), cache=cache(pooler.pooler(x, POOLER)[1])),

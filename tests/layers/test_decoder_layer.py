@@ -465,7 +465,7 @@ def test_bad_input_is_refused(form):
         forward(x, None, weights, Config(3))
     with refuses(TypeError, "memory: got dtype int64, expected floating-point numbers such as float32"):
         forward(x, memory.astype(np.int64), weights, Config(3))
-    with refuses(ValueError, "K: got shape (1, 3, 5, 2), expected the batch axes of Q, (2, 3), before the last two"):
+    with refuses(ValueError, "x_k: got shape (1, 5, 6), expected the batch axes of x_q, (2,)"):
         forward(x, memory[:1], weights, Config(3))
     with refuses(ValueError, "h: got 4 heads, expected a number that divides the 6 features of X"):
         forward(x, memory, weights, Config(4))

@@ -256,9 +256,9 @@ def test_bad_input_is_refused():
         multi_head(x, x, x, weights, 4)
     with refuses(ValueError, "x: got shape (2, 5, 4), expected 6 features on the last axis"):
         multi_head(x[..., :4], x, x, weights, 3)
-    with refuses(ValueError, "K: got shape (1, 3, 5, 2), expected the batch axes of Q, (2, 3), before the last two"):
+    with refuses(ValueError, "x_k: got shape (1, 5, 6), expected the batch axes of x_q, (2,)"):
         multi_head(x, x[:1], x[:1], weights, 3)
-    message = "V: got shape (2, 3, 4, 2), expected (2, 3, 5) before the last axis, one value for each key"
+    message = "x_v: got shape (2, 4, 6), expected (2, 5) before the last axis, as x_k has them"
     with refuses(ValueError, message):
         multi_head(x, x, x[:, 1:], weights, 3)
 
