@@ -59,10 +59,15 @@ def check_same_shape(name: str, x: Array, other_name: str, other: Array) -> None
         raise ValueError(f"{name}: got shape {x.shape}, expected {other.shape}, the shape of {other_name}")
 
 
-def check_finite_reals(name: str, x: Array) -> None:
-    """`x`, weights from elsewhere, must be real and hold no NaN and no infinity: one would make NaN of every result."""
+def check_reals(name: str, x: Array) -> None:
+    """`x`, floating-point, must not be complex: NumPy orders complex numbers too, by their real part first."""
     if x.dtype.kind != "f":
         raise TypeError(f"{name}: got dtype {x.dtype}, expected real numbers such as float32")
+
+
+def check_finite_reals(name: str, x: Array) -> None:
+    """`x`, weights from elsewhere, must be real and hold no NaN and no infinity: one would make NaN of every result."""
+    check_reals(name, x)
     if not np.isfinite(x).all():
         raise ValueError(f"{name}: got {np.count_nonzero(~np.isfinite(x))} numbers that are not finite, expected none")
 

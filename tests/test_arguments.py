@@ -21,6 +21,7 @@ ACCEPTED = [
     (check.check_shape, ("x", np.array(1.0), ())),
     (check.check_same_shape, ("x", x, "y", x)),
     (check.check_finite_reals, ("x", x)),
+    (check.check_reals, ("x", x * np.nan)),
     (check.check_scores, (x,)),
     (check.check_keys, (np.ones((5, 3)), 3, x)),
     (check.check_values, (np.ones((3, 7)), x)),
@@ -75,6 +76,12 @@ REFUSED = [
         ("f", x, "x", x.T),
         ValueError,
         "f: got shape (2, 3), expected (3, 2), the shape of x",
+    ),
+    (
+        check.check_reals,
+        ("x", x.astype(complex)),
+        TypeError,
+        "x: got dtype complex128, expected real numbers such as float32",
     ),
     (
         check.check_finite_reals,

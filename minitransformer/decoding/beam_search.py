@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import HALF, check_floats, check_integer, check_not_negative, check_row
+from minitransformer.arguments import HALF, check_floats, check_integer, check_not_negative, check_reals, check_row
 
 Array = np.ndarray
 
@@ -164,8 +164,7 @@ def check_log_p(log_p: Array, N: int, end: int) -> None:
     check_floats("log-probabilities", log_p, ndim=2, smallest=HALF)  # they are added up in float64
     if log_p.ndim != 2:
         raise ValueError(f"log-probabilities: got shape {log_p.shape}, expected 2 axes")
-    if log_p.dtype.kind == "c":
-        raise TypeError(f"log-probabilities: got dtype {log_p.dtype}, expected real numbers")
+    check_reals("log-probabilities", log_p)
     if len(log_p) != N:
         raise ValueError(f"log-probabilities: got shape {log_p.shape}, expected {N} rows, one for each word read")
     check_integer("end", end, least=0)

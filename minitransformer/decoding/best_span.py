@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_integer, check_shape
+from minitransformer.arguments import check_integer, check_reals, check_shape
 
 Array = np.ndarray
 
@@ -24,7 +24,6 @@ def best_span(scores: Array, allowed: Array, longest: int) -> BestSpan | None:
     are no finite numbers; what the others hold has no influence.
     """
     check_integer("longest", longest, least=1)
-    check_shape("scores", scores, (2, len(allowed)))
     check_allowed(allowed, scores)
     if not allowed.any():
         return None
@@ -38,9 +37,14 @@ def best_span(scores: Array, allowed: Array, longest: int) -> BestSpan | None:
 
 
 def check_allowed(allowed: Array, scores: Array) -> None:
-    """`allowed` must be boolean, and all scores that are looked at finite."""
-    if allowed.dtype != np.bool_:
-        raise TypeError(f"allowed: got dtype {allowed.dtype}, expected a boolean array")
+    """`allowed` must be boolean, and all scores that are looked at finite and real."""
+    if not isinstance(allowed, np.ndarray) or allowed.dtype != np.bool_:
+        given = f"dtype {allowed.dtype}" if isinstance(allowed, np.ndarray) else type(allowed).__name__
+        raise TypeError(f"allowed: got {given}, expected a boolean array")
+    if allowed.ndim != 1:
+        raise ValueError(f"allowed: got shape {allowed.shape}, expected one axis")
+    check_shape("scores", scores, (2, len(allowed)))
+    check_reals("scores", scores)
     looked_at = np.append(scores[:, allowed], scores[:, :1], axis=1)
     wrong = looked_at[~np.isfinite(looked_at)]
     if len(wrong):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minitransformer.arguments import check_ids, check_integer, check_tokens
-from minitransformer.decoding.key_value_cache import KeysValues, cached_attention
+from minitransformer.decoding.key_value_cache import KeysValues, cached_attention, check_batch
 from minitransformer.equations.attention import attention
 from minitransformer.equations.heads import merge_heads, split_heads
 from minitransformer.equations.positional_encoding import positional_encoding
@@ -44,6 +44,8 @@ def start_writing(
 ) -> Writing:
     """Read N sources, (N, L_s) integers of which the first `lengths` are no padding; nothing is written yet."""
     check_tokens("source", source, len(weights.source.E))
+    if source.ndim != 2:
+        raise ValueError(f"source: got shape {source.shape}, expected 2 axes, sources and positions")
     check_integer("longest", longest, least=1)
     mask = source_mask(source, lengths)  # (N, 1, L_s)
     x, _ = embed_words(source, weights.source)
@@ -69,6 +71,7 @@ def write_on(
     """
     table = target_table(weights)
     check_ids("words", words, len(table.E), ndim=1)
+    check_batch("words", words.shape, tuple(layer.memory for layer in writing.layers))
     n, d_model = writing.n, table.E.shape[-1]
     longest = writing.layers[0].written.K.shape[-2]
     if n >= longest:
@@ -87,6 +90,7 @@ def write_on(
 
 def reorder(writing: Writing, places: Array) -> Writing:
     """The writing whose sequence i goes on from the old sequence places[i]: what a beam search keeps of it."""
+    check_ids("places", places, len(writing.layers[0].memory.K), ndim=1)
     mask, layers = tree_map(lambda array: array[places], (writing.mask, writing.layers))
     return Writing(writing.n, mask, layers)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_tokens
+from minitransformer.arguments import check_heads, check_integer, check_tokens
 from minitransformer.equations.attention import attention
 from minitransformer.equations.heads import merge_heads, split_heads
 from minitransformer.equations.masks import causal_mask
@@ -42,6 +42,8 @@ class Reading(NamedTuple):
 
 def start_reading(batch: tuple[int, ...], context: int, weights: GPT, config: Config) -> Reading:
     """Nothing has been read. Learned positions limit the context to as many as there are."""
+    check_integer("context", context, least=1)
+    check_heads(config.h, "the layers", weights.embedding.E.shape[-1])
     d_model = weights.embedding.E.shape[-1]
     dtype = weights.embedding.E.dtype
     if weights.positions is None:
@@ -65,6 +67,7 @@ def read_on(ids: Array, reading: Reading, weights: GPT, config: Config) -> tuple
     given must not be used again, since its room is now theirs.
     """
     check_tokens("ids", ids, len(weights.embedding.E))
+    check_batch("ids", ids.shape[:-1], reading.layers)
     n, L = reading.n, ids.shape[-1]
     if n + L > len(reading.positions):
         raise ValueError(f"ids: got {L} more after {n}, expected {len(reading.positions)} in all, the context, at most")
@@ -76,6 +79,13 @@ def read_on(ids: Array, reading: Reading, weights: GPT, config: Config) -> tuple
     y = x if weights.layers.norm is None else layer_norm(x, weights.layers.norm, config.eps)[0]
     logits, _ = tied_output(y, weights.embedding) if weights.output is None else linear(y, weights.output)
     return logits, reading._replace(n=n + L)
+
+
+def check_batch(name: str, batch: tuple[int, ...], layers: tuple[KeysValues, ...]) -> None:
+    """As many sequences as there is room for: NumPy would spread a single one over the room of all."""
+    expected = layers[0].K.shape[:-3] if layers else batch
+    if batch != expected:
+        raise ValueError(f"{name}: got the batch axes {batch}, expected {expected}, those of what was read before")
 
 
 def cached_layer(

@@ -5,7 +5,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_ids, check_integer, check_rank, check_rng
+from minitransformer.arguments import (
+    check_generator,
+    check_integer,
+    check_not_negative,
+    check_number,
+    check_rank,
+    check_reals,
+    check_rng,
+    check_row,
+    check_type,
+)
 from minitransformer.equations.softmax import softmax
 
 Array = np.ndarray
@@ -29,11 +39,9 @@ def write(read: Read, prompt: Array, rng: np.random.Generator, choice: Choice = 
 
     read(ids, state) reads on from `state`, None at the start; prompt: (n,) ids, n >= 1.
     """
-    check_ids("prompt", prompt, size=None)
+    check_row("prompt", prompt)
     check_choice(choice)
     check_rng(rng)
-    if prompt.ndim != 1 or len(prompt) == 0:
-        raise ValueError(f"prompt: got shape {prompt.shape}, expected one axis with at least one id")
     logits, state = read(prompt, None)
     while True:
         word = choose(logits, choice, rng)
@@ -47,6 +55,7 @@ def choose(logits: Array, choice: Choice, rng: np.random.Generator) -> int:
     if choice.temperature == 0:
         check_logits(logits)
         return int(logits.argmax())
+    check_generator(rng)
     probabilities = distribution(logits, choice)
     return int(rng.choice(len(probabilities), p=probabilities))
 
@@ -86,16 +95,18 @@ def n_enough(p: Array, top_p: float) -> int:
 def check_logits(logits: Array) -> None:
     """One row of scores of which the highest is a number."""
     check_rank("logits", logits, ndim=1)
+    check_reals("logits", logits)
     if len(logits) == 0 or not np.isfinite(logits.max()):  # the maximum is NaN if one of them is
         highest = logits.max() if len(logits) else "none"
         raise ValueError(f"logits: got {highest} as the highest of {len(logits)}, expected a finite number")
 
 
 def check_choice(choice: Choice) -> None:
+    check_type("choice", choice, Choice)
     temperature, top_k, top_p = choice
-    if not 0 <= temperature < np.inf:
-        raise ValueError(f"temperature: got {temperature}, expected a finite number, 0 or more")
+    check_not_negative("temperature", temperature)
     if top_k is not None:
         check_integer("top_k", top_k, least=1)
+    check_number("top_p", top_p)
     if not 0 < top_p <= 1:
         raise ValueError(f"top_p: got {top_p}, expected a probability above 0")

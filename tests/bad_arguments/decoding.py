@@ -4,17 +4,30 @@ import numpy as np
 from bad_arguments.kinds import (
     ANYTHING,
     CALLABLE,
+    INFINITY,
     Argument,
     Bad,
+    also,
+    config,
+    drawn,
+    fields,
+    floats,
     given,
     ids,
     integer,
     internal,
     not_negative,
+    number,
+    optional,
+    other_shapes,
+    passed_on,
+    rng,
     row,
+    shaped,
 )
+from bad_arguments.models import GPT, TRANSFORMER, B, d, lengths, token_ids
 
-from minitransformer.decoding import beam_search
+from minitransformer.decoding import beam_search, best_span, decoder_cache, key_value_cache, sampling
 
 V, END = 4, 3
 log_P = np.log(np.array([[0.1, 0.2, 0.3, 0.4], [0.25, 0.25, 0.4, 0.1]], np.float32))
@@ -49,7 +62,145 @@ searched = {
 }
 hypotheses = beam_search.Hypotheses(np.array([0, 1]), start[:, None], np.zeros(2))
 
+logits = drawn(V)
+scores, allowed = drawn(2, 5), np.array([False, True, False, True, True])
+CHOICE = passed_on(
+    fields(
+        sampling.Choice,
+        temperature=not_negative(0.5),
+        top_k=optional(integer(3)),
+        top_p=number(0.9, 0.0, -0.5, 1.01, INFINITY),
+    ),
+    "choice",
+)
+prompt = np.array([1, 2])
+
+
+def read(words, state):
+    return logits, None
+
+
+def one_row_of_numbers():
+    """Of which the highest is finite."""
+    wrong = {
+        "NaN": np.where(logits == logits[0], np.nan, logits),
+        "infinity": np.where(logits == logits[0], np.inf, logits),
+        "all -infinity": np.full_like(logits, -np.inf),
+        "none": logits[:0],
+        "an axis more": logits[None],
+        "complex": logits.astype(complex),
+    }
+    argument = floats(logits, ndim=1)
+    return argument._replace(bad=(*argument.bad, *(Bad(what, value) for what, value in wrong.items())))
+
+
+CONFIG = config(rate=0.0)
+gpt = GPT._replace(positions=None)
+reading = key_value_cache.start_reading((B,), 5, gpt, CONFIG.good)
+writing = decoder_cache.start_writing(token_ids, TRANSFORMER, CONFIG.good, 4, lengths)
+vectors = drawn(B, 1, d)
+CHECKED = "weights and configuration of a model, which `gpt` and `transformer` check"
+
 ROWS = (
+    row(
+        best_span.best_span,
+        scores=also(also(shaped(scores), "NaN", scores * np.nan), "complex", scores.astype(complex)),
+        allowed=Argument(
+            allowed,
+            (
+                *(Bad(f"dtype {dtype}", allowed.astype(dtype)) for dtype in ("int64", "float32", "object")),
+                Bad("a list", allowed.tolist()),
+                *other_shapes(allowed),
+            ),
+            names=("scores",),
+        ),
+        longest=integer(2),
+    ),
+    internal(best_span.check_allowed, allowed=allowed, scores=scores),
+    row(sampling.write, read=given(read, CALLABLE), prompt=one_row(prompt), rng=rng(required=False), choice=CHOICE),
+    row(sampling.choose, logits=one_row_of_numbers(), choice=CHOICE, rng=rng()),
+    row(sampling.distribution, logits=one_row_of_numbers(), choice=CHOICE),
+    row(sampling.check_choice, choice=CHOICE),
+    internal(sampling.n_enough, p=np.array([0.5, 0.3, 0.2]), top_p=0.6),
+    internal(sampling.check_logits, logits=logits),
+    row(
+        key_value_cache.start_reading,
+        batch=Argument((B,), tuple(Bad(f"{wrong!r}", wrong, told=False) for wrong in ((2.0,), (-1,), None, "ab"))),
+        context=integer(5),
+        weights=given(gpt, CHECKED),
+        config=Argument(
+            CONFIG.good, tuple(bad for bad in CONFIG.bad if bad.what.startswith("h:")), CONFIG.equal[:3], ("h",)
+        ),
+    ),
+    row(
+        key_value_cache.read_on,
+        ids=passed_on(ids(token_ids, 8, ndim=1, same_shape=False), "ids")._replace(
+            bad=(
+                *ids(token_ids, 8, ndim=1).bad,
+                Bad("one alone of the batch", token_ids[:1]),
+                Bad("without the batch", token_ids[0]),
+                Bad("a batch more", token_ids[None]),
+                Bad("too many", np.tile(token_ids, 2)),
+                Bad("none", token_ids[:, :0]),
+            )
+        ),
+        reading=given(reading, "what `start_reading` made"),
+        weights=given(gpt, CHECKED),
+        config=given(CONFIG.good, CHECKED),
+    ),
+    internal(key_value_cache.check_batch, name="ids", batch=(B,), layers=reading.layers),
+    internal(
+        key_value_cache.cached_layer,
+        x=vectors,
+        layer=gpt.layers.layers[0],
+        config=CONFIG.good,
+        keys_values=reading.layers[0],
+        n=0,
+        mask=None,
+    ),
+    internal(
+        key_value_cache.cached_attention,
+        x=vectors,
+        weights=gpt.layers.layers[0].self_attention,
+        h=2,
+        keys_values=reading.layers[0],
+        n=0,
+        mask=None,
+    ),
+    row(
+        decoder_cache.start_writing,
+        source=passed_on(
+            also(also(ids(token_ids, 8, ndim=2), "an axis more", token_ids[None]), "none", token_ids[:, :0]), "lengths"
+        ),
+        weights=given(TRANSFORMER, CHECKED),
+        config=given(CONFIG.good, CHECKED),
+        longest=integer(4),
+        lengths=optional(ids(lengths, 4, same_shape=True)),
+    ),
+    row(
+        decoder_cache.write_on,
+        words=ids(start, 9, ndim=1, same_shape=True),
+        writing=given(writing, "what `start_writing` made"),
+        weights=given(TRANSFORMER, CHECKED),
+        config=given(CONFIG.good, CHECKED),
+    ),
+    row(decoder_cache.reorder, writing=given(writing, "what `start_writing` made"), places=ids(start, B, ndim=1)),
+    internal(
+        decoder_cache.cached_decoder_layer,
+        x=vectors,
+        layer=TRANSFORMER.decoder.layers[0],
+        config=CONFIG.good,
+        keys_values=writing.layers[0],
+        writing=writing,
+    ),
+    internal(
+        decoder_cache.memory_attention,
+        x=vectors,
+        weights=TRANSFORMER.decoder.layers[0].cross_attention,
+        h=2,
+        memory=writing.layers[0].memory,
+        mask=None,
+    ),
     row(beam_search.greedy, **searched),
     row(beam_search.beam_search, **searched, width=integer(2), alpha=not_negative(0.6)),
     internal(beam_search.best_continuations, log_P=log_P, sequence=np.array([0, 1]), width=2),
