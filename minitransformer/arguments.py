@@ -219,7 +219,7 @@ def check_not_negative(name: str, value: float) -> None:
 
 def check_fraction(name: str, value: float) -> None:
     """`value` must lie in [0, 1], both ends included."""
-    check_number(name, value)
+    check_number(name, value, "a number in [0, 1]")
     if not 0.0 <= value <= 1.0:
         raise ValueError(f"{name}: got {value}, expected a number in [0, 1]")
 

@@ -62,7 +62,7 @@ def cross_entropy_backward(dloss: float, cache: CrossEntropyCache) -> Array:
     From loss = -sum q log p (q already holds the 1/n) the gradient of log p is -dloss q, and log_softmax_backward turns
     it into -dloss (q - p sum_w q_w), where sum_w q_w is 1/n where a target counts, and 0 where it does not.
     """
-    check_number("dloss", dloss)
+    check_number("dloss", dloss[()] if isinstance(dloss, np.ndarray) else dloss)
     dlog_p = -float(dloss) * cache.q
     return log_softmax_backward(dlog_p, cache.log_softmax)
 

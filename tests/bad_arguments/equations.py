@@ -64,6 +64,13 @@ def allowing_nan(argument):
 
 
 PAIR = tuple(Bad(f"{wrong!r}", wrong) for wrong in ("relu", None, 3, activations.relu))
+
+
+def of_numbers_too(argument):
+    """NumPy's numbers are right, too, and what cannot be divided is told by Python."""
+    return argument._replace(bad=tuple(bad._replace(told=bad.told and bad.what != "a list") for bad in argument.bad))
+
+
 NATS = allowing_nan(number(2.0, -1e-9, -1.0))  # infinity is what the impossible costs
 UNKNOWABLE = "it goes back as it came: nothing is known of its shape here"
 
@@ -218,9 +225,9 @@ ROWS = (
     row(dropout.dropout, x=floats(x), rate=rate(), rng=rng(required=False)),
     row(dropout.dropout_backward, dy=gradient(x), m=cache(dropout.dropout(x, 0.3, generator)[1])),
     internal(dropout.dropout_mask, shape=(2, 3), rate=0.3, rng=generator, dtype=np.dtype(np.float32)),
-    row(erf.erfc, z=floats(x)),
-    row(erf.normal_cdf, x=passed_on(floats(x), "z")),
-    row(erf.normal_density, x=floats(x)),
+    row(erf.erfc, z=of_numbers_too(floats(x))),
+    row(erf.normal_cdf, x=of_numbers_too(floats(x))),
+    row(erf.normal_density, x=of_numbers_too(floats(x))),
     row(heads.split_heads, X=floats(drawn(B, L_q, 4), ndim=2), h=integer(2)),
     row(heads.merge_heads, heads=floats(drawn(B, 2, L_q, d_k), ndim=3)),
     row(masks.causal_mask, L=integer(3, 0)),
