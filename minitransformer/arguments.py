@@ -249,12 +249,6 @@ def check_heads(h: int, width_name: str, width: int, name: str = "h") -> None:
         raise ValueError(f"{name}: got {h} heads, expected a number that divides the {width} features of {width_name}")
 
 
-def check_rng(rng: np.random.Generator | None) -> None:
-    """`rng` must be a NumPy Generator, or None for evaluation."""
-    if rng is not None and not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng: got {type(rng).__name__}, expected a numpy.random.Generator, or None for evaluation")
-
-
 def check_generator(rng: np.random.Generator) -> None:
     """`rng` must be a NumPy Generator: a seed alone would draw the same numbers at each call."""
     if not isinstance(rng, np.random.Generator):
@@ -278,3 +272,9 @@ def check_start(rng: np.random.Generator, dtype: DTypeLike, **sizes: int) -> Non
     check_dtype(dtype)
     for name, size in sizes.items():
         check_integer(name, size, least=1)
+
+
+def check_rng(rng: np.random.Generator | None) -> None:
+    """`rng` must be a NumPy Generator, or None for evaluation."""
+    if rng is not None and not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng: got {type(rng).__name__}, expected a numpy.random.Generator, or None for evaluation")
