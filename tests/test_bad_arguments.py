@@ -58,6 +58,8 @@ def name_of(row):
 
 def called(row, **changes):
     """The result with good arguments but for these. Each call has its own, since some are changed in place."""
+    if row.library:
+        pytest.importorskip(row.library)
     arguments = {name: argument.good for name, argument in row.arguments.items()} | changes
     result = row.function(**{name: tree_map(own, value) for name, value in arguments.items()})
     return list(itertools.islice(result, 4)) if inspect.isgenerator(result) else result
@@ -87,9 +89,10 @@ def assert_same(one, other, path, inside=False):
 
 
 def is_told(message, names):
-    """`name: got ...`, by one of these names; one that ends with a dot stands for all of its parts."""
+    """`name: got X, expected Y`, by one of these names; one that ends with a dot stands for all of its parts."""
     name, _, rest = message.partition(": ")
-    return rest.startswith("got ") and any(name == n or (n.endswith(".") and name.startswith(n)) for n in names)
+    says_what = rest.startswith("got ") or ", expected " in rest
+    return says_what and any(name == n or (n.endswith(".") and name.startswith(n)) for n in names)
 
 
 def with_tables(test):

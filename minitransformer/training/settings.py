@@ -1,9 +1,8 @@
 """Settings of a model: a NamedTuple of numbers and names, which a checkpoint can hold and a command line change."""
 
-import math
 from typing import Any
 
-from minitransformer.arguments import check_integer, check_positive, check_rate
+from minitransformer.arguments import check_fraction, check_integer, check_not_negative, check_positive, check_rate
 
 MOST = 1_000_000  # of a size
 
@@ -55,7 +54,6 @@ def check_settings(settings: Any) -> None:
         elif name in ("peak", "k"):
             check_positive(name, value)
         elif name in ("label_smoothing", "renamed"):
-            if not 0 <= value <= 1:
-                raise ValueError(f"{name}: got {value!r}, expected a number in [0, 1]")
-        elif not (isinstance(value, int | float) and 0 <= value < math.inf):
-            raise ValueError(f"{name}: got {value!r}, expected a finite number, 0 or more")
+            check_fraction(name, value)
+        else:
+            check_not_negative(name, value)

@@ -1,27 +1,47 @@
 """`data/`: texts, vocabularies, batches."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 from bad_arguments.kinds import (
     Argument,
     Bad,
+    given,
     ids,
     integer,
     internal,
+    one_of,
+    passed_on,
     rng,
     row,
+    text,
+    texts,
     truth,
+    with_library,
 )
 
 from minitransformer.data import (
     batches,
+    byte_pairs,
+    corpus,
+    docstrings,
     number_words,
+    text_file,
+    tokens,
+    vocabularies,
     vocabulary,
+    word_pieces,
 )
 
 word_ids = np.array([3, 1, 4, 1, 5, 2, 6, 0])
 rows = [np.array([1, 2, 3]), np.array([4])]
 words = vocabulary.word_vocabulary(["a b a c"], 4)
 characters = vocabulary.character_vocabulary(["abc"])
+pieces = word_pieces.word_piece_vocabulary(["abc ab", "ab"], 40)
+N_PAIRS = 257
+has_library = importlib.util.find_spec("tokenizers") is not None
+pairs = byte_pairs.byte_pair_vocabulary(["a b"], N_PAIRS) if has_library else byte_pairs.BytePairs("{}")
 
 MADE = "what its constructor made"
 
@@ -64,4 +84,37 @@ ROWS = (
     row(number_words.english_ordinal, day=integer(21, 1, 31)),
     row(number_words.english_year, year=integer(1999, 1000, 2999)),
     internal(number_words.check_between, name="n", value=3, least=1, most=5),
+    row(vocabulary.ListedVocabulary.decode, self=given(words, MADE), ids=ids(np.array([2, 1]), words.size)),
+    *(row(type(made).encode, self=given(made, MADE), text=text("a b")) for made in (words, characters, pieces)),
+    with_library("tokenizers", byte_pairs.BytePairs.encode, self=given(pairs, MADE), text=text("a b")),
+    with_library(
+        "tokenizers", byte_pairs.BytePairs.decode, self=given(pairs, MADE), ids=ids(np.array([2, 1]), N_PAIRS)
+    ),
+    internal(vocabulary.Words.words_of, self=words, text="a b"),
+    internal(vocabulary.Characters.words_of, self=characters, text="a b"),
+    row(vocabulary.character_vocabulary, texts=texts(["a b", "c"])),
+    row(vocabulary.word_vocabulary, texts=texts(["a b", "c"]), size=integer(3, 2)),
+    row(
+        vocabularies.make_vocabulary,
+        kind=passed_on(one_of("words"), "vocabulary"),
+        texts=texts(["a b", "c"]),
+        size=integer(3, 2),
+    ),
+    row(
+        vocabularies.vocabulary_from,
+        definition=Argument(
+            words.as_dict(), (Bad("another kind", {"kind": "nonsense"}), Bad("no kind", {})), names=("vocabulary",)
+        ),
+    ),
+    with_library("tokenizers", byte_pairs.byte_pair_vocabulary, texts=texts(["a b", "c"]), size=integer(N_PAIRS, 257)),
+    row(tokens.tokens_on_disk, texts=texts(["a b", "c"]), vocabulary=given(words, MADE)),
+    *(
+        internal(function, **values)
+        for function, values in (
+            (docstrings.of_module, {"name": "numpy.exceptions"}),
+            (docstrings.public, {"thing": docstrings}),
+            (docstrings.documented, {"name": "numpy.sort", "thing": np.sort}),
+            (docstrings.of_file, {"path": Path(__file__), "module": "x"}),
+        )
+    ),
 )

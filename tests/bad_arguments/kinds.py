@@ -38,10 +38,16 @@ class Argument(NamedTuple):
 class Row(NamedTuple):
     function: Callable[..., Any]
     arguments: dict[str, Argument]
+    library: str = ""  # without which there is nothing to call
 
 
 def row(function: Callable[..., Any], **arguments: Argument) -> Row:
     return Row(function, arguments)
+
+
+def with_library(name: str, function: Callable[..., Any], **arguments: Argument) -> Row:
+    """Of an extra, which may not be there."""
+    return Row(function, arguments, name)
 
 
 def internal(function: Callable[..., Any], **values: Any) -> Row:

@@ -1,10 +1,15 @@
 """`training/`: from a gradient to an update, and what a checkpoint keeps."""
 
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
 import numpy as np
 from bad_arguments.kinds import (
     ANYTHING,
     CALLABLE,
     INFINITY,
+    NAN,
     Argument,
     Bad,
     drawn,
@@ -28,7 +33,16 @@ from bad_arguments.kinds import (
 from minitransformer.layers.linear import init_linear
 from minitransformer.models.bert import init_bert
 from minitransformer.models.bert_classifier import init_bert_classifier
-from minitransformer.training import adam, layer_rates, loop, schedule
+from minitransformer.training import (
+    adam,
+    checkpoint,
+    layer_rates,
+    loop,
+    run_checkpoint,
+    schedule,
+    session,
+    settings,
+)
 
 N = 5
 flat = drawn(N)
@@ -103,6 +117,45 @@ classifier = init_bert_classifier(
 state = loop.new_state(flat, np.random.default_rng(0))
 
 
+kept_numbers, kept_arrays = checkpoint.put_state(state)
+PATH = Path(tempfile.mkdtemp()) / "x.run"
+checkpoint.save_checkpoint(PATH, {"kind": "gpt"}, {"x": flat})
+
+
+class Settings(NamedTuple):
+    n_layers: int = 4
+    context: int = 64
+    rate: float = 0.1
+    peak: float = 3e-3
+    decay: float = 0.1
+    label_smoothing: float = 0.1
+    tied: bool = True
+    name: str = "gelu"
+
+
+class Kind(NamedTuple):
+    name: str = "gpt"
+
+
+class Run(NamedTuple):
+    """What the functions on all runs need."""
+
+    kind: Kind
+    settings: Settings
+    weights: tuple
+    state: loop.State
+    goal: session.Goal = session.Goal()
+    looks: tuple = ()
+
+
+RUN = Run(Kind(), Settings(), (flat,), state)
+
+
+def to_read(good):
+    wrong = {"None": None, "a number": 3.5, "not there": good.with_name("missing"), "a folder": good.parent}
+    return Argument(good, tuple(Bad(what, value) for what, value in wrong.items()), (str(good),), ("checkpoint",))
+
+
 def draw_batch(number, rng):
     return rng.random()
 
@@ -148,6 +201,108 @@ ROWS = (
     internal(loop.progress, plan=loop.Plan(3), state=state),
     internal(loop.rate_at, plan=loop.Plan(3), state=state),
     row(loop.check_plan, plan=plan_alone()),
+    row(settings.described, settings=given(Settings(), "any NamedTuple")),
+    row(
+        settings.with_changes,
+        settings=given(Settings(), "any NamedTuple of numbers and names"),
+        changes=Argument(
+            {"n_layers": "3", "tied": "false"},
+            tuple(
+                Bad(f"{wrong!r}", wrong)
+                for wrong in (
+                    {"n_heads": "3"},
+                    {"n_layers": "three"},
+                    {"n_layers": "2.5"},
+                    {"tied": "no"},
+                    {"tied": "1"},
+                    {"peak": "fast"},
+                )
+            ),
+            names=("set",),
+        ),
+    ),
+    internal(settings.as_truth, text="true"),
+    row(
+        settings.check_settings,
+        settings=fields(
+            Settings,
+            n_layers=integer(4)._replace(bad=(*integer(4).bad, Bad("far too large", 10**9))),
+            context=integer(64, 2),
+            rate=rate(0.1),
+            peak=positive(3e-3),
+            decay=not_negative(0.1),
+            label_smoothing=fraction(0.1),
+            tied=truth(True)._replace(equal=()),
+            name=Argument("gelu", (Bad("a number", 3), Bad("None", None), Bad("True", True))),
+        ),
+    ),
+    row(
+        checkpoint.save_checkpoint,
+        path=Argument(PATH, tuple(Bad(f"{wrong!r}", wrong, told=False) for wrong in (None, 3.5, ["x"]))),
+        description=given({"kind": "gpt"}, "what JSON can hold: `json` refuses the rest"),
+        arrays=given({"x": flat}, "arrays: NumPy writes what can be read again"),
+    ),
+    row(checkpoint.load_checkpoint, path=to_read(PATH)),
+    internal(checkpoint.read_arrays, path=PATH),
+    internal(checkpoint.put_tree, tree=(flat,), name="weights"),
+    row(
+        checkpoint.take_tree,
+        arrays=Argument(
+            {"weights.0": flat},
+            tuple(
+                Bad(what, {"weights.0": wrong})
+                for what, wrong in {"longer": np.append(flat, flat), "float64": flat.astype(float)}.items()
+            )
+            + (Bad("missing", {}),),
+            names=("checkpoint",),
+        ),
+        template=given((flat,), ANYTHING),
+        name=given("weights", ANYTHING),
+    ),
+    internal(checkpoint.put_state, state=state),
+    row(
+        checkpoint.take_state,
+        checkpoint=given(checkpoint.Checkpoint({}, kept_arrays), "what `load_checkpoint` read"),
+        numbers=Argument(
+            kept_numbers,
+            tuple(
+                Bad(f"{name}: {wrong!r}", kept_numbers | {name: wrong}, names=("checkpoint",))
+                for name, wrong in (
+                    ("step", -1),
+                    ("step", None),
+                    ("seconds", -1.0),
+                    ("seconds", NAN),
+                    ("batches", -1),
+                    ("rng", 3),
+                )
+            ),
+        ),
+        weights=given(flat, "of the same file, and checked with it"),
+        carry=given(None, ANYTHING),
+    ),
+    *(
+        internal(function, **values)
+        for function, values in (
+            (run_checkpoint.describe, {"run": RUN}),
+            (run_checkpoint.put_training, {"run": RUN}),
+            (run_checkpoint.take_settings, {"description": {"settings": {"n_layers": 3}}, "default": Settings()}),
+            (
+                run_checkpoint.take_training,
+                {
+                    "checkpoint": checkpoint.Checkpoint(*run_checkpoint.put_training(RUN)),
+                    "template": (flat,),
+                    "carry": lambda weights: None,
+                },
+            ),
+            (session.looked, {"run": RUN, "training_loss": 1.0, "validation": 2.0}),
+            (
+                session.carry_on,
+                {"run": RUN, "steps": iter(()), "look": session.looked, "save": None, "report": lambda report: None},
+            ),
+            (session.kept, {"save": None, "run": lambda: RUN}),
+            (session.check_finite, {"step": loop.Step(1, 1.0, 1.0, 0.1, 0.5, state)}),
+        )
+    ),
     row(
         schedule.warmup_cosine,
         step=not_negative(7.0),
