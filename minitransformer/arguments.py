@@ -65,13 +65,6 @@ def check_reals(name: str, x: Array) -> None:
         raise TypeError(f"{name}: got dtype {x.dtype}, expected real numbers such as float32")
 
 
-def check_finite_reals(name: str, x: Array) -> None:
-    """`x`, weights from elsewhere, must be real and hold no NaN and no infinity: one would make NaN of every result."""
-    check_reals(name, x)
-    if not np.isfinite(x).all():
-        raise ValueError(f"{name}: got {np.count_nonzero(~np.isfinite(x))} numbers that are not finite, expected none")
-
-
 def check_scores(a: Array) -> None:
     """`a` must be floating-point with at least one number on its last axis, over which softmax is taken."""
     check_floats("a", a)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_dtype, check_finite_reals, check_rng, check_shape
+from minitransformer.arguments import check_dtype, check_finite, check_reals, check_rng, check_shape
 from minitransformer.tree import tree_map
 
 Array = np.ndarray
@@ -48,7 +48,8 @@ class Module:
             )
         for name, array in own.items():
             check_shape(f"state_dict[{name!r}]", state_dict[name], array.shape)
-            check_finite_reals(f"state_dict[{name!r}]", state_dict[name])
+            check_reals(f"state_dict[{name!r}]", state_dict[name])
+            check_finite(f"state_dict[{name!r}]", state_dict[name])
         views = self.from_named(state_dict)
         self.weights = tree_map(lambda view: np.array(view, order="C"), views)
 
