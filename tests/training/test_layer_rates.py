@@ -106,3 +106,12 @@ def test_a_factor_of_one_is_no_factor():
         abs(new.bert.embedding.words.E - before.bert.embedding.words.E).mean() for new in (slower, trained(before, 1.0))
     ]
     assert moves[0] < 0.1 * moves[1]
+
+
+@pytest.mark.parametrize("share", [0.5, np.float64(0.5), 0])
+def test_one_factor_for_all_weights_is_that_factor_for_each(share):
+    """As a number it is the same as an array of it: no weight learns faster, none slower."""
+    before = tree_map(lambda w: w.astype(np.float64), gpt_tree())
+    each = np.full(sum(leaf.size for leaf in leaves(before)), float(share))
+    for ours, theirs in zip(leaves(trained(before, share)), leaves(trained(before, each)), strict=True):
+        assert_allclose(ours, theirs, rtol=1e-13, atol=1e-15)
