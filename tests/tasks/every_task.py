@@ -16,6 +16,7 @@ from few_questions import sided_questions
 from few_topics import sided_topics
 from small_language import sided_text
 
+from minitransformer.decoding.sampling import GREEDY, Choice
 from minitransformer.equations.activations import GELU, GELU_TANH, RELU
 from minitransformer.equations.cross_entropy import IGNORE
 from minitransformer.layers.encoder_layer import Config
@@ -34,16 +35,21 @@ from minitransformer.tasks import run as runs
 from minitransformer.tasks.classification import classification
 from minitransformer.tasks.classification.classifiers import CLASSIFIERS
 from minitransformer.tasks.classification.topics import TOPICS
+from minitransformer.tasks.language_modelling import evaluation
 from minitransformer.tasks.language_modelling import kinds as language_models
 from minitransformer.tasks.language_modelling import run as language_modelling
+from minitransformer.tasks.language_modelling.writing import written
 from minitransformer.tasks.pretraining import bert
+from minitransformer.tasks.pretraining.filling import fill
 from minitransformer.tasks.reading import reading
 from minitransformer.tasks.reading.readers import READERS
 from minitransformer.tasks.translation import run as translation
+from minitransformer.tasks.translation.alignment import align
 from minitransformer.tasks.translation.batches import POOL, Batch
+from minitransformer.tasks.translation.evaluation import exact_matches, translate
 from minitransformer.training.loop import new_state
 from minitransformer.training.session import Goal
-from minitransformer.tree import flatten, tree_map
+from minitransformer.tree import flatten, named_leaves, tree_map
 
 ACTIVATIONS = {"relu": RELU, "gelu": GELU, "gelu_tanh": GELU_TANH}
 BERT_EPS = 1e-12
@@ -64,6 +70,8 @@ class Task(NamedTuple):
     steps: Callable[[Any, Any], Any]  # (run, data)
     look: Callable[[Any, Any, float], Any]  # (run, data, training loss)
     losses: Callable[..., list[Loss]]  # (run, batch, carry, rng)
+    evaluate: Callable[[Any, Any], list]  # (run, data) -> whatever can be asked of a model, as numbers and texts
+    judge: Callable[[Any, Any], float]  # (run, one side) -> what a look at this side comes to
 
 
 class Training(NamedTuple):
@@ -79,6 +87,15 @@ class Training(NamedTuple):
 def training_of(task, run):
     handed = inspect.getgeneratorlocals(task.steps(run, task.data))
     return Training(*(handed[name] for name in Training._fields))
+
+
+def same(ours, theirs):
+    """Whether two trees of arrays, numbers and texts are equal to the last bit."""
+    if isinstance(ours, list | tuple):
+        return len(ours) == len(theirs) and all(map(same, ours, theirs))
+    if isinstance(ours, np.ndarray | float):
+        return np.array_equal(ours, theirs, equal_nan=np.asarray(ours).dtype.kind == "f")
+    return ours == theirs
 
 
 def batches_of(training, n=2):
@@ -97,6 +114,22 @@ def loud_run(task, seed=0, dtype=np.float64, **changes):
     flat, weights = flatten(tree_map(lambda array: array.astype(dtype), loud(run.weights, rng)))
     state = new_state(flat, rng)._replace(carry=loud(run.state.carry, rng))
     return run._replace(weights=weights, state=state)
+
+
+def lively_run(task, seed=9, **changes):
+    """Loud matrices, but gains near 1 and biases near 0: what it says depends on what it reads.
+
+    Where biases are as large as the rest, a model says the same whatever it is asked.
+    """
+    run = loud_run(task, seed, **changes)
+    for path, leaf in named_leaves(run.weights):
+        if path.endswith("gamma"):
+            leaf[:] = 1 + 0.3 * leaf
+        elif leaf.ndim == 1:
+            leaf *= 0.2
+        elif "cross_attention" in path:
+            leaf *= 2
+    return run
 
 
 def with_weights(run, weights):
@@ -198,6 +231,39 @@ def gpt_classifier_losses(run, batch, carry, rng):
     return [minus_log_p(gpt_classifier(ids, lengths, run.weights, config, rng)[0], topics)]
 
 
+def evaluate_language_model(run, text):
+    ids = text.test.astype(np.int64)
+    logits, state = run.kind.read(ids[:3], None, run.weights, run.settings)
+    more, _ = run.kind.read(ids[3:4], state, run.weights, run.settings)
+    samples = [
+        "".join(written(run, "abc", 20, choice, np.random.default_rng(0))) for choice in (GREEDY, Choice(1.5, 3, 0.9))
+    ]
+    scores = [tuple(evaluation.score(run, text, side)) for side in ("validation", "test")]
+    return [language_modelling.costs(run, ids), logits, more, *samples, *scores]
+
+
+def evaluate_translator(run, pairs):
+    sources = [source for source, _ in pairs.test]
+    translations = [translate(run, sources, width) for width in (1, 3)]
+    looks = [align(run, sources[0]).alpha] if run.kind.name == "transformer" else []
+    return [*translations, exact_matches(run, pairs.test), *looks]
+
+
+def evaluate_pretraining(run, text):
+    return [tuple(bert.accuracy(run, bert.held_out(text.test, run, 5))), fill(run, "the [MASK] is [MASK]", 60)]
+
+
+def evaluate_reader(run, data):
+    answers = [tuple(found) for found in reading.best_answers(run, data.test)]
+    one = data.test[0]
+    question = run.vocabulary.decode(one.question)
+    return [*answers, tuple(reading.score(run, data.test)), reading.answer(run, question, one.document.text)]
+
+
+def evaluate_classifier(run, data):
+    return [classification.probabilities(run, data.test.ids), classification.accuracy(run, data.test)]
+
+
 def language_model(name, losses, **own):
     kind, text = language_models.KINDS[name], sided_text()
     return Task(
@@ -207,6 +273,8 @@ def language_model(name, losses, **own):
         language_modelling.steps,
         language_modelling.look,
         losses,
+        evaluate_language_model,
+        lambda run, ids: float(language_modelling.costs(run, ids).mean()),
     )
 
 
@@ -219,6 +287,8 @@ def translator(name, losses, **own):
         translation.steps,
         translation.look,
         losses,
+        evaluate_translator,
+        exact_matches,
     )
 
 
@@ -231,6 +301,8 @@ def pretraining(**own):
         bert.steps,
         bert.look,
         pretraining_losses,
+        evaluate_pretraining,
+        lambda run, sentences: bert.accuracy(run, bert.held_out(sentences, run, bert.LOOK_AT)).word,
     )
 
 
@@ -244,6 +316,8 @@ def reader(name, losses, **own):
         reading.steps,
         reading.look,
         losses,
+        evaluate_reader,
+        lambda run, asked: reading.score(run, asked).exact,
     )
 
 
@@ -257,6 +331,8 @@ def classifier(name, losses, **own):
         classification.steps,
         classification.look,
         losses,
+        evaluate_classifier,
+        classification.accuracy,
     )
 
 

@@ -38,7 +38,7 @@ def larger(counts):
 
 @every_task
 def test_the_loss_is_the_one_that_is_defined(name):
-    """-log P of each target, from the model's scores by hand; a mean, and where there are two losses, two means added."""
+    """-log P of each target, from the model's scores by hand: a mean; of two losses, two means added."""
     task, run, training = begun(name)
     for batch in batches_of(training):
         losses = task.losses(run, batch, run.state.carry, None)
@@ -153,10 +153,12 @@ def test_what_is_carried_is_the_state_after_the_window(name):
     task, run, training = begun(name)
     first, second = (training.next_batch(number, None) for number in (0, 1))
     start = run.state.carry
-    _, _, between = training.loss_and_gradient(first, start, None)
+    of_first, _, between = training.loss_and_gradient(first, start, None)
     loss, gradient, end = training.loss_and_gradient(second, between, None)
-    joined = np.concatenate([first[0], second[0]], axis=1)
-    _, cache = rnn_lm(joined, start, run.weights)
+    joined = [np.concatenate(parts, axis=1) for parts in zip(first, second, strict=True)]
+    (whole,) = task.losses(run, joined, start, None)
+    assert_allclose((of_first + loss) / 2, whole.total / whole.count, rtol=1e-12)
+    _, cache = rnn_lm(joined[0], start, run.weights)
     for ours, theirs in zip(leaves(end), leaves(cache.recurrent.last), strict=True):
         assert_allclose(ours, theirs, rtol=1e-12, atol=1e-14)
     alone = training.loss_and_gradient(second, tree_map(np.copy, between), None)
