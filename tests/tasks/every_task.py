@@ -93,6 +93,8 @@ def same(ours, theirs):
     """Whether two trees of arrays, numbers and texts are equal to the last bit."""
     if isinstance(ours, list | tuple):
         return len(ours) == len(theirs) and all(map(same, ours, theirs))
+    if isinstance(ours, dict):
+        return list(ours) == list(theirs) and same(list(ours.values()), list(theirs.values()))
     if isinstance(ours, np.ndarray | float):
         return np.array_equal(ours, theirs, equal_nan=np.asarray(ours).dtype.kind == "f")
     return ours == theirs
