@@ -113,8 +113,11 @@ def loud_run(task, seed=0, dtype=np.float64, **changes):
     """Its weights and what it carries are random numbers of order 0.5, in double precision."""
     run = task.new(task.settings._replace(**changes), seed)._replace(goal=Goal(steps=9))
     rng = np.random.default_rng(seed)
-    flat, weights = flatten(tree_map(lambda array: array.astype(dtype), loud(run.weights, rng)))
-    state = new_state(flat, rng)._replace(carry=loud(run.state.carry, rng))
+    of_weights, carry = (
+        tree_map(lambda array: array.astype(dtype), loud(tree, rng)) for tree in (run.weights, run.state.carry)
+    )
+    flat, weights = flatten(of_weights)
+    state = new_state(flat, rng)._replace(carry=carry)
     return run._replace(weights=weights, state=state)
 
 
