@@ -4,12 +4,12 @@ Nothing is trained here: what is looked at is the run, the data and the file tha
 option that has no row fails.
 """
 
-import argparse
 import contextlib
 import functools
 import io
 import json
 import os
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,8 +17,7 @@ import pytest
 from every_task import same
 from few_documents import write_texts
 
-from minitransformer import __main__ as command_line
-from minitransformer.__main__ import main, parser
+from minitransformer.__main__ import main
 from minitransformer.commands import finetuning, language_models, pretraining, translation
 from minitransformer.data.corpus import text_files
 from minitransformer.data.docstrings import Docstring
@@ -83,7 +82,6 @@ def begin(here):
         return run, False
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(command_line, "parser", functools.cache(parser))  # it takes longer than many a command
         for module in (language_models, translation, bert, reading, classification):
             patch.setattr(module, "carry_on", carry_on)
         patch.setattr(language_models, "save_run", lambda path, run: begun.append(Begun(run, None, path)))
@@ -154,23 +152,20 @@ EFFECTS = {
     "finetune classify": KEEPING | TRAINING | TUNING,
 }
 ROWS = [(command, option) for command, options in EFFECTS.items() for option in options]
-BELOW = {"-h", "--help", "--json", "--resume"}  # of every command
+BELOW = {"--json", "--resume"}  # of every command
 OF_TRANSLATION = {"--model", "--direction"}
 
 
-def options_of(command):
-    """All options that the command line knows for it."""
-    found = parser()
-    for word in command.split():
-        (choices,) = (a.choices for a in found._actions if isinstance(a, argparse._SubParsersAction))
-        found = choices[word]
-    return {option for action in found._actions for option in action.option_strings}
+def options_of(run, command):
+    """All options that the command line knows for it: those of its usage."""
+    usage, _, _ = run(*command.split(), "--help")[1].partition("\n\n")
+    return set(re.findall(r"--[a-z-]+", usage))
 
 
 @pytest.mark.parametrize("command", EFFECTS)
-def test_every_option_has_a_row(command):
+def test_every_option_has_a_row(run, command):
     below = BELOW | OF_TRANSLATION if command == "train translation" else BELOW
-    assert options_of(command) - below == set(EFFECTS[command])
+    assert options_of(run, command) - below == set(EFFECTS[command])
 
 
 def seen(begun):

@@ -137,11 +137,6 @@ def lively_run(task, seed=9, **changes):
     return run
 
 
-def with_weights(run, weights):
-    """The same run with other weights of the same shapes, complex ones for instance."""
-    return run._replace(weights=weights)
-
-
 def of(settings, **own):
     """The settings with small sizes."""
     changes = SIZES | own
