@@ -328,3 +328,21 @@ def test_what_is_pretrained_has_the_words_that_were_asked_for(begin):
         begun, _ = begin(f"pretrain bert {SMALL['pretrain bert']} vocabulary={size}")
         assert begun.run.vocabulary.size == len(begun.run.weights.bert.embedding.words.E) == size
         assert begun.run.vocabulary == bert.prepare(pretraining.corpus_of(["text0.txt"]), size).vocabulary
+
+
+def test_a_comparison_of_language_models_takes_text_words_minutes_and_seed(run, here, monkeypatch):
+    """And hands them to the climb."""
+    climbs = []
+    monkeypatch.setattr(language_models, "climb", lambda *arguments: climbs.append(arguments) or iter(()))
+    given = ["compare", "lm", "--text", "text0.txt", "--json", "--vocabulary", "words"]
+    changes = (["--text", "text1.txt"], ["--vocabulary", "characters"], ["--vocabulary-size", "30"])
+    for added in ([], *changes, ["--minutes", "3"], ["--seed", "4"]):
+        assert run(*given, *added)[0] == 0
+    (text, minutes, seed, _), *others = climbs
+    assert (minutes, seed) == (10.0, 0)
+    assert text.corpus.paths == ("text0.txt",) and text.vocabulary.kind == "words"
+    assert [other[1:3] for other in others] == [(10.0, 0)] * 3 + [(3.0, 0), (10.0, 4)]
+    longer, characters, few = (other[0] for other in others[:3])
+    assert longer.corpus.paths == ("text0.txt", "text1.txt")
+    assert characters.vocabulary == language_models.prepare(text.corpus).vocabulary
+    assert few.vocabulary.size == 30 < text.vocabulary.size

@@ -85,6 +85,7 @@ class Training(NamedTuple):
 
 
 def training_of(task, run):
+    """What `train` is given for this run: a generator that has not begun still has its arguments."""
     handed = inspect.getgeneratorlocals(task.steps(run, task.data))
     return Training(*(handed[name] for name in Training._fields))
 

@@ -3,6 +3,7 @@
 Adam hides the scale of a gradient, and a training that learns anyway hides the rest: so none is trained here.
 """
 
+import copy
 import itertools
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from minitransformer.models.rnn_lm import rnn_lm
 from minitransformer.training.loop import over_batches
+from minitransformer.training.session import Goal
 from minitransformer.tree import concatenate, leaves, tree_map
 
 every_task = pytest.mark.parametrize("name", NAMES)
@@ -172,6 +174,34 @@ def test_nothing_else_is_carried(name):
     _, run, training = begun(name)
     assert run.state.carry is None
     assert training.loss_and_gradient(*batches_of(training, 1), None, None)[2] is None
+
+
+@every_task
+def test_the_first_step_of_a_training_is_by_the_book(name):
+    """Two batches, with dropout, from the run's own generator: their loss; their gradient, clipped; AdamW.
+
+    In the first step the running means are the gradient and its square, and the rate is a part of the warm-up.
+    """
+    task, run, _ = begun(name, **{"rate": 0.5} if name in WITH_DROPOUT else {})
+    training = training_of(task, run._replace(goal=Goal(steps=9, accumulate=2)))
+    plan, rng, w = training.plan, copy.deepcopy(run.state.rng), run.state.weights.copy()
+    batches = [training.next_batch(number, rng) for number in (0, 1)]
+    n = tree_map(lambda *counts: sum(counts), *map(training.count, batches))
+    carry, losses, gradients = run.state.carry, [], []
+    for batch in batches:
+        loss, gradient, carry = training.loss_and_gradient(batch, carry, rng, n)
+        losses.append(loss)
+        gradients.append(concatenate(gradient))
+    g = sum(gradients)
+    norm = np.sqrt((g * g).sum())
+    clipped = g * min(1, 1 / norm)
+    rate = plan.peak / plan.warmup
+    expected = w * (1 - rate * plan.share * plan.decay) - rate * plan.share * clipped / (np.abs(clipped) + 1e-8)
+    step = next(task.steps(run._replace(goal=Goal(steps=9, accumulate=2)), task.data))
+    assert_allclose([step.loss, step.norm, step.rate], [sum(losses), norm, rate], rtol=1e-12)
+    assert_allclose(run.state.weights, expected, rtol=1e-12, atol=1e-14)
+    assert step.state.rng.bit_generator.state == rng.bit_generator.state
+    assert (step.step, step.progress, step.state.step, step.state.batches) == (1, 1 / 9, 1, 2)
 
 
 @every_task
