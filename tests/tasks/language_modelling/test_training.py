@@ -78,6 +78,20 @@ def test_what_was_learned_is_kept_where_a_look_fails(text, tmp_path, monkeypatch
     assert_array_equal(kept.state.weights, alone.state.weights)
 
 
+def test_what_was_learned_is_kept_before_the_last_look(text, tmp_path, monkeypatch):
+    """Who presses Ctrl-C, and once more while the held-out text is read, has lost nothing."""
+    kept = []
+
+    def press(report):
+        if report.step.step == 7:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(training, "look", lambda run, text, loss: kept.append(load_run(tmp_path / "x.run")) or run)
+    monkeypatch.setattr(session, "LOOKS", 1)
+    carry_on(run_for(text, 20), text, tmp_path / "x.run", press)
+    assert [run.state.step for run in kept] == [7]
+
+
 def test_the_held_out_text_is_looked_at_as_often_as_it_says(text, monkeypatch):
     """At equal distances, and at the end; each look knows step, time and both losses."""
     monkeypatch.setattr(session, "LOOKS", 4)

@@ -48,5 +48,16 @@ def sided_documents():
     return bert.prepare(with_elsewhere("things by side", (), lambda: documents), 90)
 
 
+def random_documents(seed):
+    """Sentences of random letters, in which neighbours tell nothing about a word but by chance."""
+    rng = np.random.default_rng(seed)
+    documents = []
+    for side, n in (("training", 8), ("validation", 3), ("test", 3)):
+        for i in range(n):
+            letters = rng.choice([*"abcdef"], 24)
+            documents.append(Document(side, f"{side} {i}. {' '.join(letters[:12])}. {' '.join(letters[12:])}."))
+    return bert.prepare(with_elsewhere("random letters", (), lambda: documents), 60)
+
+
 def small_run(text, n_steps=1, **changes):
     return bert.begin(SMALL._replace(**changes), text)._replace(goal=Goal(steps=n_steps))
