@@ -15,12 +15,14 @@ from minitransformer.layers.encoder_layer import Config
 from minitransformer.learn.cases.points import loud
 from minitransformer.models.gpt import gpt, init_gpt
 
+EPS = 0.5  # far from what it is by default: a norm that is not told it cannot hide
+
 
 def draw(s, seed, norm_first=True, learned=True, tied=True):
     rng = np.random.default_rng(seed)
     context = s.L_q if learned else None
     weights = loud(init_gpt(s.d_v, 2, s.d_model, s.h, s.d_ff, rng, context, tied, norm_first), rng)
-    return rng.integers(0, s.d_v, (s.B, s.L_q)), weights, Config(s.h, 0.0, GELU_TANH, norm_first), rng
+    return rng.integers(0, s.d_v, (s.B, s.L_q)), weights, Config(s.h, 0.0, GELU_TANH, norm_first, EPS), rng
 
 
 @given(sizes, seeds, st.booleans(), st.booleans(), st.booleans())

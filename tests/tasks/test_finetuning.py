@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from assertions import refuses
+from every_task import loud_run, task_named
 from few_documents import few_documents, small_run
 from numpy.testing import assert_array_equal
 from small_language import SMALL, small_text
@@ -137,6 +138,18 @@ def test_gpt_from_a_language_model_gets_one_word_more(tmp_path):
         assert not np.array_equal(scratch.weights.gpt.embedding.E, run.weights.gpt.embedding.E)
         save_run(tmp_path / "y.run", run)
         assert_equal_trees(load_run(tmp_path / "y.run", GPT_CLASSIFIER.kind).weights, run.weights)
+
+
+@every_bert
+@pytest.mark.parametrize("scratch", [False, True])
+def test_the_form_of_the_pretrained_model_is_kept(name, scratch):
+    """Where the norms stand, and how its heads begin: whatever the task has by default."""
+    make, kind = BERTS[name]
+    for form in ({"norm_first": False, "looking": False}, {"norm_first": True, "looking": False}):
+        base = loud_run(task_named("pretraining, bert"), **form)
+        run = make(base, kind.settings, 0, scratch)
+        assert {field: getattr(run.settings, field) for field in form} == form
+        assert [leaf.shape for leaf in leaves(run.weights.bert)] == [leaf.shape for leaf in leaves(base.weights.bert)]
 
 
 def test_a_shape_is_what_the_weights_depend_on(pretrained):

@@ -51,6 +51,8 @@ def test_labels_are_limited_and_drawn_by_the_seed(few):
     """Fewer are the first of more; another seed draws others of the same; the test stays as it is."""
     whole = load_topics()
     n = len(whole.training)
+    for rows, side in zip(whole, ("training", "validation", "test"), strict=True):
+        assert {row.text for row in rows} == {d.text for d in DOCSTRINGS if d.side == side}
     assert load_topics(0, 7) == whole._replace(training=whole.training[:7])
     other = load_topics(1)
     assert other.training != whole.training and sorted(other.training) == sorted(whole.training)

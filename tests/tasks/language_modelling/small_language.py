@@ -3,6 +3,10 @@
 After a comes b, and after b either a or c: which of them, the four letters before it tell, and no bigram can.
 """
 
+import functools
+
+import numpy as np
+
 from minitransformer.data.corpus import Document, with_elsewhere
 from minitransformer.tasks.language_modelling.kinds import KINDS
 from minitransformer.tasks.language_modelling.text import prepare
@@ -25,3 +29,15 @@ def small_text():
             yield Document(side, "ababcb" * n)
 
     return prepare(with_elsewhere("a language of three letters", (), documents))
+
+
+@functools.cache
+def sided_text():
+    """Random letters, of each side its own: a to d to learn from, e besides in validation, f in the test.
+
+    e and f are unknown words. The letters before a letter say nothing about it, so that no two models agree by chance.
+    """
+    rng = np.random.default_rng(0)
+    letters = {"training": ("abcd", 300), "validation": ("abe", 110), "test": ("bcdf", 90)}
+    documents = [Document(side, "".join(rng.choice([*of_side], n))) for side, (of_side, n) in letters.items()]
+    return prepare(with_elsewhere("random letters", (), lambda: documents))

@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from small_language import SMALL, small_text
+from small_language import SMALL, sided_text, small_text
 
 from minitransformer.data.corpus import Document, with_elsewhere
 from minitransformer.tasks.language_modelling.evaluation import compressors, score, unseen_contexts
@@ -28,6 +28,20 @@ def test_a_score_is_one_loss_in_several_units(text):
     assert found.per_word == pytest.approx(costs(run, text.test).mean() / math.log(2), rel=1e-12)
     assert found.per_character == pytest.approx(found.per_word, rel=1e-12)
     assert found.perplexity == pytest.approx(2**found.per_word, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_score_is_of_the_side_that_is_asked_for(name):
+    """By default the test; on others the same model scores otherwise."""
+    text = sided_text()
+    run = new_run(KINDS[name], SMALL[name], text)
+    by_side = {side: score(run, text, side) for side in ("validation", "test")}
+    assert score(run, text) == by_side["test"]
+    for side, found in by_side.items():
+        ids = getattr(text, side)
+        assert found.per_word == pytest.approx(costs(run, ids).mean() / math.log(2), rel=1e-12)
+        assert found.unknown == (ids == 0).mean() > 0
+    assert by_side["validation"].per_character != by_side["test"].per_character
 
 
 def test_words_are_counted_by_their_characters():

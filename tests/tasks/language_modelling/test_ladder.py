@@ -4,13 +4,18 @@ import os
 import signal
 import sys
 
+import numpy as np
 import pytest
 from assertions import refuses
-from small_language import SMALL, small_text
+from small_language import SMALL, sided_text, small_text
 
+from minitransformer.data.corpus import Document, with_elsewhere
 from minitransformer.tasks.language_modelling import ladder
+from minitransformer.tasks.language_modelling.evaluation import score
 from minitransformer.tasks.language_modelling.ladder import best_ngram, climb, rungs
 from minitransformer.tasks.language_modelling.plot import plot_ladder
+from minitransformer.tasks.language_modelling.run import costs, new_run
+from minitransformer.tasks.language_modelling.text import prepare
 from minitransformer.tasks.picture import INSTALL_HINT, check_library
 
 
@@ -48,6 +53,46 @@ def test_the_best_order_is_chosen_on_the_validation_side(text, small):
     found = best_ngram(rungs(1)[1], text)
     assert found.settings.n >= 4
     assert found.name == f"{found.settings.n}-gram, Kneser-Ney"
+
+
+def test_the_best_order_is_that_of_the_validation_side(small):
+    """Here another one than that of the training side, for which no order is high enough, and of the test, which is
+    so unlike both that no history helps."""
+    rng = np.random.default_rng(0)
+    noisy = "".join(rng.choice([*"ababcb", "ababcb"]) for _ in range(400))
+    sides = {"training": noisy, "validation": "ababcb" * 20, "test": "".join(rng.choice([*"abc"], 300))}
+    text = prepare(with_elsewhere("", (), lambda: [Document(*side) for side in sides.items()]))
+    rung = rungs(1)[1]
+    of_orders = {n: new_run(rung.kind, rung.kind.settings._replace(n=n), text) for n in ladder.ORDERS}
+    best = {side: min(of_orders, key=lambda n: costs(of_orders[n], getattr(text, side)).mean()) for side in sides}
+    assert best["training"] != best["validation"] != best["test"]
+    assert best_ngram(rung, text).settings == rung.kind.settings._replace(n=best["validation"])
+
+
+def test_the_last_column_is_of_the_validation_side_and_the_others_of_the_test(small):
+    """Of the model that was trained."""
+    text = sided_text()
+    for result in climb(text, 0.001, 0):
+        assert result.score == score(result.run, text, "test")
+        assert result.validation == score(result.run, text, "validation").per_character != result.score.per_character
+
+
+def test_a_climb_begins_where_its_seed_says(text, small):
+    """The first loss of each rung: the same with the same seed, another one with another."""
+
+    def first_losses(seed):
+        losses = {}
+        for _ in climb(text, 0.0005, seed, lambda rung, r: losses.setdefault(rung.name, r.step.loss)):
+            pass
+        return losses
+
+    ours, again, other = first_losses(1), first_losses(1), first_losses(2)
+    assert ours == again and len(ours) == 3
+    assert all(ours[name] != other[name] for name in ours)
+
+
+def test_each_rung_is_trained_for_its_share_of_the_time():
+    assert [rung.seconds for rung in rungs(5)] == [0, 0, *(300 * share for share in ladder.SHARES.values())]
 
 
 def test_ctrl_c_ends_the_climb(text, small):

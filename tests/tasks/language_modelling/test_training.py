@@ -1,5 +1,6 @@
 """A training that a person can trust: it is kept, it can be stopped, and looking at it changes nothing."""
 
+import itertools
 import os
 import signal
 
@@ -7,6 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from small_language import SMALL, small_text
 
+from minitransformer.tasks.language_modelling import training
 from minitransformer.tasks.language_modelling.kinds import KINDS
 from minitransformer.tasks.language_modelling.run import load_run, new_run, steps
 from minitransformer.tasks.language_modelling.training import carry_on
@@ -51,6 +53,43 @@ def test_what_was_learned_is_kept_where_something_fails(text, tmp_path):
     with pytest.raises(BrokenPipeError):
         carry_on(run, text, tmp_path / "x.run", fail)
     assert load_run(tmp_path / "x.run").state.step == 7
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, MemoryError])
+def test_what_was_learned_is_kept_where_a_look_fails(text, tmp_path, monkeypatch, error):
+    """It takes time, and is the likeliest moment for a second Ctrl-C: the run as it was before it."""
+    monkeypatch.setattr(session, "LOOKS", 5)
+    looks = []
+
+    def fail(run, text, loss):
+        looks.append(run.state.step)
+        if len(looks) == 2:
+            raise error
+        return run
+
+    monkeypatch.setattr(training, "look", fail)
+    with pytest.raises(error):
+        carry_on(run_for(text, 50, "fnn"), text, tmp_path / "x.run")
+    assert looks == [10, 20]
+    kept = load_run(tmp_path / "x.run")
+    assert kept.state.step == 20
+    alone = run_for(text, 50, "fnn")
+    list(itertools.islice(steps(alone, text), 20))
+    assert_array_equal(kept.state.weights, alone.state.weights)
+
+
+def test_what_was_learned_is_kept_before_the_last_look(text, tmp_path, monkeypatch):
+    """Who presses Ctrl-C, and once more while the held-out text is read, has lost nothing."""
+    kept = []
+
+    def press(report):
+        if report.step.step == 7:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(training, "look", lambda run, text, loss: kept.append(load_run(tmp_path / "x.run")) or run)
+    monkeypatch.setattr(session, "LOOKS", 1)
+    carry_on(run_for(text, 20), text, tmp_path / "x.run", press)
+    assert [run.state.step for run in kept] == [7]
 
 
 def test_the_held_out_text_is_looked_at_as_often_as_it_says(text, monkeypatch):

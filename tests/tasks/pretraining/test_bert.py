@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from assertions import refuses
-from few_documents import SMALL, few_documents, small_run, write_texts
+from few_documents import SMALL, few_documents, random_documents, small_run, write_texts
 from numpy.testing import assert_array_equal
 
 from minitransformer.data.corpus import text_files
@@ -125,6 +125,32 @@ def test_baselines_are_those_of_the_test(text, monkeypatch):
     assert found.neighbours == np.concatenate(hits).mean()
     assert found.width in neighbours.WIDTHS
     assert found.neighbours > found.most_frequent > 0
+
+
+def test_the_better_table_of_neighbours_is_the_one_of_the_validation_side(monkeypatch):
+    """Also where the test would have another one: it is not for choosing."""
+    monkeypatch.setattr(bert, "JUDGE_AT", 5)
+    better = []
+    for seed in range(8):
+        text = random_documents(seed)
+        run = small_run(text)
+        documents = [np.concatenate(document) for document in text.training.documents]
+
+        def right(side, width, text=text, run=run, documents=documents):
+            tables = neighbours.count(documents, run.vocabulary.size, width)
+            hits = [
+                neighbours.guess(masked.ids, masked.places, tables, run.vocabulary.size) == masked.targets
+                for _, masked in held_out(getattr(text, side), run, 5)
+            ]
+            return np.concatenate(hits).mean()
+
+        of_side = {side: [right(side, width) for width in neighbours.WIDTHS] for side in ("validation", "test")}
+        best = {side: int(np.argmax(found)) for side, found in of_side.items()}
+        found = baselines(run, text)
+        assert found.width == neighbours.WIDTHS[best["validation"]]
+        assert found.neighbours == of_side["test"][best["validation"]]
+        better.append(best["validation"] == best["test"])
+    assert not all(better)
 
 
 def test_the_vocabulary_is_made_from_the_training_side(tmp_path):

@@ -6,10 +6,11 @@ import statistics
 
 import pytest
 from assertions import refuses
+from every_task import same
 from few_documents import few_documents, small_run
 
 from minitransformer.data.docstrings import Docstring
-from minitransformer.tasks.classification import topics
+from minitransformer.tasks.classification import classification, topics
 from minitransformer.tasks.pretraining import label_efficiency
 from minitransformer.tasks.pretraining.label_efficiency import (
     CLASSIFY,
@@ -36,6 +37,7 @@ from minitransformer.tasks.pretraining.label_efficiency import (
 )
 from minitransformer.tasks.reading import reading
 from minitransformer.tasks.run import save_run
+from minitransformer.training.session import Goal
 from minitransformer.tree import leaves
 
 
@@ -129,6 +131,35 @@ def test_measuring_trains_on_so_many_labels_and_tests(task, arm, pretrained, few
     assert 0 <= accuracy <= 1
     assert [report.step.step for report in reports] == [1, 2]
     assert measure(cell, pretrained) == accuracy
+
+
+@pytest.mark.parametrize(("task", "module", "name"), [(QA, reading, "score"), (CLASSIFY, classification, "accuracy")])
+@pytest.mark.parametrize(("seed", "labels"), [(0, 5), (1, 5), (2, 9), (1, None)])
+def test_each_cell_learns_from_its_own_labels_and_is_tested_on_the_test(
+    task, module, name, seed, labels, pretrained, few, monkeypatch
+):
+    """Drawn by its seed, as many as it says; what is measured is the trained model on the whole test side."""
+    begun, asked = [], []
+
+    def carry_on(run, data, report):
+        begun.append((run, data))
+        return run._replace(seed="trained"), False
+
+    def measured(run, side):
+        asked.append((run.seed, side))
+        return reading.Score(0.75, 0.5) if task == QA else 0.75
+
+    monkeypatch.setattr(module, "carry_on", carry_on)
+    monkeypatch.setattr(module, name, measured)
+    assert measure(Cell(task, labels, PRETRAINED, seed, steps=2, seconds=9.0), pretrained) == 0.75
+    ((run, data),) = begun
+    expected = module.prepare(run.vocabulary, seed, labels)
+    assert same(data.training, expected.training)
+    assert not same(data.training, module.prepare(run.vocabulary, seed + 1, labels).training)
+    assert (run.seed, run.goal) == (seed, Goal(steps=2, seconds=9.0))
+    ((trained, side),) = asked
+    assert trained == "trained" and same(side, expected.test)
+    assert not same(expected.test, expected.validation)
 
 
 @pytest.mark.parametrize("task", [QA, CLASSIFY])

@@ -1,8 +1,11 @@
 """A few docstrings to ask about, small enough for readers that learn in a second."""
 
+import functools
+
 from minitransformer.data.docstrings import Docstring
 from minitransformer.data.word_pieces import word_piece_vocabulary
 from minitransformer.tasks.reading.questions import questions
+from minitransformer.tasks.reading.reading import Data, examples
 from minitransformer.tasks.reading.windows import example, read_document
 
 TYPES = ("int", "bool", "array_like", "str", "float")
@@ -25,3 +28,10 @@ def few_examples(n=4):
     """All questions about the first docstrings."""
     documents = [read_document(d.text, VOCABULARY) for d in DOCSTRINGS[:n]]
     return [example(q, documents[q.document], VOCABULARY) for q in questions(DOCSTRINGS[:n])]
+
+
+@functools.cache
+def sided_questions():
+    """Of each side its own docstrings. -> also the vocabulary"""
+    sides = [[d for d in DOCSTRINGS if d.side == side] for side in ("training", "validation", "test")]
+    return VOCABULARY, Data(*(examples(side[:4], VOCABULARY) for side in sides))

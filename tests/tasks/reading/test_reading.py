@@ -180,6 +180,7 @@ def test_prepare_splits_by_docstring_and_limits_the_labels(monkeypatch):
     monkeypatch.setattr(reading, "numpy_docstrings", lambda: DOCSTRINGS)
     whole = prepare(VOCABULARY)
     texts = [{one.document.text for one in side} for side in whole]
+    assert texts == [{d.text for d in DOCSTRINGS if d.side == side} for side in ("training", "validation", "test")]
     assert all(texts) and not any(texts[i] & texts[j] for i in range(3) for j in range(i))
     n = len(whole.training)
 
@@ -193,3 +194,9 @@ def test_prepare_splits_by_docstring_and_limits_the_labels(monkeypatch):
     for labels in (0, n + 1):
         with refuses(ValueError, f"labels: got {labels}, expected 1 to {n}"):
             prepare(VOCABULARY, labels=labels)
+    monkeypatch.setattr(reading, "LOOK_AT", 3)
+    monkeypatch.setattr(reading, "JUDGE_AT", 5)
+    cut = prepare(VOCABULARY)
+    assert [len(cut.validation), len(cut.test)] == [3, 5] and len(cut.training) == n
+    for ours, theirs in zip(cut[1:], whole[1:], strict=True):
+        assert [str(one) for one in ours] == [str(one) for one in theirs[: len(ours)]]
