@@ -23,3 +23,10 @@ def test_ids_are_as_small_as_the_vocabulary_allows():
         assert ids.dtype == dtype
         assert ids.tolist() == [size - 1]
         assert not ids.flags.writeable
+
+
+def test_no_text_has_no_ids_of_the_same_type():
+    for size, dtype in ((256, np.uint8), (257, np.uint16)):
+        vocabulary = Characters(tuple(chr(i) for i in range(size)))
+        ids = tokens_on_disk([""], vocabulary)
+        assert (ids.shape, ids.dtype) == ((0,), dtype)

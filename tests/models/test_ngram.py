@@ -155,9 +155,26 @@ def test_counts_that_are_none_are_refused():
         ngram_from({k: v for k, v in arrays.items() if k != "times.2"}, 2, 3, "add-k", 0.1)
     with refuses(ValueError, "grams: got values from 1 to 6, expected 0 to 3"):
         ngram_from(arrays | {"grams.1": np.array([0, 1]), "times.1": np.array([1, 1])}, 2, 2, "add-k", 0.1)
-    for wrong in (arrays["grams.2"][::-1], arrays["grams.2"][:1], arrays["grams.2"][:0]):
+    twice = arrays["grams.2"][[0, 0, 1]]
+    for wrong in (arrays["grams.2"][::-1], arrays["grams.2"][:1], arrays["grams.2"][:0], twice):
         with refuses(ValueError, f"grams: got {wrong.shape} of order 2, expected sorted ones, each with its count"):
             ngram_from(arrays | {"grams.2": wrong}, 2, 3, "add-k", 0.1)
+    for name in ("grams.1", "times.1"):
+        with pytest.raises(ValueError, match=rf"^{name[:5]}: "):
+            ngram_from(arrays | {name: np.array(1)}, 2, 3, "add-k", 0.1)
+
+
+@every_smoothing
+@given(text=texts, n=orders)
+def test_histories_and_words_broadcast(smoothing, text, n):
+    """Many words after one history, or one word after many: each pair as if it were asked for alone."""
+    model = count_ngrams(np.array(text), V, n, smoothing)
+    histories, words = all_histories(n), np.arange(V)
+    table = ngram_distribution(model, histories)
+    for row, history in zip(table, histories, strict=True):
+        assert ngram_probability(model, history, words).tolist() == row.tolist()
+    for column, word in zip(table.T, words, strict=True):
+        assert ngram_probability(model, histories, np.array(word)).tolist() == column.tolist()
 
 
 @every_smoothing
