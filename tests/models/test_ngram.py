@@ -258,5 +258,25 @@ def test_bad_input_is_refused():
         ngram_loss(ids[:1], model)
     with refuses(ValueError, "histories: got shape (2,), expected 1 words on the last axis"):
         ngram_probability(model, ids[:2], ids[2:])
+    with refuses(ValueError, "histories: got values from 3 to 3, expected 0 to 2"):
+        ngram_probability(model, np.array([3]), np.array(0))
+    with pytest.raises(ValueError, match=r"^histories: "):
+        ngram_probability(model, np.array(1), np.array(0))
     with refuses(ValueError, "words: got values from 3 to 3, expected 0 to 2"):
         ngram_probability(model, ids[:1], np.array(3))
+
+
+@pytest.mark.parametrize("ids", [np.array(1), np.array([0, 3]), np.array([-1, 0])], ids=["a number", "above", "below"])
+def test_a_text_is_a_row_of_ids(ids):
+    """Of the words that there are: when it is counted, and when it is read."""
+    model = count_ngrams(np.array([0, 1, 2]), 3, 2)
+    for read in (lambda: count_ngrams(ids, 3, 2), lambda: ngram_costs(ids, model), lambda: ngram_loss(ids, model)):
+        with pytest.raises(ValueError, match=r"^ids: "):
+            read()
+
+
+def test_by_default_it_is_kneser_ney_and_k_a_tenth():
+    ids = np.array([0, 1, 2, 0])
+    assert count_ngrams(ids, 3, 2).smoothing == "Kneser-Ney"
+    p = ngram_probability(count_ngrams(ids, 3, 2, "add-k"), np.array([0]), np.array(1))
+    assert p == pytest.approx((1 + 0.1) / (1 + 0.1 * 3), rel=1e-15)
