@@ -234,6 +234,16 @@ def test_small_integers_do_not_overflow():
     assert ngram_probability(model, np.array([199, 198], np.uint8), np.array(197)) == 1
 
 
+def test_every_ngram_that_fits_into_64_bits_is_counted():
+    """The largest vocabulary, of 2^63 - 1 words, and the square of one that is nearly as large."""
+    for V, n in ((2**63 - 1, 1), (3_037_000_499, 2)):
+        ids = np.array([V - 1, 0, V - 1, 0])
+        model = count_ngrams(ids, V, n, "maximum likelihood")
+        assert ngram_probability(model, ids[: n - 1], ids[n - 1, ...]) == (0.5, 1.0)[n - 1]
+        with refuses(ValueError, f"n: got {n}, too large for {V + 1} words: V^n must stay below 2^63"):
+            count_ngrams(ids, V + 1, n)
+
+
 def test_bad_input_is_refused():
     ids = np.array([0, 1, 2])
     with refuses(ValueError, "ids: got values from 0 to 2, expected 0 to 1"):
