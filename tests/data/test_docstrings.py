@@ -132,7 +132,11 @@ def small_module():
     def silent():
         pass
 
-    class Class:
+    class WithLess(type):
+        def __dir__(cls):
+            return [*super().__dir__(), "gone"]
+
+    class Class(metaclass=WithLess):
         """Of a class."""
 
         value = 1
@@ -148,6 +152,7 @@ def small_module():
     of_c.__doc__, of_c.__module__ = "Of something in C.", None
     module.function, module.foreign, module.silent, module.Class = function, foreign, silent, Class
     module.of_c, module._private, module.number, module.inner = of_c, function, 7, types.ModuleType("numpy.inner", "x")
+    module.__dir__ = lambda: [*vars(module), "gone"]
     for thing, name in ((function, "numpy"), (foreign, "os"), (silent, "numpy"), (Class, "numpy.small")):
         thing.__module__ = name
     Class.method.__module__ = "numpy.small"
@@ -155,7 +160,7 @@ def small_module():
 
 
 def test_of_a_module_every_public_function_class_and_method_is_read(monkeypatch):
-    """Those of NumPy, with a docstring; not what it has from elsewhere, no numbers and no modules."""
+    """Those of NumPy, with a docstring; not what it has from elsewhere, no numbers or modules, no name that is gone."""
     monkeypatch.setitem(sys.modules, "numpy.small", small_module())
     assert list(of_module("numpy.small")) == [
         ("numpy.small.Class", "Of a class."),
