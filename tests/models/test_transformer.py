@@ -160,7 +160,11 @@ def test_dropout_needs_a_generator():
     source, target = np.array([1, 2, 3]), np.array([1, 2])
     logits, _ = transformer(source, target, weights, Config(3))
     assert_array_equal(transformer(source, target, weights, Config(3, 0.5))[0], logits)
-    assert (transformer(source, target, weights, Config(3, 0.5), rng=rng)[0] != logits).any()
+    dropped, cache = transformer(source, target, weights, Config(3, 0.5), rng=rng)
+    assert (dropped != logits).any()
+    stacks = (layer.feed_forward for stack in (cache.encoder, cache.decoder) for layer in stack.layers)
+    for part in (cache.source, cache.target, *stacks):  # words with their positions, and in every layer
+        assert_array_equal(np.unique(part.m), [0, 2])
 
 
 def test_bad_input_is_refused():
