@@ -72,6 +72,8 @@ def test_top_p_keeps_the_fewest_likeliest_that_have_p_together(seed, V, top_p, t
 def test_of_equally_likely_words_the_first_stay():
     assert distribution(np.zeros(4), Choice(top_k=2)).tolist() == [0.5, 0.5, 0, 0]
     assert distribution(np.zeros(4), Choice(top_p=0.5)).tolist() == [0.5, 0.5, 0, 0]
+    logits = np.tile([0.0, 1.0, 2.0], 100)  # of 300 words 100 are the likeliest
+    assert np.flatnonzero(distribution(logits, Choice(top_k=40))).tolist() == [*range(2, 120, 3)]
 
 
 @pytest.mark.parametrize(
@@ -168,6 +170,8 @@ def test_bad_input_is_refused():
         first([1])
     with refuses(ValueError, "temperature: got -1, expected a finite number, 0 or more"):
         first(temperature=-1)
+    with pytest.raises(ValueError, match=r"^temperature: "):
+        first(temperature=math.inf)
     with refuses(ValueError, "temperature: got nan, expected a finite number, 0 or more"):
         first(temperature=math.nan)
     with refuses(ValueError, "top_k: got 0, expected 1 or more"):
