@@ -121,6 +121,8 @@ def test_padding_of_the_source_changes_nothing(s, seed, form):
     for b in range(s.B):
         alone, _ = transformer(source[b, : lengths[b]], target[b], weights, config)
         assert_allclose(alone, logits[b], rtol=1e-8, atol=1e-9)
+        padded_alone, _ = transformer(source[b], target[b], weights, config, lengths[b, ...])
+        assert_allclose(padded_alone, logits[b], rtol=1e-8, atol=1e-9)
 
 
 @given(sizes, seeds)
