@@ -4,6 +4,7 @@ import math
 
 import by_the_book as book
 import numpy as np
+import pytest
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
 from hypothesis import strategies as st
@@ -179,3 +180,6 @@ def test_bad_input_is_refused():
         transformer(good, np.array([[1, 8]]), weights, Config(3))
     with refuses(ValueError, "lengths: got values from 3 to 3, expected 0 to 2"):
         transformer(good, good, weights, Config(3), np.array([3]))
+    for outside in (np.array([1, 7]), np.array(1)):
+        with pytest.raises(ValueError, match=r"^ids: "):
+            embed_words(outside, weights.source)
