@@ -143,6 +143,7 @@ def test_initial_weights():
     assert abs(weights.source.E.std() * 8 - 1) < 0.1
     assert len(weights.encoder.layers) == len(weights.decoder.layers) == 2
     assert_float32(weights)
+    assert init_transformer(50, 60, 1, 64, 4, 32, rng, tied=False).output.W.shape == (64, 60)
     weights = init_transformer(50, None, 1, 64, 4, 32, rng, tied=False, final_norms=True)
     assert weights.target is None
     assert weights.output.W.shape == (64, 50)
