@@ -61,3 +61,14 @@ def test_padded_rows_are_the_rows_and_nothing_but_filler(rows, filler, at_start)
 
 def test_rows_are_padded_at_their_ends_unless_it_is_said():
     assert padded([np.array([1]), np.array([2, 3])], 0).tolist() == [[1, 0], [2, 3]]
+
+
+def test_rows_and_filler_are_integers_of_64_bits():
+    """Any of them, also far below 0; a row has one axis."""
+    rows = [np.array([1]), np.array([2, 3])]
+    for filler in (-1000, -(2**63), 2**62):
+        assert padded(rows, filler).tolist() == [[1, filler], [2, 3]]
+    with pytest.raises(ValueError, match=r"^filler: "):
+        padded(rows, -(2**63) - 1)
+    with pytest.raises(ValueError, match=r"^rows: "):
+        padded([np.array(1)], 0)
