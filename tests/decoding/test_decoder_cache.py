@@ -93,3 +93,15 @@ def test_a_writing_belongs_to_its_model():
     for mine, other in ((one, two), (two, one)):
         with pytest.raises(ValueError):
             write_on(np.array([1]), start_writing(np.array([[1, 2]]), mine, config, 4), other, config)
+
+
+def test_a_source_and_places_are_named():
+    """Words that the source's table has, and sequences that are there, in a row."""
+    weights, config = init_transformer(7, 8, 1, 6, 3, 10, np.random.default_rng(0)), Config(3)
+    for outside in (np.array([[1, 7]]), np.array([[-1, 1]])):
+        with pytest.raises(ValueError, match=r"^source: "):
+            start_writing(outside, weights, config, 4)
+    writing = start_writing(np.array([[1, 2], [3, 4]]), weights, config, 4)
+    for places in (np.array([-1]), np.array([2]), np.array(0)):
+        with pytest.raises(ValueError, match=r"^places: "):
+            reorder(writing, places)

@@ -93,3 +93,13 @@ def test_a_reading_belongs_to_its_model():
     for mine, other in ((one, two), (two, one)):
         with pytest.raises(ValueError):
             read_on(np.array([1, 2]), start_reading((), 4, mine, config), other, config)
+
+
+def test_a_reading_has_room_for_one_word_or_more_of_as_many_sequences_as_it_was_made_for():
+    rng, config = np.random.default_rng(0), Config(3)
+    weights = init_gpt(7, 1, 6, 3, 10, rng)
+    for batch in ((), (2,)):
+        assert read_on(np.zeros((*batch, 1), int), start_reading(batch, 1, weights, config), weights, config)[1].n == 1
+    for batch in ((), (1,), (3,)):
+        with pytest.raises(ValueError, match=r"^ids: "):
+            read_on(np.zeros((*batch, 1), int), start_reading((2,), 4, weights, config), weights, config)

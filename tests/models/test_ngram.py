@@ -290,3 +290,22 @@ def test_by_default_it_is_kneser_ney_and_k_a_tenth():
     assert count_ngrams(ids, 3, 2).smoothing == "Kneser-Ney"
     p = ngram_probability(count_ngrams(ids, 3, 2, "add-k"), np.array([0]), np.array(1))
     assert p == pytest.approx((1 + 0.1) / (1 + 0.1 * 3), rel=1e-15)
+
+
+@every_smoothing
+def test_which_number_a_word_has_means_nothing(smoothing):
+    """Also where codes of n-grams are as large as 64 bits can hold: as floating-point numbers some would be equal."""
+    V = 3_037_000_499
+    text = np.array([0, 1, 0, 2, 0, 1, 1])
+    numbers = np.array([V - 1, V - 2, V - 3])  # of the words 0, 1 and 2
+    low, high = (count_ngrams(ids, V, 2, smoothing) for ids in (text, numbers[text]))
+    pairs = np.array(list(itertools.product(range(3), repeat=2)))
+    expected = ngram_probability(low, pairs[:, :1], pairs[:, 1])
+    assert ngram_probability(high, numbers[pairs[:, :1]], numbers[pairs[:, 1]]).tolist() == expected.tolist()
+
+
+@every_smoothing
+def test_a_single_word_is_certain(smoothing):
+    """The smallest vocabulary, counted and read again."""
+    model = ngram_from(ngram_arrays(count_ngrams(np.zeros(5, int), 1, 2, smoothing)), 2, 1, smoothing, 0.1)
+    assert ngram_probability(model, np.array([0]), np.array(0)) == pytest.approx(1, rel=1e-12)
