@@ -105,3 +105,6 @@ def test_a_source_and_places_are_named():
     for places in (np.array([-1]), np.array([2]), np.array(0)):
         with pytest.raises(ValueError, match=r"^places: "):
             reorder(writing, places)
+    for words in (np.array([1]), np.array([1, 2, 3])):  # of one sequence, or of three, and not of two
+        with pytest.raises(ValueError, match=r"^words: "):
+            write_on(words, writing, weights, config)

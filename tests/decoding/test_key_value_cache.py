@@ -103,3 +103,12 @@ def test_a_reading_has_room_for_one_word_or_more_of_as_many_sequences_as_it_was_
     for batch in ((), (1,), (3,)):
         with pytest.raises(ValueError, match=r"^ids: "):
             read_on(np.zeros((*batch, 1), int), start_reading((2,), 4, weights, config), weights, config)
+
+
+def test_without_layers_there_is_nothing_to_keep():
+    """Each word's logits depend on it and its position alone."""
+    weights, config = init_gpt(7, 0, 6, 3, 10, np.random.default_rng(0)), Config(3)
+    ids = np.array([[1, 2, 3]])
+    _, reading = read_on(ids[:, :1], start_reading((1,), 3, weights, config), weights, config)
+    logits, _ = read_on(ids[:, 1:], reading, weights, config)
+    assert_allclose(logits, gpt(ids, weights, config)[0][:, 1:], rtol=1e-6)

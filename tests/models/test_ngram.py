@@ -270,8 +270,9 @@ def test_bad_input_is_refused():
         ngram_probability(model, ids[:2], ids[2:])
     with refuses(ValueError, "histories: got values from 3 to 3, expected 0 to 2"):
         ngram_probability(model, np.array([3]), np.array(0))
-    with pytest.raises(ValueError, match=r"^histories: "):
-        ngram_probability(model, np.array(1), np.array(0))
+    for no_row in (lambda h: ngram_probability(model, h, np.array(0)), lambda h: ngram_distribution(model, h)):
+        with pytest.raises(ValueError, match=r"^histories: "):
+            no_row(np.array(1))
     with refuses(ValueError, "words: got values from 3 to 3, expected 0 to 2"):
         ngram_probability(model, ids[:1], np.array(3))
 
