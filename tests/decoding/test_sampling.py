@@ -189,3 +189,9 @@ def test_next_to_no_temperature_is_greedy():
     logits = np.array([1.0, 3.0, 2.0], np.float32)
     for temperature in (1e-310, 1e-30):
         assert distribution(logits, Choice(temperature)).tolist() == [0, 1, 0]
+
+
+def test_all_words_together_have_a_top_p_of_1():
+    """Also those that are so unlikely that beside the others their probability is rounded away."""
+    logits = np.array([-41.0, 0.0, -40.0])
+    assert_allclose(distribution(logits, Choice(top_p=1.0)), np.exp(logits), rtol=1e-12)
