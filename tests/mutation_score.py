@@ -1,7 +1,7 @@
 """The score of a mutation run: `mutmut run`, then `python tests/mutation_score.py`, in the same copy of the checkout.
 
 Mutants of text that is only shown are not counted, caught or not: what they change is the arguments of an exception
-that is raised, or the name of an argument that a `check_...` function writes into its message. Mutants that change
+that is raised, or a name that a `check_...` or `checked_...` function writes into its message. Mutants that change
 nothing (`reshape(-2, d)` for `reshape(-1, d)`) are counted as missed, for no program can tell which those are.
 """
 
@@ -28,10 +28,14 @@ class WithoutShownText(ast.NodeTransformer):
 
     def visit_Call(self, node):
         self.generic_visit(node)
-        checks = isinstance(node.func, ast.Name) and node.func.id.startswith("check_")
-        if checks and node.args and isinstance(node.args[0], ast.Constant):
-            node.args[0] = ast.Constant("name")
+        if isinstance(node.func, ast.Name) and node.func.id.startswith(("check_", "checked_")):
+            node.args = [ast.Constant("name") if is_name(argument) else argument for argument in node.args]
         return node
+
+
+def is_name(argument):
+    """A literal; None, too, which is what mutmut writes for it."""
+    return isinstance(argument, ast.Constant) and isinstance(argument.value, str | None)
 
 
 def functions(path):
