@@ -1,4 +1,4 @@
-"""Windows of a text: inputs, and targets one position further on."""
+"""Windows of a text, whose targets stand one position further on; rows of unequal length, padded."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from strategies import seeds
 
-from minitransformer.data.batches import check_long_enough, random_windows
+from minitransformer.data.batches import check_long_enough, padded, random_windows
 
 
 @given(st.integers(1, 6), st.integers(1, 5), st.integers(1, 30), seeds)
@@ -45,3 +45,30 @@ def test_a_text_that_is_too_short_is_refused():
     ):
         with refuses(ValueError, message):
             call()
+
+
+@given(st.lists(st.lists(st.integers(0, 9), max_size=6), min_size=1, max_size=5), st.integers(10, 12), st.booleans())
+def test_padded_rows_are_the_rows_and_nothing_but_filler(rows, filler, at_start):
+    """As long as the longest; the filler stands behind the words, or, where that is asked for, before them."""
+    whole = padded([np.array(row, int) for row in rows], filler, at_start)
+    longest = max(map(len, rows))
+    fillers = [[filler] * (longest - len(row)) for row in rows]
+    assert whole.tolist() == [
+        between + row if at_start else row + between for row, between in zip(rows, fillers, strict=True)
+    ]
+    assert whole.dtype == np.int64
+
+
+def test_rows_are_padded_at_their_ends_unless_it_is_said():
+    assert padded([np.array([1]), np.array([2, 3])], 0).tolist() == [[1, 0], [2, 3]]
+
+
+def test_rows_and_filler_are_integers_of_64_bits():
+    """Any of them, also far below 0; a row has one axis."""
+    rows = [np.array([1]), np.array([2, 3])]
+    for filler in (-1000, -(2**63), 2**62):
+        assert padded(rows, filler).tolist() == [[1, filler], [2, 3]]
+    with pytest.raises(ValueError, match=r"^filler: "):
+        padded(rows, -(2**63) - 1)
+    with pytest.raises(ValueError, match=r"^rows: "):
+        padded([np.array(1)], 0)

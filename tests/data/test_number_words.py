@@ -376,3 +376,10 @@ def test_numbers_of_numpy_are_numbers():
     date = (np.int16(2026), np.int8(11), np.uint8(24))
     assert chinese_date(*date) == chinese_date(2026, 11, 24)
     assert english_date(*date) == english_date(2026, 11, 24)
+
+
+def test_no_month_has_more_than_31_days():
+    assert english_ordinal(31) == "thirty-first"
+    for day in (0, 32):
+        with pytest.raises(ValueError, match=r"^day: "):
+            english_ordinal(day)

@@ -15,6 +15,13 @@ def test_the_ids_are_those_of_all_texts_one_after_the_other(texts):
     assert ids.tolist() == vocabulary.encode("".join(texts)).tolist()
 
 
+def test_no_text_has_no_ids_of_the_same_type():
+    for size, dtype in ((256, np.uint8), (257, np.uint16)):
+        vocabulary = Characters(tuple(chr(i) for i in range(size)))
+        ids = tokens_on_disk([""], vocabulary)
+        assert (ids.shape, ids.dtype) == ((0,), dtype)
+
+
 def test_ids_are_as_small_as_the_vocabulary_allows():
     """8 bits for 256 words, 16 for one more; and they cannot be changed."""
     for size, dtype in ((256, np.uint8), (257, np.uint16), (65537, np.uint32)):

@@ -352,6 +352,21 @@ def test_the_likeliest_are_those_of_a_stable_sort(values, k):
     assert likeliest(np.array(values), k).tolist() == expected
 
 
+@given(seeds, st.integers(1, 2000))
+def test_the_likeliest_of_a_vocabulary_are_those_of_a_stable_sort(seed, k):
+    """Of 2000 words, of which some are equally likely."""
+    values = np.random.default_rng(seed).integers(-9999, 0, 2000).astype(float)
+    assert likeliest(values, k).tolist() == sorted(range(2000), key=lambda i: -values[i])[:k]
+
+
+def test_by_default_four_hypotheses_compete_for_the_best_score_at_alpha_0_6():
+    """One word after the other, where the end is unlikely: four are open, and the score is log P / n^0.6."""
+    model = Model(lambda source, history: np.log(np.array([0.1, 0.2, 0.15, 0.3, 0.15, 0.1])))
+    (found,) = beam_search(model.step, model.reorder, [(1, ())], np.array([1]), 0, 6)
+    assert max(model.sizes) == 4
+    assert found.score == found.log_probability / (len(found.ids) + 1) ** 0.6
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_half_and_single_precision_are_summed_in_double(dtype):
     """The sum of 2000 logarithms is as exact as they are, and one that is rounded above 0 is no error."""
@@ -425,6 +440,14 @@ def test_a_step_that_gives_no_log_probabilities_is_refused():
         refused(np.array([[math.nan, -1.0]]))
     with refuses(ValueError, "log-probabilities: got -inf as the highest of a row, expected a number of 0 or less"):
         refused(np.array([[NEVER, NEVER]]))
+    good, wrong = [math.log(0.5)] * 2, [NEVER, NEVER]
+    for rows in ([good, wrong], [wrong, good]):  # one row of two is enough
+
+        def step(words, state, rows=rows):
+            return np.array(rows), None
+
+        with pytest.raises(ValueError, match=r"^log-probabilities: "):
+            beam_search(step, lambda state, places: state, None, np.array([1, 1]), 0, longest=1)
     with refuses(ValueError, "log-probabilities: got shape (2, 4), expected 1 rows, one for each word read"):
         refused(np.zeros((2, 4)))
     with refuses(ValueError, "log-probabilities: got shape (4,), expected at least 2 axes"):

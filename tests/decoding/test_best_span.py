@@ -113,3 +113,18 @@ def test_what_it_refuses():
         best_span(np.ones((3, 2)), np.ones(3, bool), 1)
     with refuses(TypeError, "scores: got dtype int64, expected floating-point numbers such as float32"):
         best_span(np.ones((2, 3), np.int64), np.ones(3, bool), 1)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_what_stands_elsewhere_has_no_influence(number):
+    """Only the text and the first place are looked at, and there nothing may be without a number."""
+    scores, allowed = np.array([[0.0, 9.0, 1.0, 2.0], [0.0, 9.0, 3.0, 1.0]]), np.array([False, False, True, True])
+    elsewhere = scores.copy()
+    elsewhere[:, 1] = number
+    assert best_span(elsewhere, allowed, 3) == best_span(scores, allowed, 3) == (2, 2, 4.0)
+    for row in (0, 1):
+        for place in (0, 2, 3):
+            spoilt = scores.copy()
+            spoilt[row, place] = number
+            with pytest.raises(ValueError, match=r"^scores: "):
+                best_span(spoilt, allowed, 3)

@@ -3,14 +3,15 @@
 import itertools
 
 import numpy as np
+import pytest
 from assertions import assert_float32, refuses
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from strategies import seeds, sizes
+from strategies import Sizes, seeds, sizes
 
 from minitransformer.decoding.key_value_cache import read_on, start_reading
-from minitransformer.equations.activations import GELU_TANH
+from minitransformer.equations.activations import GELU_TANH, RELU
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.learn.cases.points import loud
 from minitransformer.models.gpt import gpt, init_gpt
@@ -40,6 +41,18 @@ def test_reading_on_equals_reading_all_at_once(s, seed, norm_first, learned, tie
     assert reading.n == s.L_q
 
 
+@pytest.mark.parametrize(("norm_first", "learned", "tied"), list(itertools.product((False, True), repeat=3)))
+def test_every_setting_of_a_layer_reaches_the_cache(norm_first, learned, tied):
+    """In every form, with an eps that matters and another activation: two words at once, then two more."""
+    ids, weights, config, _ = draw(Sizes(2, 3, 4, 5, 6, 7, 8), 0, norm_first, learned, tied)
+    for other in (config._replace(eps=0.3), config._replace(activation=RELU)):
+        whole, _ = gpt(ids, weights, other)
+        first, reading = read_on(ids[:, :2], start_reading((2,), 4, weights, other), weights, other)
+        second, _ = read_on(ids[:, 2:], reading, weights, other)
+        assert_allclose(np.concatenate([first, second], axis=1), whole, rtol=1e-12, atol=1e-12 * np.abs(whole).max())
+        assert not np.allclose(whole, gpt(ids, weights, config)[0])
+
+
 @given(sizes, seeds)
 def test_word_by_word_without_a_batch(s, seed):
     """What writing does."""
@@ -54,8 +67,9 @@ def test_word_by_word_without_a_batch(s, seed):
 def test_float32_stays_float32():
     rng = np.random.default_rng(0)
     weights, config = init_gpt(7, 1, 6, 3, 10, rng, 5), Config(3)
-    logits, reading = read_on(np.array([1, 2]), start_reading((), 5, weights, config), weights, config)
-    assert_float32(logits, reading)
+    for form in (weights, init_gpt(7, 1, 6, 3, 10, rng)):  # with positions that are learned, and with sines
+        logits, reading = read_on(np.array([1, 2]), start_reading((), 5, form, config), form, config)
+        assert_float32(logits, reading)
 
 
 def test_bad_input_is_refused():
@@ -70,3 +84,33 @@ def test_bad_input_is_refused():
         start_reading((), 5, weights, config)
     with refuses(ValueError, "ids: got values from 7 to 7, expected 0 to 6"):
         read_on(np.array([7]), reading, weights, config)
+    with pytest.raises(ValueError, match=r"^ids: "):
+        read_on(np.array(1), reading, weights, config)
+
+
+def test_a_reading_belongs_to_its_model():
+    """With a layer more, or fewer, what was read would be used by half."""
+    rng, config = np.random.default_rng(0), Config(3)
+    one, two = (init_gpt(7, n_layers, 6, 3, 10, rng) for n_layers in (1, 2))
+    for mine, other in ((one, two), (two, one)):
+        with pytest.raises(ValueError):
+            read_on(np.array([1, 2]), start_reading((), 4, mine, config), other, config)
+
+
+def test_a_reading_has_room_for_one_word_or_more_of_as_many_sequences_as_it_was_made_for():
+    rng, config = np.random.default_rng(0), Config(3)
+    weights = init_gpt(7, 1, 6, 3, 10, rng)
+    for batch in ((), (2,)):
+        assert read_on(np.zeros((*batch, 1), int), start_reading(batch, 1, weights, config), weights, config)[1].n == 1
+    for batch in ((), (1,), (3,)):
+        with pytest.raises(ValueError, match=r"^ids: "):
+            read_on(np.zeros((*batch, 1), int), start_reading((2,), 4, weights, config), weights, config)
+
+
+def test_without_layers_there_is_nothing_to_keep():
+    """Each word's logits depend on it and its position alone."""
+    weights, config = init_gpt(7, 0, 6, 3, 10, np.random.default_rng(0)), Config(3)
+    ids = np.array([[1, 2, 3]])
+    _, reading = read_on(ids[:, :1], start_reading((1,), 3, weights, config), weights, config)
+    logits, _ = read_on(ids[:, 1:], reading, weights, config)
+    assert_allclose(logits, gpt(ids, weights, config)[0][:, 1:], rtol=1e-6)

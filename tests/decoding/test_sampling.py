@@ -72,6 +72,8 @@ def test_top_p_keeps_the_fewest_likeliest_that_have_p_together(seed, V, top_p, t
 def test_of_equally_likely_words_the_first_stay():
     assert distribution(np.zeros(4), Choice(top_k=2)).tolist() == [0.5, 0.5, 0, 0]
     assert distribution(np.zeros(4), Choice(top_p=0.5)).tolist() == [0.5, 0.5, 0, 0]
+    logits = np.tile([0.0, 1.0, 2.0], 100)  # of 300 words 100 are the likeliest
+    assert np.flatnonzero(distribution(logits, Choice(top_k=40))).tolist() == [*range(2, 120, 3)]
 
 
 @pytest.mark.parametrize(
@@ -168,6 +170,8 @@ def test_bad_input_is_refused():
         first([1])
     with refuses(ValueError, "temperature: got -1, expected a finite number, 0 or more"):
         first(temperature=-1)
+    with pytest.raises(ValueError, match=r"^temperature: "):
+        first(temperature=math.inf)
     with refuses(ValueError, "temperature: got nan, expected a finite number, 0 or more"):
         first(temperature=math.nan)
     with refuses(ValueError, "top_k: got 0, expected 1 or more"):
@@ -185,3 +189,9 @@ def test_next_to_no_temperature_is_greedy():
     logits = np.array([1.0, 3.0, 2.0], np.float32)
     for temperature in (1e-310, 1e-30):
         assert distribution(logits, Choice(temperature)).tolist() == [0, 1, 0]
+
+
+def test_all_words_together_have_a_top_p_of_1():
+    """Also those that are so unlikely that beside the others their probability is rounded away."""
+    logits = np.array([-41.0, 0.0, -40.0])
+    assert_allclose(distribution(logits, Choice(top_p=1.0)), np.exp(logits), rtol=1e-12)

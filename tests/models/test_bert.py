@@ -147,10 +147,8 @@ def test_bad_input_is_refused():
 
 def test_how_it_starts():
     """A norm after the last layer, and heads that look somewhere, where they are asked for; the rest is the same."""
-    random, asked = (
-        init_bert(7, 5, 2, 8, 2, 10, np.random.default_rng(0), final_norm=there, looking=there)
-        for there in (False, True)
-    )
+    random = init_bert(7, 5, 2, 8, 2, 10, np.random.default_rng(0))
+    asked = init_bert(7, 5, 2, 8, 2, 10, np.random.default_rng(0), final_norm=True, looking=True)
     assert random.layers.norm is None and (asked.layers.norm.gamma == 1).all() and asked.layers.norm.gamma.shape == (8,)
     assert_array_equal(random.embedding.words.E, asked.embedding.words.E)
     for with_random, looking in zip(random.layers.layers, asked.layers.layers, strict=True):

@@ -159,6 +159,7 @@ def test_initial_weights_and_float32():
     assert tied.positions.P.shape == (5, 6)
     assert tied.layers.norm.gamma.shape == (6,)
     assert 0.95 < tied.embedding.E.std() * 6**0.5 < 1.05
+    assert 0.95 < init_gpt(1000, 1, 6, 3, 10, rng).embedding.E.std() < 1.05
     assert {leaf.dtype for leaf in leaves(init_gpt(7, 2, 6, 3, 10, rng, 5, True, True, np.float64))} == {
         np.dtype(float)
     }

@@ -155,9 +155,26 @@ def test_counts_that_are_none_are_refused():
         ngram_from({k: v for k, v in arrays.items() if k != "times.2"}, 2, 3, "add-k", 0.1)
     with refuses(ValueError, "grams: got values from 1 to 6, expected 0 to 3"):
         ngram_from(arrays | {"grams.1": np.array([0, 1]), "times.1": np.array([1, 1])}, 2, 2, "add-k", 0.1)
-    for wrong in (arrays["grams.2"][::-1], arrays["grams.2"][:1], arrays["grams.2"][:0]):
+    twice = arrays["grams.2"][[0, 0, 1]]
+    for wrong in (arrays["grams.2"][::-1], arrays["grams.2"][:1], arrays["grams.2"][:0], twice):
         with refuses(ValueError, f"grams: got {wrong.shape} of order 2, expected sorted ones, each with its count"):
             ngram_from(arrays | {"grams.2": wrong}, 2, 3, "add-k", 0.1)
+    for name in ("grams.1", "times.1"):
+        with pytest.raises(ValueError, match=rf"^{name[:5]}: "):
+            ngram_from(arrays | {name: np.array(1)}, 2, 3, "add-k", 0.1)
+
+
+@every_smoothing
+@given(text=texts, n=orders)
+def test_histories_and_words_broadcast(smoothing, text, n):
+    """Many words after one history, or one word after many: each pair as if it were asked for alone."""
+    model = count_ngrams(np.array(text), V, n, smoothing)
+    histories, words = all_histories(n), np.arange(V)
+    table = ngram_distribution(model, histories)
+    for row, history in zip(table, histories, strict=True):
+        assert ngram_probability(model, history, words).tolist() == row.tolist()
+    for column, word in zip(table.T, words, strict=True):
+        assert ngram_probability(model, histories, np.array(word)).tolist() == column.tolist()
 
 
 @every_smoothing
@@ -217,6 +234,16 @@ def test_small_integers_do_not_overflow():
     assert ngram_probability(model, np.array([199, 198], np.uint8), np.array(197)) == 1
 
 
+def test_every_ngram_that_fits_into_64_bits_is_counted():
+    """The largest vocabulary, of 2^63 - 1 words, and the square of one that is nearly as large."""
+    for V, n in ((2**63 - 1, 1), (3_037_000_499, 2)):
+        ids = np.array([V - 1, 0, V - 1, 0])
+        model = count_ngrams(ids, V, n, "maximum likelihood")
+        assert ngram_probability(model, ids[: n - 1], ids[n - 1, ...]) == (0.5, 1.0)[n - 1]
+        with refuses(ValueError, f"n: got {n}, too large for {V + 1} words: V^n must stay below 2^63"):
+            count_ngrams(ids, V + 1, n)
+
+
 def test_bad_input_is_refused():
     ids = np.array([0, 1, 2])
     with refuses(ValueError, "ids: got values from 0 to 2, expected 0 to 1"):
@@ -241,5 +268,45 @@ def test_bad_input_is_refused():
         ngram_loss(ids[:1], model)
     with refuses(ValueError, "histories: got shape (2,), expected 1 words on the last axis"):
         ngram_probability(model, ids[:2], ids[2:])
+    with refuses(ValueError, "histories: got values from 3 to 3, expected 0 to 2"):
+        ngram_probability(model, np.array([3]), np.array(0))
+    for no_row in (lambda h: ngram_probability(model, h, np.array(0)), lambda h: ngram_distribution(model, h)):
+        with pytest.raises(ValueError, match=r"^histories: "):
+            no_row(np.array(1))
     with refuses(ValueError, "words: got values from 3 to 3, expected 0 to 2"):
         ngram_probability(model, ids[:1], np.array(3))
+
+
+@pytest.mark.parametrize("ids", [np.array(1), np.array([0, 3]), np.array([-1, 0])], ids=["a number", "above", "below"])
+def test_a_text_is_a_row_of_ids(ids):
+    """Of the words that there are: when it is counted, and when it is read."""
+    model = count_ngrams(np.array([0, 1, 2]), 3, 2)
+    for read in (lambda: count_ngrams(ids, 3, 2), lambda: ngram_costs(ids, model), lambda: ngram_loss(ids, model)):
+        with pytest.raises(ValueError, match=r"^ids: "):
+            read()
+
+
+def test_by_default_it_is_kneser_ney_and_k_a_tenth():
+    ids = np.array([0, 1, 2, 0])
+    assert count_ngrams(ids, 3, 2).smoothing == "Kneser-Ney"
+    p = ngram_probability(count_ngrams(ids, 3, 2, "add-k"), np.array([0]), np.array(1))
+    assert p == pytest.approx((1 + 0.1) / (1 + 0.1 * 3), rel=1e-15)
+
+
+@every_smoothing
+def test_which_number_a_word_has_means_nothing(smoothing):
+    """Also where codes of n-grams are as large as 64 bits can hold: as floating-point numbers some would be equal."""
+    V = 3_037_000_499
+    text = np.array([0, 1, 0, 2, 0, 1, 1])
+    numbers = np.array([V - 1, V - 2, V - 3])  # of the words 0, 1 and 2
+    low, high = (count_ngrams(ids, V, 2, smoothing) for ids in (text, numbers[text]))
+    pairs = np.array(list(itertools.product(range(3), repeat=2)))
+    expected = ngram_probability(low, pairs[:, :1], pairs[:, 1])
+    assert ngram_probability(high, numbers[pairs[:, :1]], numbers[pairs[:, 1]]).tolist() == expected.tolist()
+
+
+@every_smoothing
+def test_a_single_word_is_certain(smoothing):
+    """The smallest vocabulary, counted and read again."""
+    model = ngram_from(ngram_arrays(count_ngrams(np.zeros(5, int), 1, 2, smoothing)), 2, 1, smoothing, 0.1)
+    assert ngram_probability(model, np.array([0]), np.array(0)) == pytest.approx(1, rel=1e-12)

@@ -4,6 +4,7 @@ import math
 
 import by_the_book as book
 import numpy as np
+import pytest
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,6 +122,8 @@ def test_padding_of_the_source_changes_nothing(s, seed, form):
     for b in range(s.B):
         alone, _ = transformer(source[b, : lengths[b]], target[b], weights, config)
         assert_allclose(alone, logits[b], rtol=1e-8, atol=1e-9)
+        padded_alone, _ = transformer(source[b], target[b], weights, config, lengths[b, ...])
+        assert_allclose(padded_alone, logits[b], rtol=1e-8, atol=1e-9)
 
 
 @given(sizes, seeds)
@@ -140,6 +143,7 @@ def test_initial_weights():
     assert abs(weights.source.E.std() * 8 - 1) < 0.1
     assert len(weights.encoder.layers) == len(weights.decoder.layers) == 2
     assert_float32(weights)
+    assert init_transformer(50, 60, 1, 64, 4, 32, rng, tied=False).output.W.shape == (64, 60)
     weights = init_transformer(50, None, 1, 64, 4, 32, rng, tied=False, final_norms=True)
     assert weights.target is None
     assert weights.output.W.shape == (64, 50)
@@ -160,7 +164,11 @@ def test_dropout_needs_a_generator():
     source, target = np.array([1, 2, 3]), np.array([1, 2])
     logits, _ = transformer(source, target, weights, Config(3))
     assert_array_equal(transformer(source, target, weights, Config(3, 0.5))[0], logits)
-    assert (transformer(source, target, weights, Config(3, 0.5), rng=rng)[0] != logits).any()
+    dropped, cache = transformer(source, target, weights, Config(3, 0.5), rng=rng)
+    assert (dropped != logits).any()
+    stacks = (layer.feed_forward for stack in (cache.encoder, cache.decoder) for layer in stack.layers)
+    for part in (cache.source, cache.target, *stacks):  # words with their positions, and in every layer
+        assert_array_equal(np.unique(part.m), [0, 2])
 
 
 def test_bad_input_is_refused():
@@ -173,3 +181,6 @@ def test_bad_input_is_refused():
         transformer(good, np.array([[1, 8]]), weights, Config(3))
     with refuses(ValueError, "lengths: got values from 3 to 3, expected 0 to 2"):
         transformer(good, good, weights, Config(3), np.array([3]))
+    for outside in (np.array([1, 7]), np.array(1)):
+        with pytest.raises(ValueError, match=r"^ids: "):
+            embed_words(outside, weights.source)
