@@ -96,6 +96,6 @@ def steady_directions(positions: Array) -> Array:
     way round.
     """
     d_model = positions.shape[-1]
-    centred = positions - positions.mean(axis=0)
+    centred = positions.astype(np.float64) - positions.mean(axis=0, dtype=np.float64)  # small eigenvalues need it
     _, eigenvectors = np.linalg.eigh(centred.T @ centred)  # in the order of their eigenvalues, the smallest first
     return eigenvectors[:, : d_model - d_model // 2]
