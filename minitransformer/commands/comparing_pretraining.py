@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from minitransformer.arguments import check_integer
 from minitransformer.commands.common import add_common, bad_input, file_name
 from minitransformer.commands.training import INTERRUPTED, WHOLE
 from minitransformer.data.documentation import documentation
@@ -41,6 +42,7 @@ PROCESSES = 2
 SHARES = {"pretraining": 0.398, "readers": 1 / 19}  # of the minutes; the rest is for the curves, and for measuring
 TITLES = {QA: "questions", CLASSIFY: "topics"}
 PRETRAINING = "bert.run"
+COLUMNS = ("right", "median", "range")  # over the seeds; the first: mean and standard deviation
 
 
 def add_compare(comparisons: Any) -> None:
@@ -56,6 +58,14 @@ def add_compare(comparisons: Any) -> None:
         metavar="DIR",
         help="what is kept, and gone on with if it is there",
     )
+    n_seeds = len(label_efficiency.SEEDS)
+    compare.add_argument(
+        "--seeds",
+        type=int,
+        default=n_seeds,
+        metavar="N",
+        help=f"trainings of each kind, which differ by their seed (default {n_seeds}; with more it takes longer)",
+    )
     compare.add_argument(
         "--plot", type=file_name, metavar="FILE", help="draw the curves as a PNG file (needs the extra `plots`)"
     )
@@ -67,6 +77,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
     try:
         if not 0 < arguments.minutes < math.inf:
             raise ValueError(f"minutes: got {arguments.minutes}, expected a number above 0")
+        check_integer("seeds", arguments.seeds, least=2)
         if arguments.plot:
             check_library()
             check_writable("plot", arguments.plot)
@@ -81,19 +92,20 @@ def run_compare(arguments: argparse.Namespace) -> int:
         )
     except ValueError as error:
         return bad_input(error)
-    of_readers = reader_cells(60 * arguments.minutes * SHARES["readers"])
+    of_readers = reader_cells(60 * arguments.minutes * SHARES["readers"], arguments.seeds)
     try:
         with screen.progress(WHOLE) as progress:
-            results = fill_in(results, directory, arguments.minutes, of_readers, progress, screen.say)
+            results = fill_in(results, directory, arguments.minutes, of_readers, progress, screen.say, arguments.seeds)
     except KeyboardInterrupt:
         screen.say("Stopped by Ctrl-C. The same command goes on from here.")
         return INTERRUPTED
-    show(screen, results, of_readers, arguments.minutes)
+    show(screen, results, of_readers, arguments.minutes, arguments.seeds)
     if arguments.plot:
-        plot_curves(arguments.plot, results, arguments.minutes)
+        plot_curves(arguments.plot, results, arguments.minutes, arguments.seeds)
         screen.say(f"Drawn in {arguments.plot}.")
     if arguments.json:
-        print(json.dumps(label_efficiency.as_dict(results, of_readers, arguments.minutes), indent=2))
+        facts = label_efficiency.as_dict(results, of_readers, arguments.minutes, arguments.seeds)
+        print(json.dumps(facts, indent=2))
     return 0
 
 
@@ -137,11 +149,12 @@ def fill_in(
     of_readers: list[Cell],
     progress: Progress,
     say: Callable[[str], None] = lambda text: None,
+    seeds: int | None = None,
 ) -> Results:
     """Measure what is missing; what needs no pretraining, beside it. Raises KeyboardInterrupt once all has stopped."""
     path = str(directory / PRETRAINING)
-    independent = [*curve_cells(SCRATCH, minutes), *(cell for cell in of_readers if cell.arm != PRETRAINED)]
-    dependent = [*curve_cells(PRETRAINED, minutes), *(cell for cell in of_readers if cell.arm == PRETRAINED)]
+    independent = [*curve_cells(SCRATCH, minutes, seeds), *(cell for cell in of_readers if cell.arm != PRETRAINED)]
+    dependent = [*curve_cells(PRETRAINED, minutes, seeds), *(cell for cell in of_readers if cell.arm == PRETRAINED)]
     cells = [*independent, *dependent]
     begun = time.perf_counter()
     with processes(say) as pool:
@@ -183,19 +196,23 @@ def processes(say: Callable[[str], None]) -> Iterator[Executor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def show(screen: Screen, results: Results, of_readers: list[Cell], minutes: float) -> None:
+def show(screen: Screen, results: Results, of_readers: list[Cell], minutes: float, seeds: int | None = None) -> None:
     """The table of both tasks, and the readers beside one another."""
     rows = []
     for task in (QA, CLASSIFY):
-        pretrained, scratch = (curve(results, task, arm, minutes) for arm in (PRETRAINED, SCRATCH))
-        for with_it, without in zip(pretrained, scratch, strict=False):
-            difference = f"{with_it.mean - without.mean:+.1%}"
-            rows.append((TITLES[task], str(with_it.labels), shown(with_it), shown(without), difference))
-    screen.table(("task", "labels", "pretrained", "from scratch", "difference"), rows)
+        pretrained, scratch = (curve(results, task, arm, minutes, seeds) for arm in (PRETRAINED, SCRATCH))
+        for points in zip(pretrained, scratch, strict=False):
+            for arm, point in zip((PRETRAINED, SCRATCH), points, strict=True):
+                rows.append((TITLES[task], str(point.labels), arm, *shown(point)))
+    screen.table(("task", "labels", "model", *COLUMNS), rows)
     seconds = of_readers[0].seconds
     screen.say(f"Reading comprehension with all labels, each after {seconds:.0f} seconds of training:")
-    screen.table(("reader", "right"), [(arm, shown(found)) for arm, found in readers(results, of_readers).items()])
+    screen.table(("reader", *COLUMNS), [(arm, *shown(found)) for arm, found in readers(results, of_readers).items()])
 
 
-def shown(point: Point) -> str:
-    return f"{point.mean:.1%} ± {point.spread:.1%}"
+def shown(point: Point) -> tuple[str, str, str]:
+    return (
+        f"{point.mean:.1%} ± {point.spread:.1%}",
+        f"{point.median:.1%}",
+        f"{point.lowest:.1%} to {point.highest:.1%}",
+    )

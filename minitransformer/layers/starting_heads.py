@@ -16,21 +16,28 @@ Array = np.ndarray
 SAME = 0  # no offset: a head that looks for the same word
 LAYERS = ((SAME, SAME, -1, +1), (SAME, SAME, -1, -2), (-1, +1, -2, -3))  # later layers are as the last; heads go round
 AWAY, ALIKE = 1.5, 2.0  # the sizes of the weights: the larger they are, the surer is a head
+ALIKE_LEARNED = 3.0  # above learned positions, which leave the tokens a smaller part of a vector of the same length
 
 
-def with_starting_heads(encoder: Encoder, h: int, rng: np.random.Generator) -> Encoder:
-    """The encoder with other queries and keys; values and the rest stay random."""
+def with_starting_heads(encoder: Encoder, h: int, rng: np.random.Generator, positions: Array | None = None) -> Encoder:
+    """The encoder with other queries and keys; values and the rest stay random.
+
+    positions: (n, d_model), what a pretrained embedding adds to the tokens; None: it adds sines and cosines (4.3).
+    """
     check_integer("h", h, least=1)
+    directions = None if positions is None else steady_directions(positions)
     layers = []
     for number, layer in enumerate(encoder.layers):
         offsets = LAYERS[min(number, len(LAYERS) - 1)]
         heads = [offsets[i % len(offsets)] for i in range(h)]
-        layers.append(layer._replace(self_attention=starting_heads(layer.self_attention, heads, rng)))
+        layers.append(layer._replace(self_attention=starting_heads(layer.self_attention, heads, rng, directions)))
     return encoder._replace(layers=tuple(layers))
 
 
-def starting_heads(weights: MultiHead, heads: list[int], rng: np.random.Generator) -> MultiHead:
-    """heads: for each head the offset that it looks at, or SAME."""
+def starting_heads(
+    weights: MultiHead, heads: list[int], rng: np.random.Generator, directions: Array | None = None
+) -> MultiHead:
+    """heads: for each head the offset that it looks at, or SAME; directions: as in `same_word`."""
     check_generator(rng)
     d_model, width = weights.query.W.shape
     check_type("heads", heads, list)
@@ -38,7 +45,9 @@ def starting_heads(weights: MultiHead, heads: list[int], rng: np.random.Generato
     for offset in heads:
         check_integer("heads", offset, least=-d_model)
     d_k = width // len(heads)
-    pairs = [same_word(d_model, d_k, rng) if head == SAME else places_away(d_model, d_k, head) for head in heads]
+    pairs = [
+        same_word(d_model, d_k, rng, directions) if head == SAME else places_away(d_model, d_k, head) for head in heads
+    ]
     W_Q, W_K = (np.concatenate(matrices, axis=1).astype(weights.query.W.dtype) for matrices in zip(*pairs, strict=True))
     return weights._replace(query=weights.query._replace(W=W_Q), key=weights.key._replace(W=W_K))
 
@@ -63,12 +72,30 @@ def places_away(d_model: int, d_k: int, offset: int) -> tuple[Array, Array]:
     return AWAY * W_Q, AWAY * W_K
 
 
-def same_word(d_model: int, d_k: int, rng: np.random.Generator) -> tuple[Array, Array]:
+def same_word(d_model: int, d_k: int, rng: np.random.Generator, directions: Array | None = None) -> tuple[Array, Array]:
     """W_Q = W_K of a head that looks for the same word: of all vectors as long as x, x has the largest product with x.
 
-    It reads d_k numbers of the upper half, where the sines are so slow that they are about the same at every place.
+    directions: (d_model, n), orthonormal, of which it reads d_k; None: those of the upper half, where the sines are so
+    slow that they are about the same at every position.
     """
-    upper = d_model // 2 + rng.permutation(d_model - d_model // 2)[:d_k]
+    readable = np.eye(d_model)[:, d_model // 2 :] if directions is None else directions
+    size = ALIKE if directions is None else ALIKE_LEARNED
+    read = readable[:, rng.permutation(readable.shape[1])[:d_k]]
     W = np.zeros((d_model, d_k))
-    W[upper, np.arange(len(upper))] = ALIKE
+    W[:, : read.shape[1]] = size * read
     return W, W
+
+
+def steady_directions(positions: Array) -> Array:
+    """The half of all directions in which the vectors of the positions differ least.
+
+    positions: (n, d_model) -> (d_model, d_model / 2, rounded up), orthonormal columns.
+    Pretraining leaves no half of the features to the words: learned positions and segments are in all of them. Read
+    there, a token in the text is less like itself in the question than like others nearby. These are the eigenvectors
+    of the positions' covariance that have the smallest eigenvalues, as in a principal component analysis the wrong
+    way round.
+    """
+    d_model = positions.shape[-1]
+    centred = positions.astype(np.float64) - positions.mean(axis=0, dtype=np.float64)  # small eigenvalues need it
+    _, eigenvectors = np.linalg.eigh(centred.T @ centred)  # in the order of their eigenvalues, the smallest first
+    return eigenvectors[:, : d_model - d_model // 2]

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from minitransformer.layers.bert_embedding import BertEmbedding
+from minitransformer.layers.starting_heads import with_starting_heads
 from minitransformer.models.bert import Bert
 from minitransformer.models.bert_classifier import init_bert_classifier
 from minitransformer.models.gpt_classifier import init_gpt_classifier
@@ -14,6 +16,8 @@ from minitransformer.tasks.language_modelling.run import Run as LanguageModel
 from minitransformer.tasks.pretraining.bert import init_body
 from minitransformer.tasks.reading.readers import BERT_READER, RNN_READER
 from minitransformer.tasks.run import Rng, Run, new_run
+
+Array = np.ndarray
 
 SHAPE = ("n_layers", "d_model", "h", "d_ff", "context", "activation", "norm_first", "looking", "learned_positions")
 
@@ -42,12 +46,25 @@ def body_for_questions(pretrained: Run, fresh_layers: bool, rng: Rng) -> Bert:
 
     To answer is to find the question's words in the text. Layers that have learned to guess masked words do not look
     for the same word any more, and learn it again more slowly than new ones; what words mean is kept either way.
-    (Zhang et al. 2021, Revisiting few-sample BERT fine-tuning, start the highest layers anew.)
+    (Zhang et al. 2021, Revisiting few-sample BERT fine-tuning, start the highest layers anew.) The new heads for the
+    same word read what differs least from position to position in the pretrained embedding; heads as they start above
+    an untrained one find the question's word with some seeds, and with others do not.
     """
     body = pretrained.weights.bert
     if not fresh_layers:
         return body
-    return body._replace(layers=init_body(pretrained.vocabulary.size, pretrained.settings, rng).layers)
+    s = pretrained.settings
+    layers = init_body(pretrained.vocabulary.size, s._replace(looking=False), rng).layers
+    if not s.looking:
+        return body._replace(layers=layers)
+    return body._replace(layers=with_starting_heads(layers, s.h, rng, position_vectors(body.embedding)))
+
+
+def position_vectors(embedding: BertEmbedding) -> Array:
+    """gamma * (P_i + S_s), what each position in each segment adds to a token's vector.  -> (2 context, d_model)"""
+    P, S = embedding.positions.P, embedding.segments.E
+    both = (P + S[:, None, :]).reshape(-1, P.shape[-1])  # (2 context, d_model)
+    return embedding.norm.gamma * both
 
 
 def rnn_reader(pretrained: Run, settings: Any, seed: int, about: dict | None = None) -> Run:

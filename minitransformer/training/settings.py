@@ -53,7 +53,7 @@ def check_settings(settings: Any) -> None:
             check_rate(name, value)
         elif name in ("peak", "k"):
             check_positive(name, value)
-        elif name in ("label_smoothing", "renamed"):
+        elif name in ("label_smoothing", "with_answer", "misnamed", "renamed"):
             check_fraction(name, value)
         else:
             check_not_negative(name, value)

@@ -109,10 +109,7 @@ def test_a_whole_comparison(run, here):
     assert kept.state.seconds >= kept.goal.seconds == 60 * MINUTES * comparing_pretraining.SHARES["pretraining"]
     lines = out.splitlines()
     assert [line.split()[:2] for line in lines if line.startswith(("questions", "topics"))] == [
-        ["questions", "5"],
-        ["questions", "10"],
-        ["topics", "5"],
-        ["topics", "10"],
+        [task, labels] for task in ("questions", "topics") for labels in ("5", "10") for _ in (PRETRAINED, SCRATCH)
     ]
     assert all(any(line.startswith(arm) for line in lines) for arm in (PRETRAINED, SCRATCH, RNN))
 
@@ -152,6 +149,18 @@ def test_only_what_is_missing_is_measured(run, asked, here):
     assert sorted(asked[1:], key=str) == sorted(cells[1::2], key=str)
     again = load_results(results.path)
     assert [again.of(cell) for cell in cells] == [0.25 if i % 2 == 0 else 0.5 for i in range(len(cells))]
+
+
+def test_more_seeds_measure_what_fewer_have_not(run, asked, here):
+    """And the table shows mean, spread, median and range of all of them."""
+    assert run(*COMPARE)[0] == 0
+    del asked[:]
+    code, out, _ = run(*COMPARE, "--seeds", "4")
+    assert code == 0
+    assert {cell.seed for cell in asked[1:]} == {2, 3}
+    assert len(asked[1:]) == len(all_cells()[0])  # two seeds more, beside two
+    rows = [line.split() for line in out.splitlines() if line.startswith("questions")]
+    assert [row[-7:] for row in rows] == [["50.0%", "±", "0.0%", "50.0%", "50.0%", "to", "50.0%"]] * 4
 
 
 @pytest.mark.parametrize("stopped", ["pretraining", "training"])
@@ -221,6 +230,7 @@ def test_what_it_refuses(run, asked, here):
     for minutes in ("0", "-1", "nan", "inf"):
         assert refused(run, *compare, minutes) == f"minutes: got {float(minutes)}, expected a number above 0"
     assert not (here / "d").exists()
+    assert refused(run, *COMPARE, "--seeds", "1") == "seeds: got 1, expected 2 or more"
     assert refused(run, *COMPARE[:-1], "no/d").startswith("out: cannot make 'no/d' (No such file or directory)")
     assert refused(run, *COMPARE[:-1], "text0.txt").startswith("out: cannot make 'text0.txt' (File exists)")
     if importlib.util.find_spec("matplotlib"):

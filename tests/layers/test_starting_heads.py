@@ -11,12 +11,14 @@ from minitransformer.layers.encoder import init_encoder
 from minitransformer.layers.multi_head import init_multi_head
 from minitransformer.layers.starting_heads import (
     ALIKE,
+    ALIKE_LEARNED,
     AWAY,
     LAYERS,
     SAME,
     places_away,
     same_word,
     starting_heads,
+    steady_directions,
     with_starting_heads,
 )
 from minitransformer.tree import leaves
@@ -79,3 +81,45 @@ def test_layers_and_heads_beyond_the_list_repeat_it():
                 assert_allclose(W[:, 2 * i : 2 * i + 2], places_away(16, 2, offset)[0], rtol=1e-6)
         assert layer.feed_forward is encoder.layers[number].feed_forward
     assert SAME in LAYERS[0] and SAME not in LAYERS[-1]
+
+
+@given(seeds, st.integers(2, 12), st.integers(2, 20))
+def test_in_no_other_directions_do_positions_differ_less(seed, d_model, n):
+    """Of as many orthonormal directions the steady ones have the smallest variance over the positions (Ky Fan)."""
+    rng = np.random.default_rng(seed)
+    positions = 3 + rng.standard_normal((n, d_model)) * rng.uniform(0.1, 2, d_model)
+    steady = steady_directions(positions)
+    half = d_model - d_model // 2
+    assert_allclose(steady.T @ steady, np.eye(half), atol=1e-12)
+    others, _ = np.linalg.qr(rng.standard_normal((d_model, half)))
+    assert (positions @ steady).var(axis=0).sum() <= (positions @ others).var(axis=0).sum() + 1e-12
+
+
+@given(seeds, st.integers(1, 4))
+def test_above_learned_positions_a_head_sees_the_same_token_from_anywhere(seed, d_k):
+    """Where positions and segments are in a half of all directions, its score is of the tokens alone."""
+    rng = np.random.default_rng(seed)
+    d_model = 8
+    basis, _ = np.linalg.qr(rng.standard_normal((d_model, d_model)))
+    positions = 5 * rng.standard_normal((20, d_model // 2)) @ basis[:, : d_model // 2].T
+    W_Q, W_K = same_word(d_model, d_k, rng, steady_directions(positions))
+    tokens = rng.standard_normal((2, d_model))
+    here, there = tokens + positions[3], tokens + positions[17]
+    assert_allclose((here @ W_Q) @ (there @ W_K).T, (tokens @ W_Q) @ (tokens @ W_K).T, atol=1e-9)
+    assert_allclose(W_Q.T @ W_Q, ALIKE_LEARNED**2 * np.eye(d_k), atol=1e-12)
+
+
+def test_an_encoder_above_learned_positions_has_such_heads():
+    """Only the heads for the same word are others; those for a position some away stay as they are."""
+    encoder = init_encoder(1, 16, 4, 20, np.random.default_rng(0))
+    positions = np.random.default_rng(1).standard_normal((30, 16))
+    plain = with_starting_heads(encoder, 4, np.random.default_rng(2)).layers[0].self_attention.query.W
+    started = with_starting_heads(encoder, 4, np.random.default_rng(2), positions).layers[0].self_attention.query.W
+    steady = steady_directions(positions)
+    for i, offset in enumerate(LAYERS[0]):
+        columns = slice(4 * i, 4 * i + 4)
+        if offset != SAME:
+            assert_array_equal(started[:, columns], plain[:, columns])
+        else:
+            inside = steady @ (steady.T @ started[:, columns])
+            assert_allclose(inside, started[:, columns], atol=1e-6)

@@ -8,9 +8,18 @@ from few_documents import few_documents, small_run
 from numpy.testing import assert_array_equal
 from small_language import SMALL, small_text
 
+from minitransformer.layers.starting_heads import steady_directions
 from minitransformer.tasks.classification.classifiers import BERT_CLASSIFIER, GPT_CLASSIFIER
 from minitransformer.tasks.classification.topics import TOPICS
-from minitransformer.tasks.finetuning import bert_classifier, gpt_classifier, in_shape_of, reader, rnn_reader
+from minitransformer.tasks.finetuning import (
+    bert_classifier,
+    body_for_questions,
+    gpt_classifier,
+    in_shape_of,
+    position_vectors,
+    reader,
+    rnn_reader,
+)
 from minitransformer.tasks.language_modelling.kinds import KINDS
 from minitransformer.tasks.language_modelling.run import load_run as load_language_model
 from minitransformer.tasks.language_modelling.run import new_run as new_language_model
@@ -102,6 +111,21 @@ def test_a_reader_with_fresh_layers_has_the_pretrained_embeddings(pretrained):
     assert_array_equal(first.state.weights, same.state.weights)
     values, others = (run.weights.bert.layers.layers[0].self_attention.value.W for run in (first, other))
     assert (values != others).all()
+
+
+def test_fresh_heads_for_the_same_word_read_what_no_position_changes_much(pretrained):
+    """The directions in which gamma (P_i + S_s) differs least, not the upper half; without such heads, none is made."""
+    looking, plain = (pretrained._replace(settings=pretrained.settings._replace(looking=on)) for on in (True, False))
+    body, without = (body_for_questions(run, True, np.random.default_rng(5)) for run in (looking, plain))
+    embedding = pretrained.weights.bert.embedding
+    by_hand = [embedding.norm.gamma * (p + s) for s in embedding.segments.E for p in embedding.positions.P]
+    assert_array_equal(position_vectors(embedding), by_hand)
+    steady = steady_directions(np.array(by_hand))
+    d_k = pretrained.settings.d_model // pretrained.settings.h
+    for layers, inside in ((body.layers, True), (without.layers, False)):
+        W_Q, W_K = (side.W[:, :d_k] for side in layers.layers[0].self_attention[:2])
+        assert np.allclose(steady @ (steady.T @ W_Q), W_Q, atol=1e-5) == inside
+        assert np.array_equal(W_Q, W_K) == inside
 
 
 def test_fresh_layers_cannot_be_frozen(pretrained):

@@ -6,10 +6,11 @@ BERT and the recurrent one, the same time.
 
 import json
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from minitransformer.arguments import check_integer
 from minitransformer.files import write_whole
 from minitransformer.tasks import finetuning
 from minitransformer.tasks.classification import classification
@@ -45,15 +46,31 @@ class Cell(NamedTuple):
         return f"{self.task}, {self.labels or 'all'} labels, {self.arm}, seed {self.seed}"
 
 
-def curve_cells(arm: str, minutes: float) -> list[Cell]:
-    """The points of the label-efficiency curves, the smallest numbers of labels first."""
+def curve_cells(arm: str, minutes: float, seeds: int | None = None) -> list[Cell]:
+    """The points of the label-efficiency curves, the smallest numbers of labels first.
+
+    seeds: how many, from 0 on; None: SEEDS. Each is as long a training, however many there are.
+    """
     steps = {task: max(1, round(STEPS[task] * minutes / MINUTES)) for task in TASKS}
-    return [Cell(task, labels, arm, seed, steps=steps[task]) for labels in LABELS for task in TASKS for seed in SEEDS]
+    return [
+        Cell(task, labels, arm, seed, steps=steps[task])
+        for labels in LABELS
+        for task in TASKS
+        for seed in first_seeds(seeds)
+    ]
 
 
-def reader_cells(seconds: float) -> list[Cell]:
-    """The readers of 6.3, each with all labels and the same time."""
-    return [Cell(QA, None, arm, seed, seconds=seconds) for arm in READERS for seed in SEEDS]
+def reader_cells(seconds: float, seeds: int | None = None) -> list[Cell]:
+    """The readers of 6.3, each with all labels and the same time. seeds: as in `curve_cells`"""
+    return [Cell(QA, None, arm, seed, seconds=seconds) for arm in READERS for seed in first_seeds(seeds)]
+
+
+def first_seeds(seeds: int | None) -> Sequence[int]:
+    """Raises ValueError for fewer than two, which have no standard deviation."""
+    if seeds is None:
+        return SEEDS
+    check_integer("seeds", seeds, least=2)
+    return range(seeds)
 
 
 def measure(cell: Cell, pretrained: str | Path, report: Callable[[Report], None] = lambda r: None) -> float | None:
@@ -118,11 +135,14 @@ class Point(NamedTuple):
     labels: int | None  # None: all
     mean: float
     spread: float  # standard deviation over the seeds
+    median: float  # it and the range tell what mean and spread do not: that some seeds come far, and others do not
+    lowest: float
+    highest: float
 
 
-def curve(results: Results, task: str, arm: str, minutes: float) -> list[Point]:
-    """Mean and spread over the seeds, for each number of labels whose seeds have all been measured."""
-    cells = [cell for cell in curve_cells(arm, minutes) if cell.task == task]
+def curve(results: Results, task: str, arm: str, minutes: float, seeds: int | None = None) -> list[Point]:
+    """A point for each number of labels whose seeds have all been measured."""
+    cells = [cell for cell in curve_cells(arm, minutes, seeds) if cell.task == task]
     points = [point(results, [cell for cell in cells if cell.labels == labels]) for labels in LABELS]
     return [found for found in points if found is not None]
 
@@ -134,18 +154,21 @@ def readers(results: Results, cells: list[Cell]) -> dict[str, Point]:
 
 
 def point(results: Results, cells: list[Cell]) -> Point | None:
-    """Mean and spread of trainings that differ by their seed alone. None: not all of them have been measured."""
+    """What trainings that differ by their seed alone came to. None: not all of them have been measured."""
     found = [results.of(cell) for cell in cells]
-    return None if None in found else Point(cells[0].labels, statistics.mean(found), statistics.stdev(found))
+    if None in found:
+        return None
+    mean, spread, median = statistics.mean(found), statistics.stdev(found), statistics.median(found)
+    return Point(cells[0].labels, mean, spread, median, min(found), max(found))
 
 
-def plot_curves(path: str | Path, results: Results, minutes: float) -> None:
+def plot_curves(path: str | Path, results: Results, minutes: float, seeds: int | None = None) -> None:
     """A panel for each task: accuracy over labels, with a bar for the spread. A PNG file, written whole."""
     figure = new_figure(9, 3.8)
     titles = {QA: "questions about NumPy's docstrings", CLASSIFY: "topic of a docstring"}
     for panel, task in zip(figure.subplots(1, 2), TASKS, strict=True):
         for arm in (PRETRAINED, SCRATCH):
-            points = curve(results, task, arm, minutes)
+            points = curve(results, task, arm, minutes, seeds)
             panel.errorbar(
                 [p.labels for p in points],
                 [p.mean for p in points],
@@ -165,11 +188,13 @@ def plot_curves(path: str | Path, results: Results, minutes: float) -> None:
     write_png(path, figure)
 
 
-def as_dict(results: Results, of_readers: list[Cell], minutes: float) -> dict[str, Any]:
+def as_dict(results: Results, of_readers: list[Cell], minutes: float, seeds: int | None = None) -> dict[str, Any]:
     """For `--json`."""
     return {
         "curves": {
-            task: {arm: [p._asdict() for p in curve(results, task, arm, minutes)] for arm in (PRETRAINED, SCRATCH)}
+            task: {
+                arm: [p._asdict() for p in curve(results, task, arm, minutes, seeds)] for arm in (PRETRAINED, SCRATCH)
+            }
             for task in TASKS
         },
         "readers": {arm: found._asdict() for arm, found in readers(results, of_readers).items()},

@@ -25,6 +25,8 @@ class BertReaderSettings(NamedTuple):
     looking: bool = True
     rate: float = 0.0  # of dropout
     context: int = 64
+    with_answer: float = 0.7  # of the windows to learn from
+    misnamed: float = 0.4  # part of those with a named parameter whose question gets another name, and so no answer
     renamed: float = 0.95  # part of the questions to learn from whose parameter gets another name
     layer_decay: float = 1.0  # of the learning rate, from each layer to the one below it
     frozen: bool = False  # the pretrained layers do not learn
@@ -40,7 +42,9 @@ class RnnReaderSettings(NamedTuple):
     d: int = 64  # of a word's vector
     d_h: int = 64  # of each direction
     context: int = 96
-    renamed: float = 0.0  # it learns faster without
+    with_answer: float = 0.5
+    misnamed: float = 0.0  # it learns faster without
+    renamed: float = 0.0  # and without
     B: int = 16
     peak: float = 3e-3
     decay: float = 0.01

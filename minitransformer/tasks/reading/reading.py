@@ -16,7 +16,7 @@ from minitransformer.tasks import run as runs
 from minitransformer.tasks.labels import drawn, shuffled
 from minitransformer.tasks.reading.questions import questions
 from minitransformer.tasks.reading.readers import READERS, Reader
-from minitransformer.tasks.reading.renaming import names_of, renamed
+from minitransformer.tasks.reading.renaming import misnamed, names_of, renamed
 from minitransformer.tasks.reading.windows import (
     BESIDE_QUESTION,
     Batch,
@@ -36,7 +36,6 @@ from minitransformer.training.session import Report, looked
 
 Array = np.ndarray
 
-WITH_ANSWER = 0.5  # of the windows to learn from
 LONGEST = 40  # tokens of an answer
 LOOK_AT, JUDGE_AT = 100, 400  # questions of the validation side, and of the test
 AT_ONCE = 64  # windows that are read side by side
@@ -81,8 +80,10 @@ def steps(run: Run, data: Data) -> Iterator[Step]:
 
     def next_batch(number: int, rng: Rng) -> Batch:
         chosen = rng.integers(0, len(data.training), s.B)
-        windows = [draw_window(data.training[i], s.context, WITH_ANSWER, rng) for i in chosen]
-        return renamed(batch(windows), [names[i] for i in chosen], s.renamed, run.vocabulary.size, rng)
+        windows = [draw_window(data.training[i], s.context, s.with_answer, rng) for i in chosen]
+        of_rows = [names[i] for i in chosen]
+        asked = misnamed(batch(windows), of_rows, s.misnamed, run.vocabulary.size, rng)
+        return renamed(asked, of_rows, s.renamed, run.vocabulary.size, rng)
 
     return train(run.state, runs.plan(run, reader.body), next_batch, loss_and_gradient(run, reader), n_targets)
 

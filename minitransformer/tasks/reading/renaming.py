@@ -29,6 +29,23 @@ def renamed(rows: Batch, names: list[Array], part: float, V: int, rng: np.random
     return rows._replace(ids=np.array(ids))
 
 
+def misnamed(rows: Batch, names: list[Array], part: float, V: int, rng: np.random.Generator) -> Batch:
+    """With probability `part`, a question that the row answers asks for another name instead, and has no answer.
+
+    With few labels, each text to learn from is seen with one question, and a reader does without the question: it
+    remembers the text. Two rows that differ by the question's name alone, one with an answer and one without, can be
+    told apart by that name alone (counterfactual examples, Kaushik, Hovy, Lipton 2020; the questions without an
+    answer of Rajpurkar, Jia, Liang 2018).
+    names: as in `renamed`, which comes after this one
+    """
+    ids, targets = rows.ids.copy(), rows.targets.copy()
+    for row, segments, target, name in zip(ids, rows.segments, targets, names, strict=True):
+        if len(name) and target.any() and rng.random() < part:
+            row[segments == 0] = with_other_words(row[segments == 0], name, V, rng)
+            target[:] = 0
+    return rows._replace(ids=ids, targets=targets)
+
+
 def with_other_words(row: Array, name: Array, V: int, rng: np.random.Generator) -> Array:
     """Each word of the name is one other word throughout the row."""
     other = np.arange(V)

@@ -198,11 +198,11 @@ def test_a_damaged_file_of_results_is_refused(tmp_path, content):
 
 
 def test_a_curve_is_mean_and_spread_over_the_seeds(results):
-    """Of each number of labels whose seeds have all been measured."""
-    expected = [
-        Point(n, pytest.approx(n / 1000 + 0.1 + 0.01), pytest.approx(statistics.stdev(s / 100 for s in SEEDS)))
-        for n in LABELS
-    ]
+    """Of each number of labels whose seeds have all been measured. Seeds come to 0, 1 and 2 points more."""
+    spread = pytest.approx(statistics.stdev(s / 100 for s in SEEDS))
+    middle = [pytest.approx(n / 1000 + 0.1 + 0.01) for n in LABELS]
+    ends = [(pytest.approx(n / 1000 + 0.1), pytest.approx(n / 1000 + 0.1 + 0.02)) for n in LABELS]
+    expected = [Point(n, m, spread, m, *both) for n, m, both in zip(LABELS, middle, ends, strict=True)]
     assert SEEDS == (0, 1, 2)
     assert curve(results, QA, PRETRAINED, MINUTES) == expected
     missing = Cell(QA, LABELS[1], PRETRAINED, SEEDS[-1], steps=STEPS[QA])
@@ -217,30 +217,43 @@ def test_an_accuracy_of_nothing_is_an_accuracy(tmp_path):
     found = Results(tmp_path / "results.json", {})
     for cell in curve_cells(SCRATCH, MINUTES):
         found = Results(found.path, found.accuracies | {label_efficiency.key(cell): 0.0})
-    assert curve(found, QA, SCRATCH, MINUTES) == [Point(n, 0.0, 0.0) for n in LABELS]
+    assert curve(found, QA, SCRATCH, MINUTES) == [Point(n, 0.0, 0.0, 0.0, 0.0, 0.0) for n in LABELS]
     assert found.missing(curve_cells(SCRATCH, MINUTES)) == []
 
 
 def with_readers(results, cells):
     """Every seed of one reader, and of another one all but the last."""
     scratch, recurrent = ([cell for cell in cells if cell.arm == arm] for arm in (SCRATCH, RNN))
-    for cell, accuracy in [*zip(scratch, (0.25, 0.5, 0.75), strict=True), *((cell, 0.5) for cell in recurrent[:-1])]:
+    for cell, accuracy in [*zip(scratch, (0.75, 0.0, 0.75), strict=True), *((cell, 0.5) for cell in recurrent[:-1])]:
         results = results.with_one(cell, accuracy)
     return results
 
 
 def test_readers_are_compared_by_mean_and_spread(results):
-    """Each once all of its seeds have been measured."""
+    """Each once all of its seeds have been measured; median and range say what mean and spread do not."""
     cells = reader_cells(9.0)
     assert readers(results, cells) == {}
-    assert readers(with_readers(results, cells), cells) == {SCRATCH: Point(None, 0.5, 0.25)}
+    spread = pytest.approx((2 * 0.25**2 + 0.5**2) ** 0.5 / 2**0.5)  # around 0.5, of two degrees of freedom
+    assert readers(with_readers(results, cells), cells) == {SCRATCH: Point(None, 0.5, spread, 0.75, 0.0, 0.75)}
+
+
+def test_more_seeds_are_more_trainings_of_the_same_kinds():
+    """The first of them are those of fewer seeds, so that what was measured counts; with one there is no spread."""
+    few, more = curve_cells(SCRATCH, MINUTES), curve_cells(SCRATCH, MINUTES, 10)
+    assert [cell for cell in more if cell.seed in SEEDS] == few
+    assert len(set(more)) == len(more) == 2 * len(LABELS) * 10
+    assert [cell for cell in reader_cells(9.0, 10) if cell.seed in SEEDS] == reader_cells(9.0)
+    with refuses(ValueError, "seeds: got 1, expected 2 or more"):
+        curve_cells(SCRATCH, MINUTES, 1)
 
 
 def test_as_json(results):
     """Curves by task and arm; readers whose seeds have all been measured."""
     cells = reader_cells(9.0)
     found = json.loads(json.dumps(as_dict(with_readers(results, cells), cells, MINUTES)))
-    assert found["readers"] == {SCRATCH: {"labels": None, "mean": 0.5, "spread": 0.25}}
+    assert set(found["readers"]) == {SCRATCH}
+    named = {"labels": None, "mean": 0.5, "median": 0.75, "lowest": 0.0, "highest": 0.75}
+    assert named.items() <= found["readers"][SCRATCH].items()
     assert [point["labels"] for point in found["curves"][CLASSIFY][SCRATCH]] == list(LABELS)
     assert set(found["curves"][QA]) == {PRETRAINED, SCRATCH}
 

@@ -25,6 +25,7 @@ from minitransformer.tasks.reading.reading import (
     steps,
     within,
 )
+from minitransformer.tasks.reading.renaming import names_of
 from minitransformer.tasks.reading.windows import all_windows, batch, draw_window, first_place
 from minitransformer.tasks.run import load_run, new_run, save_run
 from minitransformer.training.session import Goal
@@ -63,6 +64,21 @@ def test_it_learns_a_few_answers_by_heart(name, request):
     assert any(len(all_windows(one, run.settings.context)) > 1 for one in data.test)
     assert score(run, data.test).exact == 1
     assert run.looks[-1].validation == score(run, data.validation).exact
+
+
+def test_what_is_learned_from_is_drawn_as_the_settings_say(monkeypatch):
+    """Windows that hold the answer, always or rarely; with other names in all questions, none has an answer."""
+    drawn = {}
+    for part in (0.0, 1.0):
+        for other in (0.0, 1.0):
+            run = small_run("bert", with_answer=part, misnamed=other, B=200)
+            monkeypatch.setattr(reading, "train", lambda state, plan, next_batch, *rest: next_batch)
+            rows = steps(run, few(9))(0, np.random.default_rng(0))
+            named = np.array([len(name) > 0 for name in names_of(few(9).training, VOCABULARY)]).mean()
+            drawn[part, other] = rows.targets.any(axis=1).mean()
+    assert named > 0.2
+    assert drawn[1.0, 0.0] > drawn[0.0, 0.0] + 0.1
+    assert drawn[1.0, 1.0] < drawn[1.0, 0.0] - 0.2
 
 
 def test_an_answer_is_cut_out_of_the_text(trained):

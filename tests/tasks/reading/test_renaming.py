@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 from strategies import seeds
 
 from minitransformer.data.word_pieces import N_SPECIAL
-from minitransformer.tasks.reading.renaming import names_of, renamed
+from minitransformer.tasks.reading.renaming import misnamed, names_of, renamed
 from minitransformer.tasks.reading.windows import batch, draw_window
 
 V = VOCABULARY.size
@@ -70,3 +70,36 @@ def test_the_name_is_what_other_questions_do_not_have():
             assert set(name.tolist()) <= set(one.question.tolist())
         else:
             assert not words
+
+
+@given(seeds)
+def test_a_question_with_another_name_has_no_answer(seed):
+    """Only the question's name is another; the text stays, and where there is no name or no answer, all does."""
+    rng = np.random.default_rng(seed)
+    rows, names = drawn(rng)
+    other = misnamed(rows, names, 1.0, V, rng)
+    assert_array_equal(other.ids[rows.segments == 1], rows.ids[rows.segments == 1])
+    for i, name in enumerate(names):
+        named = np.isin(rows.ids[i], name) & (rows.segments[i] == 0)
+        assert_array_equal(other.ids[i][~named], rows.ids[i][~named])
+        if len(name) and rows.targets[i].any():
+            assert not other.targets[i].any()
+        else:
+            assert_array_equal(other.ids[i], rows.ids[i])
+            assert_array_equal(other.targets[i], rows.targets[i])
+
+
+@given(st.floats(0.2, 0.8), seeds)
+def test_how_many_ask_for_another_name(part, seed):
+    """A share of those that can, within five standard errors; with 0 none, and what was given is not changed."""
+    rng = np.random.default_rng(seed)
+    rows, names = drawn(rng, 1200)
+    ids, targets = rows.ids.copy(), rows.targets.copy()
+    can = targets.any(axis=1) & np.array([len(name) > 0 for name in names])
+    became = can & ~misnamed(rows, names, part, V, rng).targets.any(axis=1)
+    error = (part * (1 - part) / can.sum()) ** 0.5
+    assert abs(became[can].mean() - part) < 5 * error
+    nothing = misnamed(rows, names, 0.0, V, rng)
+    for after in (rows, nothing):
+        assert_array_equal(after.ids, ids)
+        assert_array_equal(after.targets, targets)
