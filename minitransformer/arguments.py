@@ -299,7 +299,7 @@ def check_text(name: str, text: str) -> None:
 
 def checked_texts(name: str, texts: Iterable[str]) -> Iterator[str]:
     """The texts, each checked when its turn comes. One string would be taken for many texts of a character each."""
-    if isinstance(texts, str | bytes):
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         raise TypeError(f"{name}: got {type(texts).__name__}, expected several texts, such as a list of strings")
     for text in texts:
         check_text(name, text)

@@ -1,8 +1,8 @@
 """Text to learn from, without a download, split by document into three sides: training, validation and test."""
 
 import hashlib
-import os
 import re
+import unicodedata
 import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -58,8 +58,7 @@ def text_files(paths: Sequence[str | Path]) -> Corpus:
 
     Raises ValueError, naming the file, for one that cannot be read, is empty, or is not UTF-8.
     """
-    size = sum(size_of(path) for path in paths)
-    length = max(1, min(STRETCH, size // LEAST_DOCUMENTS))
+    length = max(1, min(STRETCH, n_characters(paths, STRETCH * LEAST_DOCUMENTS) // LEAST_DOCUMENTS))
 
     def documents() -> Iterator[Document]:
         number = 0
@@ -71,11 +70,15 @@ def text_files(paths: Sequence[str | Path]) -> Corpus:
     return with_elsewhere(", ".join(map(str, paths)), tuple(map(str, paths)), documents)
 
 
-def size_of(path: str | Path) -> int:
-    try:
-        return os.path.getsize(path)
-    except OSError as error:
-        raise ValueError(f"text: cannot read {str(path)!r} ({error.strerror}), expected a UTF-8 text file") from error
+def n_characters(paths: Sequence[str | Path], enough: int) -> int:
+    """Of the files' text: bytes would depend on how lines end, and on the script. It is not counted beyond `enough`."""
+    n = 0
+    for path in paths:
+        for piece in read_pieces(path):
+            n += len(piece)
+            if n >= enough:
+                return n
+    return n
 
 
 def side_of(number: int) -> str:
@@ -113,8 +116,8 @@ def paragraphs(text: str) -> list[str]:
 
 
 def code(paragraph: str) -> int:
-    """64 bits for a paragraph; how it is indented and where its lines break makes no difference."""
-    words = " ".join(paragraph.split())
+    """64 bits for a paragraph; indentation, line breaks and composed accents make no difference."""
+    words = unicodedata.normalize("NFC", " ".join(paragraph.split()))
     return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "big")
 
 

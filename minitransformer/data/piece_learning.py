@@ -6,7 +6,9 @@ import heapq
 from minitransformer.data.bert_words import stands_alone
 
 INSIDE = "##"  # how a piece begins that goes on within a word
-COVERAGE = 0.9995  # of the text: so much is spelt, however many characters it takes (as `character_coverage` of SentencePiece)
+COVERAGE = (
+    0.9995  # of the text: so much is spelt, however many characters it takes (as `character_coverage` of SentencePiece)
+)
 
 
 def learn_pieces(words: collections.Counter[str], size: int) -> list[str]:

@@ -59,3 +59,24 @@ IDEOGRAPH = re.compile(f"[{IDEOGRAPHS}]")
 def is_punctuation(c: str) -> bool:
     """For BERT: also the symbols of ASCII, such as $ and ^."""
     return unicodedata.category(c)[0] == "P" or (c.isascii() and c.isprintable() and not c.isalnum() and c != " ")
+
+
+# scripts whose words have no spaces between, as Thai, or are as many as sentences, as Korean, composed or not
+WITHOUT_SPACES = re.compile(
+    f"[{IDEOGRAPHS}\U0002ebf0-\U0002ee5d\U00030000-\U000323af"  # the later ones, too
+    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3038-\u303b"
+    "\u3040-\u312f\u31a0-\u31bf\u31f0-\u31ff\uff66-\uff9f\U0001aff0-\U0001b16f"  # kana, Bopomofo
+    "\u1100-\u11ff\u3130-\u318f\ua960-\ua97f\uac00-\ud7ff\uffa0-\uffdc"  # Hangul
+    "\ua000-\ua4cf\u0e00-\u0eff\u1000-\u109f\ua9e0-\ua9ff\uaa60-\uaa7f\u1780-\u17ff"  # Yi, Thai, Lao, Burmese, Khmer
+    "\u1950-\u19df\u1a20-\u1aaf\uaa80-\uaadf]"  # the scripts of the Tai
+)
+
+
+def columns_of(text: str) -> int:
+    """How wide a terminal shows it: wide characters, such as Chinese ones, in two columns, marks in none."""
+    return sum(0 if is_mark(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def is_mark(c: str) -> bool:
+    """Whether it takes no room of its own: a non-spacing mark, or a sign of formatting."""
+    return unicodedata.category(c) in ("Mn", "Me", "Cf")
