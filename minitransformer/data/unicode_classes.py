@@ -61,7 +61,7 @@ def is_punctuation(c: str) -> bool:
     return unicodedata.category(c)[0] == "P" or (c.isascii() and c.isprintable() and not c.isalnum() and c != " ")
 
 
-# scripts whose words have no spaces between, as Thai, or are as many as sentences, as Korean, composed or not
+# Scripts whose words have no spaces between, as Thai, or are as many as sentences, as Korean, composed or not
 WITHOUT_SPACES = re.compile(
     f"[{IDEOGRAPHS}\U0002ebf0-\U0002ee5d\U00030000-\U000323af"  # the later ones, too
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3038-\u303b"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_ids, check_integer, check_text, checked_texts
+from minitransformer.arguments import check_ids, check_integer, check_text, check_truth, checked_texts
 from minitransformer.data.bert_words import CHUNK, Composed, Rules, compose, words_in
 from minitransformer.data.piece_learning import INSIDE, learn_pieces
 
@@ -89,8 +89,13 @@ class WordPieces:
         return " ".join(self.pieces[i] for i in ids.reshape(-1)).replace(" " + INSIDE, "")
 
     def as_dict(self) -> dict[str, Any]:
-        rules = {"lowercase": self.lowercase, "strip_accents": self.strip_accents, "lines": self.lines}
-        return {"kind": self.kind, "pieces": list(self.pieces)} | rules
+        return {
+            "kind": self.kind,
+            "pieces": list(self.pieces),
+            "lowercase": bool(self.lowercase),
+            "strip_accents": bool(self.strip_accents),
+            "lines": bool(self.lines),
+        }
 
     @functools.cached_property
     def id_of(self) -> dict[str, int]:
@@ -150,9 +155,9 @@ class Known(dict[str, Pieces]):
 
 
 def check_rules(lowercase: bool, strip_accents: bool, lines: bool) -> None:
-    for name, value in (("lowercase", lowercase), ("strip_accents", strip_accents), ("lines", lines)):
-        if not isinstance(value, bool):
-            raise TypeError(f"{name}: got {value!r}, expected True or False")
+    check_truth("lowercase", lowercase)
+    check_truth("strip_accents", strip_accents)
+    check_truth("lines", lines)
 
 
 def spans_before(of_characters: Array, spans: Array) -> Array:
