@@ -32,7 +32,7 @@ class BytePairs:
         try:
             return parts.Tokenizer.from_str(self.definition)
         except Exception as error:  # the library raises nothing narrower
-            raise ValueError(f"definition: it is no tokenizer ({error})") from error
+            raise ValueError(f"definition: got no tokenizer ({error}), expected the library's JSON") from error
 
     @property
     def size(self) -> int:
