@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minitransformer.arguments import check_choice
 from minitransformer.data.text_file import read_pieces
 
 Array = np.ndarray
@@ -36,7 +37,12 @@ class Corpus(NamedTuple):
 
 
 def load_corpus(paths: Sequence[str | Path] = ()) -> Corpus:
-    """The reader's files, or, without any, the Python language reference that comes with every Python."""
+    """The reader's files, or, without any, the Python language reference that comes with every Python.
+
+    Raises ValueError as `text_files`, and TypeError for one path that is not in a list.
+    """
+    if isinstance(paths, str | bytes) or not isinstance(paths, Sequence):
+        raise TypeError(f"paths: got {type(paths).__name__}, expected a list of paths")
     return text_files(paths) if paths else python_reference()
 
 
@@ -139,6 +145,7 @@ def with_elsewhere(source: str, paths: tuple[str, ...], documents: Callable[[], 
 
 def texts(corpus: Corpus, side: str) -> Iterator[str]:
     """The text of one side, document by document, without what occurs on an earlier side."""
+    check_choice("side", side, SIDES)
     elsewhere = corpus.elsewhere[side]
     for document in corpus.documents():
         if document.side == side:

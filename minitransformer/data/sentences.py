@@ -6,6 +6,8 @@ After the rules SB8 to SB11 of Unicode's UAX 29, where they help and a regular e
 import itertools
 import re
 
+from minitransformer.arguments import check_text
+
 # What closes a quotation or a bracket belongs to the sentence that ends within it. Where white space follows, a mark
 # that opens in one language closes in another (German).
 CLOSING = (
@@ -25,6 +27,7 @@ BOUNDARY = re.compile(
 
 def sentences_of(text: str) -> list[str]:
     """The sentences, each with the white space after it, so that nothing is lost."""
+    check_text("text", text)
     ends = [0]
     for match in BOUNDARY.finditer(text):
         end = match.end()

@@ -5,6 +5,7 @@ However its lines end (\\n, \\r\\n or \\r), the text has \\n, and nothing else e
 
 import codecs
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +15,11 @@ PIECE = 1 << 16  # bytes
 def read_pieces(path: str | Path) -> Iterator[str]:
     """The text of a UTF-8 file, without a byte order mark, its lines ended by \\n, some 64 KB at a time.
 
-    Raises ValueError, naming the file, for one that cannot be read, that is empty, or that is not UTF-8.
+    Raises ValueError, naming the file, for one that cannot be read, that is empty, or that is not UTF-8; TypeError for
+    what is no path, such as a number, which `open` would take for an open file.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path: got {type(path).__name__}, expected a path")
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
     newlines = io.IncrementalNewlineDecoder(
         None, translate=True
