@@ -20,8 +20,9 @@ Array = np.ndarray
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 # A word or a symbol with the space before it and the marks after it, or white space: nothing is lost. To Python's \w
 # marks are no letters, though vowel signs, accents and joiners belong to words. All of them are beyond U+00AC.
-EXTENSION = rf"(?=[^\0-\xac])[{EXTENDING}]+"
-WORD = re.compile(rf" ?\w+(?:{EXTENSION}\w*)*| ?[^\w\s](?:{EXTENSION})?|\s")
+# (++ and the like: nothing is tried again, for speed.)
+EXTENSION = rf"(?![\0-\xac])[{EXTENDING}]++"
+WORD = re.compile(rf" ?\w++(?:{EXTENSION}\w*+)*+| ?[^\w\s](?:{EXTENSION})?+|\s")
 
 
 class Vocabulary(Protocol):

@@ -33,8 +33,7 @@ class Pieces(NamedTuple):
     """A part of a text, taken apart."""
 
     ids: list[int]
-    starts: list[int]  # of each piece, in characters
-    ends: list[int]
+    spans: list[int]  # start and end of each piece, one after the other
 
 
 @dataclass(frozen=True)
@@ -70,11 +69,9 @@ class WordPieces:
         chunks = CHUNK.findall(composed.text)
         found = [self.known[chunk] for chunk in chunks]
         ids = np.array([i for pieces in found for i in pieces.ids], dtype=np.int64)
-        starts = np.array([start for pieces in found for start in pieces.starts], dtype=np.int64)
-        ends = np.array([end for pieces in found for end in pieces.ends], dtype=np.int64)
+        in_chunk = np.array([position for pieces in found for position in pieces.spans], dtype=np.int64).reshape(-1, 2)
         chunk_ends = np.cumsum([0, *map(len, chunks)])
-        offsets = np.repeat(chunk_ends[:-1], [len(pieces.ids) for pieces in found])
-        spans = np.stack([starts + offsets, ends + offsets], axis=1)
+        spans = in_chunk + np.repeat(chunk_ends[:-1], [len(pieces.ids) for pieces in found])[:, None]
         return Tokens(ids, spans if composed.spans is None else spans_before(composed.spans, spans))
 
     def encode(self, text: str) -> Array:
@@ -115,12 +112,11 @@ class WordPieces:
         return Known(self.taken_apart)
 
     def taken_apart(self, chunk: str) -> Pieces:
-        found = Pieces([], [], [])
+        found = Pieces([], [])
         for word in words_in(chunk, self.rules):
             for piece, first, end in self.pieces_of_word(word.text):
                 found.ids.append(piece)
-                found.starts.append(word.spans[first][0])
-                found.ends.append(word.spans[end - 1][1])
+                found.spans.extend((word.spans[first][0], word.spans[end - 1][1]))
         return found
 
     def pieces_of_word(self, word: str) -> list[tuple[int, int, int]]:
