@@ -98,7 +98,7 @@ def test_other_vocabularies(run, text, vocabulary):
     if vocabulary == "byte-pairs":
         pytest.importorskip("tokenizers", reason="the extra `tokenizers` is not installed")
     arguments = ["train", "ngram", "--text", text, "--set", "n=3", "--json", "--vocabulary", vocabulary]
-    code, out, _ = run(*arguments, "--vocabulary-size", "300")
+    code, out, _ = run(*arguments, "--vocabulary-size", "300", "--out", "x.run")
     facts = json.loads(out)
     assert code == 0
     assert facts["vocabulary"] <= 300
