@@ -6,7 +6,7 @@ may then assume that shapes and types fit.
 
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -271,3 +271,29 @@ def check_rng(rng: np.random.Generator | None) -> None:
     """`rng` must be a NumPy Generator, or None for evaluation."""
     if rng is not None and not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng: got {type(rng).__name__}, expected a numpy.random.Generator, or None for evaluation")
+
+
+def check_text(name: str, text: str) -> None:
+    """`text` must be a string that UTF-8 can hold.
+
+    Bytes of a command line that are not UTF-8 reach Python as half characters (surrogates). They are refused and not
+    replaced: a model would read another text than the one that was given.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"{name}: got {type(text).__name__}, expected a string")
+    if text.isascii():
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        found = text[error.start]
+        raise ValueError(f"{name}: got {found!r} at character {error.start}, expected text that is UTF-8") from None
+
+
+def checked_texts(name: str, texts: Iterable[str]) -> Iterator[str]:
+    """The texts, each checked when its turn comes. One string would be taken for many texts of a character each."""
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+        raise TypeError(f"{name}: got {type(texts).__name__}, expected several texts, such as a list of strings")
+    for text in texts:
+        check_text(name, text)
+        yield text

@@ -66,6 +66,8 @@ ACCEPTED = [
     (check.check_dtype, (np.float32,)),
     (check.check_dtype, ("complex128",)),
     (check.check_start, (rng, np.float64)),
+    (check.check_text, ("text", "")),
+    (check.check_text, ("text", "caf\u00e9 \U0001f600 \ufffd\0")),
 ]
 
 REFUSED = [
@@ -229,6 +231,13 @@ REFUSED = [
     ),
     (check.check_dtype, (None,), TypeError, "dtype: got None, expected a floating-point type such as float32"),
     (check.check_start, (3, np.float32), TypeError, "rng: got int, expected a numpy.random.Generator"),
+    (check.check_text, ("prompt", b"a"), TypeError, "prompt: got bytes, expected a string"),
+    (
+        check.check_text,
+        ("prompt", "a\u00e9\udcff"),
+        ValueError,
+        "prompt: got '\\udcff' at character 2, expected text that is UTF-8",
+    ),
 ]
 
 
@@ -251,3 +260,16 @@ def test_every_check_is_tested_both_ways():
     """Whoever adds a check adds what it accepts and what it refuses."""
     checks = {f for name, f in vars(check).items() if name.startswith("check_")} - {check.check_broadcast}
     assert {function for function, *_ in ACCEPTED} == {function for function, *_ in REFUSED} == checks
+
+
+def test_texts_are_checked_one_by_one():
+    """Each when its turn comes; one text is no list of texts."""
+    texts = check.checked_texts("texts", iter(["a", "\u4e2d", 3]))
+    assert (next(texts), next(texts)) == ("a", "\u4e2d")
+    with refuses(TypeError, "texts: got int, expected a string"):
+        next(texts)
+    for wrong in ("abc", b"abc", None, 3):
+        with refuses(
+            TypeError, f"texts: got {type(wrong).__name__}, expected several texts, such as a list of strings"
+        ):
+            next(check.checked_texts("texts", wrong))

@@ -6,6 +6,9 @@ import sys
 from collections.abc import Iterator
 from typing import NoReturn, TextIO
 
+from minitransformer.arguments import check_text
+from minitransformer.data.text_file import universal_newlines
+
 BAD_INPUT = 2
 
 
@@ -46,12 +49,18 @@ def bad_input(error: ValueError) -> int:
     return BAD_INPUT
 
 
+def text_of(name: str, value: str) -> str:
+    """A text of the command line, as a file with the same content is read. Raises ValueError where it is not UTF-8."""
+    check_text(name, value)
+    return universal_newlines(value)
+
+
 def utf8_lines(stream: TextIO | None) -> Iterator[str]:
     """Raises ValueError for a line that is not UTF-8, whatever the console takes for granted; and without a stream."""
     if stream is None:
         raise ValueError("standard input: it is closed, expected lines of UTF-8")
     if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(encoding="utf-8-sig", errors="strict")
+        stream.reconfigure(encoding="utf-8-sig", errors="strict", newline=None)
     try:
         yield from stream
     except UnicodeDecodeError as error:

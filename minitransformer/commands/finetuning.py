@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.commands.common import add_common, add_json, bad_input, utf8_lines
+from minitransformer.commands.common import add_common, add_json, bad_input, text_of, utf8_lines
 from minitransformer.commands.training import (
     add_keeping,
     add_training,
@@ -191,15 +191,22 @@ def summary(facts: dict[str, Any]) -> str:
     return f"{facts['right']:.1%} of {facts['tested']:,} test examples right{f1}."
 
 
+def is_empty(text: str, run: Run) -> bool:
+    """Whether it has white space at most, and what the vocabulary drops, such as control characters."""
+    return len(run.vocabulary.encode(" ".join(text.split()))) == 0
+
+
 def run_answer(arguments: argparse.Namespace) -> int:
     try:
         run = load_run(arguments.checkpoint, BERT_READER.kind, RNN_READER.kind)
         text = "".join(utf8_lines(sys.stdin) if arguments.context == "-" else read_pieces(arguments.context))
-        if not text.strip():
-            raise ValueError("standard input: it is empty, expected a text")
-        if not arguments.question.strip():
-            raise ValueError(f"question: got {arguments.question!r}, expected at least one word")
-        found, score = reading.answer(run, arguments.question, text)
+        question = text_of("question", arguments.question)
+        if is_empty(text, run):
+            name = "standard input" if arguments.context == "-" else "context"
+            raise ValueError(f"{name}: it is empty, expected a text")
+        if is_empty(question, run):
+            raise ValueError(f"question: got {question!r}, expected at least one word")
+        found, score = reading.answer(run, question, text)
     except ValueError as error:
         return bad_input(error)
     if arguments.json:
@@ -212,11 +219,12 @@ def run_answer(arguments: argparse.Namespace) -> int:
 def run_classify(arguments: argparse.Namespace) -> int:
     try:
         run = load_run(arguments.checkpoint, BERT_CLASSIFIER.kind, GPT_CLASSIFIER.kind)
-        if not arguments.text.strip():
-            raise ValueError(f"text: got {arguments.text!r}, expected at least one word")
+        text = text_of("text", arguments.text)
+        if is_empty(text, run):
+            raise ValueError(f"text: got {text!r}, expected at least one word")
     except ValueError as error:
         return bad_input(error)
-    (p,) = classification.probabilities(run, [run.vocabulary.encode(arguments.text)])
+    (p,) = classification.probabilities(run, [run.vocabulary.encode(text)])
     ranked = [(run.classes[i], float(p[i])) for i in np.argsort(-p)]
     if arguments.json:
         print(json.dumps(dict(ranked)))

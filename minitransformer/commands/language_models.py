@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minitransformer.commands.common import add_common, add_seed, bad_input, file_name
+from minitransformer.commands.common import add_common, add_seed, bad_input, file_name, text_of
 from minitransformer.commands.training import (
     INTERRUPTED,
     WHOLE,
@@ -196,10 +196,11 @@ def run_generate(arguments: argparse.Namespace) -> int:
         check_choice(choice)
         if arguments.length < 0:
             raise ValueError(f"length: got {arguments.length}, expected 0 or more")
-        pieces = written(run, arguments.prompt, arguments.length, choice, np.random.default_rng(arguments.seed))
+        prompt = text_of("prompt", arguments.prompt)
+        pieces = written(run, prompt, arguments.length, choice, np.random.default_rng(arguments.seed))
     except (TypeError, ValueError) as error:
         return bad_input(error)
-    print(arguments.prompt, end="", flush=True)
+    print(prompt, end="", flush=True)
     for piece in pieces:
         print(piece, end="", flush=True)
     print()

@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from minitransformer.commands.common import add_common, add_json, bad_input
+from minitransformer.commands.common import add_common, add_json, bad_input, text_of
 from minitransformer.commands.training import (
     add_keeping,
     add_training,
@@ -100,7 +100,7 @@ def bert_facts(run: Run, text: bert.Text) -> dict[str, Any]:
 
 def run_fill(arguments: argparse.Namespace) -> int:
     try:
-        guesses = fill(load_run(arguments.checkpoint, bert.BERT), arguments.text, arguments.top)
+        guesses = fill(load_run(arguments.checkpoint, bert.BERT), text_of("text", arguments.text), arguments.top)
     except ValueError as error:
         return bad_input(error)
     if arguments.json:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from minitransformer.commands.common import add_common, add_json, bad_input, utf8_lines
+from minitransformer.commands.common import add_common, add_json, bad_input, text_of, utf8_lines
 from minitransformer.commands.training import (
     INTERRUPTED,
     WHOLE,
@@ -22,7 +22,7 @@ from minitransformer.commands.training import (
     resumed_path,
     show_progress,
 )
-from minitransformer.data.text_file import read_pieces
+from minitransformer.data.text_file import lines, read_pieces
 from minitransformer.learn.screen import DIM, SilentScreen, make_screen
 from minitransformer.tasks.translation.alignment import LEGEND, align, as_text, chosen, plot_alignment
 from minitransformer.tasks.translation.evaluation import exact_matches, translate
@@ -152,9 +152,9 @@ def run_translate(arguments: argparse.Namespace) -> int:
             raise ValueError(f"beam: got {arguments.beam}, expected 1 to {WIDEST}")
         if arguments.file is not None and arguments.sentences:
             raise ValueError("file: got sentences besides, expected one or the other")
-        sentences = list(arguments.sentences)
+        sentences = [text_of("sentence", sentence) for sentence in arguments.sentences]
         if arguments.file is not None:
-            sentences += "".join(read_pieces(arguments.file)).splitlines()
+            sentences += lines("".join(read_pieces(arguments.file)))
         if not sentences:
             return translate_lines(run, arguments)
     except ValueError as error:
@@ -192,9 +192,10 @@ def translate_lines(run: Run, arguments: argparse.Namespace) -> int:
 def run_attention(arguments: argparse.Namespace) -> int:
     try:
         run = load_run(arguments.checkpoint)
-        if not arguments.sentence.strip():
+        sentence = text_of("sentence", arguments.sentence).strip()
+        if not sentence:
             raise ValueError(f"sentence: got {arguments.sentence!r}, expected at least one word")
-        alignment = align(run, arguments.sentence.strip())
+        alignment = align(run, sentence)
         title, weights = chosen(alignment, arguments.layer, arguments.head)
         readable = arguments.png is None or plot_alignment(arguments.png, alignment)
     except ValueError as error:

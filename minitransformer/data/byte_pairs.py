@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minitransformer.arguments import check_ids, check_integer
+from minitransformer.arguments import check_ids, check_integer, check_text, checked_texts
 
 Array = np.ndarray
 
@@ -27,13 +27,19 @@ class BytePairs:
 
     @functools.cached_property
     def tokenizer(self) -> Any:
-        return library().Tokenizer.from_str(self.definition)
+        """Raises ValueError for a definition that is none, and where the library is not there."""
+        parts = library()
+        try:
+            return parts.Tokenizer.from_str(self.definition)
+        except Exception as error:  # the library raises nothing narrower
+            raise ValueError(f"definition: got no tokenizer ({error}), expected the library's JSON") from error
 
     @property
     def size(self) -> int:
         return self.tokenizer.get_vocab_size()
 
     def encode(self, text: str) -> Array:
+        check_text("text", text)
         return np.array(self.tokenizer.encode(text).ids, dtype=np.int64)
 
     def decode(self, ids: Array) -> str:
@@ -57,7 +63,7 @@ def byte_pair_vocabulary(texts: Iterable[str], size: int) -> BytePairs:
     tokenizer.decoder = parts.decoders.ByteLevel()
     alphabet = parts.pre_tokenizers.ByteLevel.alphabet()
     trainer = parts.trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False)
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.train_from_iterator(checked_texts("texts", texts), trainer)
     return BytePairs(tokenizer.to_str())
 
 

@@ -1,8 +1,8 @@
 """Text to learn from, without a download, split by document into three sides: training, validation and test."""
 
 import hashlib
-import os
 import re
+import unicodedata
 import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minitransformer.arguments import check_choice
 from minitransformer.data.text_file import read_pieces
 
 Array = np.ndarray
@@ -36,7 +37,12 @@ class Corpus(NamedTuple):
 
 
 def load_corpus(paths: Sequence[str | Path] = ()) -> Corpus:
-    """The reader's files, or, without any, the Python language reference that comes with every Python."""
+    """The reader's files, or, without any, the Python language reference that comes with every Python.
+
+    Raises ValueError as `text_files`, and TypeError for one path that is not in a list.
+    """
+    if isinstance(paths, str | bytes) or not isinstance(paths, Sequence):
+        raise TypeError(f"paths: got {type(paths).__name__}, expected a list of paths")
     return text_files(paths) if paths else python_reference()
 
 
@@ -58,8 +64,7 @@ def text_files(paths: Sequence[str | Path]) -> Corpus:
 
     Raises ValueError, naming the file, for one that cannot be read, is empty, or is not UTF-8.
     """
-    size = sum(size_of(path) for path in paths)
-    length = max(1, min(STRETCH, size // LEAST_DOCUMENTS))
+    length = max(1, min(STRETCH, n_characters(paths, STRETCH * LEAST_DOCUMENTS) // LEAST_DOCUMENTS))
 
     def documents() -> Iterator[Document]:
         number = 0
@@ -71,11 +76,15 @@ def text_files(paths: Sequence[str | Path]) -> Corpus:
     return with_elsewhere(", ".join(map(str, paths)), tuple(map(str, paths)), documents)
 
 
-def size_of(path: str | Path) -> int:
-    try:
-        return os.path.getsize(path)
-    except OSError as error:
-        raise ValueError(f"text: cannot read {str(path)!r} ({error.strerror}), expected a UTF-8 text file") from error
+def n_characters(paths: Sequence[str | Path], enough: int) -> int:
+    """Of the files' text: bytes would depend on how lines end, and on the script. It is not counted beyond `enough`."""
+    n = 0
+    for path in paths:
+        for piece in read_pieces(path):
+            n += len(piece)
+            if n >= enough:
+                return n
+    return n
 
 
 def side_of(number: int) -> str:
@@ -113,8 +122,8 @@ def paragraphs(text: str) -> list[str]:
 
 
 def code(paragraph: str) -> int:
-    """64 bits for a paragraph; how it is indented and where its lines break makes no difference."""
-    words = " ".join(paragraph.split())
+    """64 bits for a paragraph; indentation, line breaks and composed accents make no difference."""
+    words = unicodedata.normalize("NFC", " ".join(paragraph.split()))
     return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "big")
 
 
@@ -136,6 +145,7 @@ def with_elsewhere(source: str, paths: tuple[str, ...], documents: Callable[[], 
 
 def texts(corpus: Corpus, side: str) -> Iterator[str]:
     """The text of one side, document by document, without what occurs on an earlier side."""
+    check_choice("side", side, SIDES)
     elsewhere = corpus.elsewhere[side]
     for document in corpus.documents():
         if document.side == side:

@@ -1,6 +1,11 @@
-"""Reading text files of the reader's, piece by piece, so that a file of any size takes the same memory."""
+"""Reading text files of the reader's, piece by piece, so that a file of any size takes the same memory.
+
+However its lines end (\\n, \\r\\n or \\r), the text has \\n, and nothing else ends a line: not U+2028, not a form feed.
+"""
 
 import codecs
+import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,11 +13,17 @@ PIECE = 1 << 16  # bytes
 
 
 def read_pieces(path: str | Path) -> Iterator[str]:
-    """The text of a UTF-8 file, without a byte order mark, some 64 KB at a time.
+    """The text of a UTF-8 file, without a byte order mark, its lines ended by \\n, some 64 KB at a time.
 
-    Raises ValueError, naming the file, for one that cannot be read, that is empty, or that is not UTF-8.
+    Raises ValueError, naming the file, for one that cannot be read, that is empty, or that is not UTF-8; TypeError for
+    what is no path, such as a number, which `open` would take for an open file.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path: got {type(path).__name__}, expected a path")
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    newlines = io.IncrementalNewlineDecoder(
+        None, translate=True
+    )  # which keeps back a \r that may be half of a line end
     n_decoded = 0  # bytes
     empty = True
     try:
@@ -22,12 +33,23 @@ def read_pieces(path: str | Path) -> Iterator[str]:
                 piece = decode(decoder, content, n_decoded - held_back, path)
                 n_decoded += len(content)
                 empty = empty and not piece.strip()
-                yield piece
+                yield newlines.decode(piece)
     except OSError as error:
         raise ValueError(f"text: cannot read {str(path)!r} ({error.strerror}), expected a UTF-8 text file") from error
     decode(decoder, b"", n_decoded - len(decoder.getstate()[0]), path, final=True)
+    yield newlines.decode("", final=True)
     if empty:
         raise ValueError(f"text: {str(path)!r} is empty, expected a UTF-8 text file")
+
+
+def lines(text: str) -> list[str]:
+    """The lines of a text, without their ends. Unlike `str.splitlines`, it splits at \\n alone."""
+    return text.removesuffix("\n").split("\n") if text else []
+
+
+def universal_newlines(text: str) -> str:
+    """The text with \\n for each \\r\\n and each \\r, as `open` reads it."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def decode(

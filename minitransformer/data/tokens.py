@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from minitransformer.arguments import checked_texts
 from minitransformer.data.vocabulary import Vocabulary
 
 Array = np.ndarray
@@ -18,7 +19,7 @@ def tokens_on_disk(texts: Iterable[str], vocabulary: Vocabulary) -> Array:
     dtype = np.min_scalar_type(vocabulary.size - 1)
     with tempfile.TemporaryFile() as file:
         n = 0
-        for text in texts:
+        for text in checked_texts("texts", texts):
             ids = vocabulary.encode(text).astype(dtype)
             file.write(ids.tobytes())
             n += len(ids)

@@ -6,7 +6,7 @@ from typing import Any
 
 from minitransformer.data.byte_pairs import BytePairs, byte_pair_vocabulary
 from minitransformer.data.vocabulary import Characters, Vocabulary, Words, character_vocabulary, word_vocabulary
-from minitransformer.data.word_pieces import WordPieces
+from minitransformer.data.word_pieces import NEW_LINE, WordPieces
 
 KINDS = (Characters.kind, Words.kind, BytePairs.kind)
 
@@ -26,13 +26,26 @@ def make_vocabulary(kind: str, texts: Iterable[str], size: int) -> Vocabulary:
 
 
 def vocabulary_from(definition: dict[str, Any]) -> Vocabulary:
-    """The vocabulary whose `as_dict` this is. Raises ValueError for anything else."""
+    """The vocabulary whose `as_dict` this is. Raises KeyError, TypeError or ValueError for anything else."""
     kind = definition.get("kind")
     if kind == BytePairs.kind:
         return BytePairs(json.dumps(definition["definition"]))
     if kind == WordPieces.kind:
-        return WordPieces(tuple(definition["pieces"]))
+        return word_pieces_from(definition)
     for listed in (Characters, Words):
         if kind == listed.kind:
-            return listed(tuple(definition["words"]))
+            return listed(strings("words", definition["words"]))
     raise ValueError(f"vocabulary: got {kind!r}, expected one of {', '.join(map(repr, KINDS))}")
+
+
+def word_pieces_from(definition: dict[str, Any]) -> WordPieces:
+    """Older checkpoints say nothing of the options: new lines were tokens then, and the rest as it is by default."""
+    pieces = strings("pieces", definition["pieces"])
+    lines = definition.get("lines", NEW_LINE in pieces)
+    return WordPieces(pieces, definition.get("lowercase", True), definition.get("strip_accents", True), lines)
+
+
+def strings(name: str, values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError(f"{name}: got {type(values).__name__}, expected a list of strings")
+    return tuple(values)

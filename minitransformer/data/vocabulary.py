@@ -12,12 +12,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from minitransformer.arguments import check_ids, check_integer
+from minitransformer.arguments import check_ids, check_integer, check_text, checked_texts
+from minitransformer.data.unicode_classes import EXTENDING
 
 Array = np.ndarray
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
-WORD = re.compile(r" ?\w+| ?[^\w\s]|\s")  # a word or a mark with the space before it, or white space: nothing is lost
+# A word or a symbol with the space before it and the marks after it, or white space: nothing is lost. To Python's \w
+# marks are no letters, though vowel signs, accents and joiners belong to words. All of them are beyond U+00AC.
+# (++ and the like: nothing is tried again, for speed.)
+EXTENSION = rf"(?![\0-\xac])[{EXTENDING}]++"
+WORD = re.compile(rf" ?\w++(?:{EXTENSION}\w*+)*+| ?[^\w\s](?:{EXTENSION})?+|\s")
 
 
 class Vocabulary(Protocol):
@@ -26,7 +31,10 @@ class Vocabulary(Protocol):
         """V, the number of words."""
 
     def encode(self, text: str) -> Array:
-        """The ids of the text's words.  -> (n,) integers in [0, V)"""
+        """The ids of the text's words.  -> (n,) integers in [0, V)
+
+        Raises TypeError for what is no string, and ValueError for one that UTF-8 cannot hold.
+        """
 
     def decode(self, ids: Array) -> str:
         """The text again.  ids: (n,)"""
@@ -63,7 +71,8 @@ class Characters(ListedVocabulary):
 
     def encode(self, text: str) -> Array:
         """0 for the characters that the vocabulary does not have. By a table of code points, for speed."""
-        code_points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        check_text("text", text)
+        code_points = np.frombuffer(text.encode("utf-32-le"), np.uint32)
         inside = code_points < len(self.id_of_code_point)
         return self.id_of_code_point[np.where(inside, code_points, 0)] * inside
 
@@ -85,6 +94,7 @@ class Words(ListedVocabulary):
 
     def encode(self, text: str) -> Array:
         """0 for the words that the vocabulary does not have."""
+        check_text("text", text)
         return np.array([self.id_of.get(word, 0) for word in self.words_of(text)], dtype=np.int64)
 
     @functools.cached_property
@@ -95,7 +105,7 @@ class Words(ListedVocabulary):
 def character_vocabulary(texts: Iterable[str]) -> Characters:
     """All characters of the texts, in the order of their code points, after one for all that they have not."""
     characters: set[str] = set()
-    for text in texts:
+    for text in checked_texts("texts", texts):
         characters.update(text)
     return Characters((UNKNOWN, *sorted(characters - {UNKNOWN})))
 
@@ -104,7 +114,8 @@ def word_vocabulary(texts: Iterable[str], size: int) -> Words:
     """The `size` - 1 most frequent words of the texts, after one for all others."""
     check_integer("size", size, least=2)
     counts: collections.Counter[str] = collections.Counter()
-    for text in texts:
+    for text in checked_texts("texts", texts):
         counts.update(WORD.findall(text))
+    del counts[UNKNOWN]  # which has the id 0 in any case
     by_frequency = sorted(counts, key=lambda word: (-counts[word], word))
     return Words((UNKNOWN, *by_frequency[: size - 1]))

@@ -1,29 +1,27 @@
-"""Section 3.3, before the embedding: BERT's words. What is frequent is one word; what is rare is spelt in pieces.
+"""Section 3.3, before the embedding: BERT's tokens. What is frequent is one token; what is rare is spelt in pieces.
 
-So no word is unknown, and each piece has its place in the text, where an answer can be cut out.
+Few words are unknown, and each piece has its position in the text, where an answer can be cut out.
 """
 
 import collections
 import functools
-import heapq
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_ids, check_integer
+from minitransformer.arguments import check_ids, check_integer, check_text, check_truth, checked_texts
+from minitransformer.data.bert_words import CHUNK, Composed, Rules, compose, words_in
+from minitransformer.data.piece_learning import INSIDE, learn_pieces
 
 Array = np.ndarray
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD, UNK, CLS, SEP, MASK = range(len(SPECIAL))
 N_SPECIAL = len(SPECIAL)
-WORD = re.compile(
-    r"[^\W_]+|[^\w\s]|_|\n"
-)  # letters and digits together, each mark alone; of white space only new lines
-INSIDE = "##"  # how a piece begins that goes on within a word
+MOST_LETTERS = 100  # a longer word is [UNK], as for BERT (`max_input_chars_per_word`)
+NEW_LINE = "\n"
 
 
 class Tokens(NamedTuple):
@@ -31,136 +29,160 @@ class Tokens(NamedTuple):
     spans: Array  # (n, 2), of each token its start and its end in the text, in characters
 
 
+class Pieces(NamedTuple):
+    """A part of a text, taken apart."""
+
+    ids: list[int]
+    spans: list[int]  # start and end of each piece, one after the other
+
+
 @dataclass(frozen=True)
 class WordPieces:
-    """Piece i has the id i; the first ones are SPECIAL. Upper case makes no difference."""
+    """Piece i has the id i; the first ones are SPECIAL. By default, as uncased BERT: "Café" and "cafe" are the same.
+
+    lowercase, strip_accents: as for `tokenizers.normalizers.BertNormalizer`.
+    lines: new lines are tokens, where the vocabulary has one. BERT takes them for white space.
+    """
 
     pieces: tuple[str, ...]
+    lowercase: bool = True
+    strip_accents: bool = True
+    lines: bool = False
     kind = "word-pieces"
+
+    def __post_init__(self) -> None:
+        if self.pieces[:N_SPECIAL] != SPECIAL:
+            raise ValueError(f"pieces: got {self.pieces[:N_SPECIAL]!r} first, expected {SPECIAL!r}")
+        check_rules(self.lowercase, self.strip_accents, self.lines)
 
     @property
     def size(self) -> int:
         return len(self.pieces)
 
     def tokens(self, text: str) -> Tokens:
-        """The pieces of the text's words. A character that the vocabulary does not have makes its word [UNK]."""
-        ids: list[int] = []
-        spans: list[tuple[int, int]] = []
-        for match in WORD.finditer(text):
-            start = match.start()
-            for piece, length in self.pieces_of(lower(match.group())):
-                ids.append(piece)
-                spans.append((start, start + length))
-                start += length
-        return Tokens(np.array(ids, dtype=np.int64), np.array(spans, dtype=np.int64).reshape(-1, 2))
+        """The pieces of the text's words. A character that the vocabulary does not have makes its word [UNK].
+
+        A mark that is stripped belongs to the token before it. Tokens may share a character that is decomposed, such as
+        a syllable of Hangul.
+        """
+        composed = composed_text(text)
+        chunks = CHUNK.findall(composed.text)
+        found = [self.known[chunk] for chunk in chunks]
+        ids = np.array([i for pieces in found for i in pieces.ids], dtype=np.int64)
+        in_chunk = np.array([position for pieces in found for position in pieces.spans], dtype=np.int64).reshape(-1, 2)
+        chunk_ends = np.cumsum([0, *map(len, chunks)])
+        spans = in_chunk + np.repeat(chunk_ends[:-1], [len(pieces.ids) for pieces in found])[:, None]
+        return Tokens(ids, spans if composed.spans is None else spans_before(composed.spans, spans))
 
     def encode(self, text: str) -> Array:
-        return self.tokens(text).ids
+        """The ids alone.  -> (n,)"""
+        known = self.known
+        ids = [i for chunk in CHUNK.findall(composed_text(text).text) for i in known[chunk].ids]
+        return np.array(ids, dtype=np.int64)
 
     def decode(self, ids: Array) -> str:
-        """Words with a space between them; white space and upper case are not restored."""
+        """Words with a space between them; white space, upper case and accents are not restored."""
         check_ids("ids", ids, self.size)
         return " ".join(self.pieces[i] for i in ids.reshape(-1)).replace(" " + INSIDE, "")
 
     def as_dict(self) -> dict[str, Any]:
-        return {"kind": self.kind, "pieces": list(self.pieces)}
+        return {
+            "kind": self.kind,
+            "pieces": list(self.pieces),
+            "lowercase": bool(self.lowercase),
+            "strip_accents": bool(self.strip_accents),
+            "lines": bool(self.lines),
+        }
 
     @functools.cached_property
     def id_of(self) -> dict[str, int]:
         return {piece: i for i, piece in enumerate(self.pieces)}
 
     @functools.cached_property
-    def known(self) -> dict[str, list[tuple[int, int]]]:
-        """The words that have been taken to pieces."""
-        return {}
+    def longest(self) -> int:
+        """Letters of a piece, at most."""
+        return max(len(piece.removeprefix(INSIDE)) for piece in self.pieces)
 
-    def pieces_of(self, word: str) -> list[tuple[int, int]]:
-        """(id, length) of each piece: the longest that there is, then the longest of the rest (Wu et al. 2016)."""
-        if word not in self.known:
-            self.known[word] = self.taken_apart(word)
-        return self.known[word]
+    @functools.cached_property
+    def rules(self) -> Rules:
+        return Rules(self.lowercase, self.strip_accents, self.lines and NEW_LINE in self.id_of)
 
-    def taken_apart(self, word: str) -> list[tuple[int, int]]:
+    @functools.cached_property
+    def known(self) -> "Known":
+        return Known(self.taken_apart)
+
+    def taken_apart(self, chunk: str) -> Pieces:
+        found = Pieces([], [])
+        for word in words_in(chunk, self.rules):
+            for piece, first, end in self.pieces_of_word(word.text):
+                found.ids.append(piece)
+                found.spans.extend((word.spans[first][0], word.spans[end - 1][1]))
+        return found
+
+    def pieces_of_word(self, word: str) -> list[tuple[int, int, int]]:
+        """(id, start, end) of each piece: the longest that there is, then the longest of the rest (Wu et al. 2016)."""
+        if len(word) > MOST_LETTERS:
+            return [(UNK, 0, len(word))]
         found = []
         start = 0
         while start < len(word):
             prefix = INSIDE if start else ""
-            ends = (end for end in range(len(word), start, -1) if prefix + word[start:end] in self.id_of)
-            end = next(ends, None)
+            ends = range(min(len(word), start + self.longest), start, -1)
+            end = next((end for end in ends if prefix + word[start:end] in self.id_of), None)
             if end is None:
-                return [(UNK, len(word))]
-            found.append((self.id_of[prefix + word[start:end]], end - start))
+                return [(UNK, 0, len(word))]
+            found.append((self.id_of[prefix + word[start:end]], start, end))
             start = end
         return found
 
 
-def lower(word: str) -> str:
-    """Character by character, so that each one stays in its place: a few have a lower case of two characters."""
-    small = word.lower()
-    return small if len(small) == len(word) else "".join(c.lower() if len(c.lower()) == 1 else c for c in word)
+class Known(dict[str, Pieces]):
+    """The chunks that have been taken apart, each when it is first asked for."""
+
+    def __init__(self, take_apart: Callable[[str], Pieces]) -> None:
+        super().__init__()
+        self.take_apart = take_apart
+
+    def __missing__(self, chunk: str) -> Pieces:
+        pieces = self.take_apart(chunk)
+        if len(chunk) <= MOST_LETTERS:  # longer ones hardly come again
+            self[chunk] = pieces
+        return pieces
 
 
-def word_piece_vocabulary(texts: Iterable[str], size: int) -> WordPieces:
-    """All characters of the texts, then, up to `size`, what comes of joining the most frequent pair of pieces.
+def check_rules(lowercase: bool, strip_accents: bool, lines: bool) -> None:
+    check_truth("lowercase", lowercase)
+    check_truth("strip_accents", strip_accents)
+    check_truth("lines", lines)
 
-    And again, until there is no pair that occurs twice (Sennrich et al. 2016). Of equally frequent pairs the first in
-    the order of the alphabet is joined.
+
+def spans_before(of_characters: Array, spans: Array) -> Array:
+    """Spans of a composed text, (n, 2), where they were before. of_characters: (L, 2), of each of its characters"""
+    firsts, lasts = of_characters[spans[:, 0]], of_characters[spans[:, 1] - 1]
+    return np.stack([firsts[:, 0], lasts[:, 1]], axis=1)
+
+
+def composed_text(text: str) -> Composed:
+    check_text("text", text)
+    return compose(text)
+
+
+def word_piece_vocabulary(
+    texts: Iterable[str], size: int, lowercase: bool = True, strip_accents: bool = True, lines: bool = False
+) -> WordPieces:
+    """The most frequent characters of the texts, and the most frequent pieces of words, `size` of them at most.
+
+    The options are those of `WordPieces`, which it keeps.
     """
     check_integer("size", size, least=N_SPECIAL + 1)
-    counts: collections.Counter[str] = collections.Counter()
-    for text in texts:
-        counts.update(lower(word) for word in WORD.findall(text))
-    words = [[word[0], *(INSIDE + c for c in word[1:])] for word in counts]
-    characters = sorted(set("".join(counts)))  # each as the start of a word, and, but for marks, within one
-    alphabet = characters + [INSIDE + c for c in characters if c.isalnum()]
-    return WordPieces((*SPECIAL, *joined(words, list(counts.values()), alphabet, size - N_SPECIAL)))
-
-
-def joined(words: list[list[str]], counts: list[int], alphabet: list[str], size: int) -> list[str]:
-    """The alphabet and what is joined of it. Only the words that have a pair are looked at when it is joined."""
-    pieces = alphabet[:size]
-    frequency: collections.Counter[tuple[str, str]] = collections.Counter()
-    where: dict[tuple[str, str], set[int]] = collections.defaultdict(set)
-
-    def count(number: int, sign: int) -> set[tuple[str, str]]:
-        """Add the pairs of a word, or take them away. -> the pairs"""
-        pairs = list(zip(words[number], words[number][1:], strict=False))
-        for pair in pairs:
-            frequency[pair] += sign * counts[number]
-            (where[pair].add if sign > 0 else where[pair].discard)(number)
-        return set(pairs)
-
-    for number in range(len(words)):
-        count(number, +1)
-    heap = [(-n, pair) for pair, n in frequency.items()]  # with outdated entries, too, which are passed over
-    heapq.heapify(heap)
-    while heap and len(pieces) < size:
-        n, pair = heapq.heappop(heap)
-        if -n != frequency[pair]:
-            continue
-        if -n < 2:
-            break
-        whole = pair[0] + pair[1].removeprefix(INSIDE)
-        pieces.append(whole)
-        changed: set[tuple[str, str]] = set()
-        for number in list(where[pair]):
-            changed |= count(number, -1)
-            words[number] = with_pair_joined(words[number], pair, whole)
-            changed |= count(number, +1)
-        for other in changed:
-            if frequency[other] > 0:
-                heapq.heappush(heap, (-frequency[other], other))
-    return pieces
-
-
-def with_pair_joined(word: list[str], pair: tuple[str, str], whole: str) -> list[str]:
-    result = []
-    i = 0
-    while i < len(word):
-        if tuple(word[i : i + 2]) == pair:
-            result.append(whole)
-            i += 2
-        else:
-            result.append(word[i])
-            i += 1
-    return result
+    check_rules(lowercase, strip_accents, lines)
+    rules = Rules(lowercase, strip_accents, lines)
+    chunks: collections.Counter[str] = collections.Counter()
+    for text in checked_texts("texts", texts):
+        chunks.update(CHUNK.findall(compose(text).text))
+    words: collections.Counter[str] = collections.Counter()
+    for chunk, n in chunks.items():
+        for word in words_in(chunk, rules):
+            if len(word.text) <= MOST_LETTERS:
+                words[word.text] += n
+    return WordPieces((*SPECIAL, *learn_pieces(words, size - N_SPECIAL)), lowercase, strip_accents, lines)

@@ -54,6 +54,24 @@ def test_train_then_generate(run, text, kind):
     assert len(out) == len("Sentence") + 7 + 1
 
 
+@pytest.mark.parametrize("vocabulary", ["characters", "words", "byte-pairs"])
+def test_a_prompt_that_is_not_utf_8_is_refused(run, text, vocabulary):
+    """Whatever a word is; and nothing is printed before."""
+    if vocabulary == "byte-pairs":
+        pytest.importorskip("tokenizers", reason="the extra `tokenizers` is not installed")
+    train = ("train", "ngram", "--text", text, "--vocabulary", vocabulary, "--vocabulary-size", "300")
+    assert run(*train, *SMALL["ngram"], "--out", "x.run")[0] == 0
+    error = "minitransformer: error: prompt: got '\\udcff' at character 6, expected text that is UTF-8\n"
+    assert run("generate", "x.run", "--prompt", b"hello \xff".decode(errors="surrogateescape")) == (2, "", error)
+
+
+def test_a_prompt_has_lines_as_the_text_has_them(run, text):
+    """However they end: the model has learned no other."""
+    run("train", "ngram", "--text", text, "--out", "x.run")
+    found = {run("generate", "x.run", "--prompt", f"says 4.{end}", "--length", "5")[1] for end in ("\n", "\r\n", "\r")}
+    assert len(found) == 1
+
+
 def test_generate_takes_a_seed_and_ways_to_choose(run, text):
     run("train", "ngram", "--text", text, "--out", "x.run")
     texts = {run("generate", "x.run", "--seed", seed)[1] for seed in "012"}

@@ -328,6 +328,16 @@ def test_what_answer_classify_and_fill_refuse(run, tuned, pretrained, monkeypatc
     monkeypatch.setattr("sys.stdin", None)
     message = "standard input: it is closed, expected lines of UTF-8"
     assert refused(run, "answer", "q.run", "--context", "-", "--question", "what?") == message
+    (here / "nul.txt").write_text("\0\u200b", encoding="utf-8")  # which BERT drops
+    ask_of = ("answer", "q.run", "--context", "nul.txt", "--question", "what?")
+    assert refused(run, *ask_of) == "context: it is empty, expected a text"
+    assert refused(run, *ask, "\u200b") == "question: got '\\u200b', expected at least one word"
+    assert refused(run, "classify", "c.run", "\0") == "text: got '\\x00', expected at least one word"
+    bad = b"[MASK] \xff".decode(errors="surrogateescape")
+    message = "got '\\udcff' at character 7, expected text that is UTF-8"
+    assert refused(run, *ask, bad) == f"question: {message}"
+    assert refused(run, "classify", "c.run", bad) == f"text: {message}"
+    assert refused(run, "fill", pretrained, bad) == f"text: {message}"
     assert refused(run, "classify", "c.run", "") == "text: got '', expected at least one word"
     assert refused(run, "classify", "b.run", "word").endswith("expected classification (bert) or classification (gpt))")
     assert refused(run, "fill", pretrained, "no mask") == "text: got 'no mask', expected [MASK] at least once"

@@ -77,6 +77,28 @@ def test_standard_input_must_be_utf_8(run, trained, monkeypatch):
     assert (code, err.splitlines()[-1][:46]) == (2, "minitransformer: error: standard input: not UT")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_line_is_a_sentence_however_it_ends(run, trained, here, monkeypatch, end):
+    """From a file or standard input, with a byte order mark or not; U+2028 and a form feed end none."""
+    sentences = ["word 1 2", "", "word\u20283\x0c4", "word 5 6"]
+    expected = run("translate", trained, *sentences)[1]
+    assert expected.count("\n") == 4
+    for mark in ("", "\ufeff"):
+        content = (mark + "".join(sentence + end for sentence in sentences)).encode()
+        (here / "lines.txt").write_bytes(content)
+        assert run("translate", trained, "--file", "lines.txt")[1] == expected
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content), encoding="latin-1", newline="\n"))
+        assert run("translate", trained)[1] == expected
+
+
+def test_sentences_that_are_not_utf_8_are_refused(run, trained):
+    """By the argument's name, before anything is translated."""
+    bad = b"word \xff".decode(errors="surrogateescape")
+    for command in (("translate", trained, "word 1 2", bad), ("attention", trained, bad)):
+        error = "minitransformer: error: sentence: got '\\udcff' at character 5, expected text that is UTF-8\n"
+        assert run(*command) == (2, "", error)
+
+
 def test_a_recurrent_model_to_compare_with(run, here):
     arguments = ["--model", "rnn", "--steps", "3", "--set", "d=4", "d_h=8", "B=8", "--out", "r.run"]
     code, out, _ = run("train", "translation", "--pairs", "pairs.tsv", *arguments)

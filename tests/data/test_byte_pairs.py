@@ -8,7 +8,7 @@ from assertions import refuses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minitransformer.data.byte_pairs import INSTALL_HINT, byte_pair_vocabulary
+from minitransformer.data.byte_pairs import INSTALL_HINT, BytePairs, byte_pair_vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +33,23 @@ def test_frequent_sequences_are_one_word(vocabulary):
 def test_bad_ids_are_refused(vocabulary):
     with refuses(ValueError, "ids: got values from 265 to 265, expected 0 to 264"):
         vocabulary.decode(np.array([265]))
+
+
+def test_what_is_not_utf_8_is_refused(vocabulary):
+    """As by every other vocabulary."""
+    text = b"the \xff".decode(errors="surrogateescape")
+    with refuses(ValueError, "text: got '\\udcff' at character 4, expected text that is UTF-8"):
+        vocabulary.encode(text)
+    with refuses(ValueError, "texts: got '\\udcff' at character 4, expected text that is UTF-8"):
+        byte_pair_vocabulary(["the", text], 300)
+    with refuses(TypeError, "texts: got str, expected several texts, such as a list of strings"):
+        byte_pair_vocabulary("the", 300)
+
+
+def test_a_definition_that_is_none_is_refused():
+    pytest.importorskip("tokenizers", reason="the extra `tokenizers` is not installed")
+    with pytest.raises(ValueError, match=r"^definition: got no tokenizer \(.*\), expected the library's JSON$"):
+        BytePairs("{}").encode("the")
 
 
 def test_bad_sizes_and_a_missing_library_are_named(monkeypatch):

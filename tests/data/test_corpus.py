@@ -69,6 +69,34 @@ def test_files_are_split_by_document(tmp_path):
     assert [side(load_corpus(paths), name) for name in SIDES] == [side(corpus, name) for name in SIDES]
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_how_lines_end_makes_no_difference(tmp_path, end):
+    """The same documents on the same sides: their length is counted in characters of the text."""
+    found = []
+    for line_end in ("\n", end):
+        path = tmp_path / "text.txt"
+        path.write_bytes(numbered(300).replace("\n", line_end).encode())
+        found.append([list(texts(load_corpus([path]), name)) for name in SIDES])
+    assert found[0] == found[1]
+    assert len(found[0][0]) > 10
+
+
+def test_a_text_of_any_script_is_cut_into_as_many_documents(tmp_path):
+    """Some 40 of a short one, though its characters have one byte each, or three."""
+    counts = []
+    for number, letter in enumerate("a\u4e2d"):
+        path = tmp_path / f"{number}.txt"
+        path.write_text("".join(f"{letter * 20}{i}\n\n" for i in range(400)), encoding="utf-8")
+        counts.append(len(list(load_corpus([path]).documents())))
+    assert counts[0] == counts[1]
+    assert 30 < counts[0] <= 41
+
+
+def test_a_paragraph_is_the_same_composed_or_not():
+    """One that is learned from is not tested on, in whatever form its accents are."""
+    assert code("cafe\u0301 a") == code("caf\u00e9\na") != code("cafe a")
+
+
 @given(st.lists(st.text("ab \n", max_size=30), max_size=8), st.integers(1, 10))
 def test_stretches_lose_nothing(pieces, length):
     """Each is as long as wanted or longer, but for the last, and at most twice as long."""

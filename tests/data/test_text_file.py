@@ -4,7 +4,7 @@ import pytest
 from assertions import refuses
 
 from minitransformer.data import text_file
-from minitransformer.data.text_file import read_pieces
+from minitransformer.data.text_file import lines, read_pieces, universal_newlines
 
 SIZES = pytest.mark.parametrize("size", [1, 2, 3, 5, 1 << 16])
 
@@ -15,14 +15,32 @@ def read(path):
 
 @SIZES
 def test_the_text_comes_back(tmp_path, monkeypatch, size):
-    """UTF-8, with or without a byte order mark; line ends as they are; a character cut in two by pieces is whole."""
+    """UTF-8, with or without a byte order mark; a character cut in two by pieces is whole."""
     monkeypatch.setattr(text_file, "PIECE", size)
     path = tmp_path / "text.txt"
-    text = "Grüße, 世界 \N{GRINNING FACE}\r\nand a line\n"
+    text = "Grüße, 世界 \N{GRINNING FACE}\nand a line\n"
     path.write_bytes(text.encode())
     assert read(path) == read(str(path)) == text
     path.write_bytes(b"\xef\xbb\xbf" + text.encode())
     assert read(path) == text
+
+
+@SIZES
+@pytest.mark.parametrize("text", ["a\r\nb\r\r\n\nc\n\rd\r", "\r\n", "a\rb", "x\r\n"])
+def test_however_its_lines_end_the_text_is_the_same(tmp_path, monkeypatch, size, text):
+    """As Python's own `open` reads it, also where a piece ends between \\r and \\n, or the file does."""
+    monkeypatch.setattr(text_file, "PIECE", size)
+    path = tmp_path / "text.txt"
+    content = f"\ufeffw\u00e4{text}\u2028\x0c\x85.{text}"
+    path.write_bytes(content.encode())
+    assert read(path) == path.read_text(encoding="utf-8-sig")
+    assert universal_newlines(content) == path.read_text(encoding="utf-8")
+
+
+def test_lines_end_at_new_lines_alone():
+    """And the end of the last one begins no other."""
+    assert lines("a\u2028b\x85c\x0cd\x1ce\n\nf\n") == ["a\u2028b\x85c\x0cd\x1ce", "", "f"]
+    assert [lines(text) for text in ("", "\n", "a", "a\n\n")] == [[], [""], ["a"], ["a", ""]]
 
 
 def test_what_cannot_be_read_is_named(tmp_path):

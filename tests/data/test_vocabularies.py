@@ -29,3 +29,13 @@ def test_an_unknown_kind_is_refused():
         make_vocabulary("syllables", [TEXT], 300)
     with refuses(ValueError, f"vocabulary: got None, expected one of {LISTED}"):
         vocabulary_from({})
+
+
+def test_a_damaged_definition_is_refused():
+    """A text would be taken for its characters."""
+    with refuses(TypeError, "words: got str, expected a list of strings"):
+        vocabulary_from({"kind": "words", "words": "abc"})
+    with refuses(TypeError, "pieces: got list, expected a list of strings"):
+        vocabulary_from({"kind": "word-pieces", "pieces": ["[PAD]", 1]})
+    with refuses(TypeError, "lines: got 1, expected True or False"):
+        vocabulary_from({"kind": "word-pieces", "pieces": ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"], "lines": 1})

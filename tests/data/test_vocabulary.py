@@ -3,11 +3,13 @@
 import collections
 
 import numpy as np
+import pytest
 from assertions import refuses
 from hypothesis import given
 from hypothesis import strategies as st
 
 from minitransformer.data.vocabulary import UNKNOWN, WORD, character_vocabulary, word_vocabulary
+from minitransformer.data.word_pieces import word_piece_vocabulary
 
 lists_of_texts = st.lists(st.text(), max_size=4)
 
@@ -39,6 +41,58 @@ def test_splitting_into_words_loses_nothing(text):
 
 def test_a_word_has_the_space_before_it():
     assert WORD.findall("If x: return  y_1\n") == ["If", " x", ":", " return", " ", " y_1", "\n"]
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "हिन्दी",
+        "தமிழ்",
+        "cafe\u0301",
+        "כּתב",
+        "كِتَاب",
+        "ภาษาไทยที่นี่",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian, with a joiner that does not join
+        "\u0d28\u0d4d\u200d",  # Malayalam: n, virama, joiner
+        "inter\u00adnational",
+        "e\u20dd",
+        "\u2764\ufe0f",
+        "\U0001f44b\U0001f3fd",
+        "!\u0301",
+    ],
+)
+def test_marks_belong_to_the_character_before_them(word):
+    """Vowel signs, accents, joiners, variants and skin tones: one word each (Unicode's UAX 29, rule WB4)."""
+    assert WORD.findall(f"{word} {word}, a{word}"[: 2 * len(word) + 2]) == [word, f" {word}", ","]
+    assert WORD.findall(f"\n{word}") == ["\n", word]
+
+
+def test_a_mark_without_a_letter_is_not_lost():
+    """At the start, or after white space; the next letter begins a word."""
+    assert WORD.findall("\u0301a \u0301\u0302\n\u0301b") == ["\u0301", "a", " \u0301\u0302", "\n", "\u0301", "b"]
+    assert WORD.findall("a\u200bb") == ["a", "\u200b", "b"]  # a space, though without width
+
+
+def test_what_is_not_utf_8_is_refused():
+    """Half characters, in which Python hides bytes of a command line: by every vocabulary, read or learned."""
+    text = b"hi \xff".decode(errors="surrogateescape")
+    for made in (character_vocabulary(["hi"]), word_vocabulary(["hi"], 4), word_piece_vocabulary(["hi"], 9)):
+        with refuses(ValueError, "text: got '\\udcff' at character 3, expected text that is UTF-8"):
+            made.encode(text)
+        with refuses(TypeError, "text: got bytes, expected a string"):
+            made.encode(b"hi")
+    for learn in (character_vocabulary, lambda texts: word_vocabulary(texts, 9), lambda t: word_piece_vocabulary(t, 9)):
+        with refuses(ValueError, "texts: got '\\udcff' at character 3, expected text that is UTF-8"):
+            learn(["hi", text])
+        with refuses(TypeError, "texts: got str, expected several texts, such as a list of strings"):
+            learn("hi")
+
+
+def test_the_sign_for_unknown_words_is_no_word_besides():
+    """It has the id 0, also where the texts have it."""
+    vocabulary = word_vocabulary([f"a{UNKNOWN}a"], 9)
+    assert vocabulary.words == (UNKNOWN, "a")
+    assert vocabulary.encode(UNKNOWN).tolist() == [0]
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1), st.integers(2, 5))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from minitransformer.arguments import check_text
 from minitransformer.data.vocabulary import UNKNOWN, Vocabulary
 from minitransformer.decoding.sampling import Choice, write
 from minitransformer.tasks.language_modelling.run import Run
@@ -18,8 +19,9 @@ LONGEST = 4  # bytes of a character, and so the most words of a byte-pair vocabu
 def written(run: Run, prompt: str, length: int, choice: Choice, rng: np.random.Generator) -> Iterator[str]:
     """`length` words after the prompt, each as soon as it is chosen.
 
-    Raises ValueError for a prompt without a word.
+    Raises ValueError for a prompt without a word, and for one that is not UTF-8.
     """
+    check_text("prompt", prompt)
     ids = run.vocabulary.encode(prompt)
     if len(ids) == 0:
         raise ValueError(f"prompt: got {prompt!r}, expected at least one word")

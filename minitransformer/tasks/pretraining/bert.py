@@ -87,7 +87,7 @@ def prepare(corpus: Corpus, words: WordPieces | int) -> Text:
     vocabulary = words
     if isinstance(words, int):
         check_integer("vocabulary", words, least=N_SPECIAL + 1)
-        vocabulary = word_piece_vocabulary(texts(corpus, TRAINING), words)
+        vocabulary = word_piece_vocabulary(texts(corpus, TRAINING), words, lines=True)
     return Text(corpus.source, vocabulary, *(split(texts(corpus, side), vocabulary, side) for side in SIDES))
 
 

@@ -1,20 +1,19 @@
 """Section 3.3.2: pairs of segments, of which the second follows the first in the text, or is from elsewhere."""
 
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
+from minitransformer.arguments import checked_texts
 from minitransformer.data.batches import padded
 from minitransformer.data.corpus import TRAINING
+from minitransformer.data.sentences import sentences_of
 from minitransformer.data.word_pieces import CLS, PAD, SEP, WordPieces
 from minitransformer.models.bert_pretraining import ELSEWHERE, FOLLOWS
 
 Array = np.ndarray
 
-# of sentences, also Chinese ones, which no space follows; and of paragraphs
-BOUNDARY = re.compile(r"(?<=[.!?:])\s+|(?<=[\u3002\uff01\uff1f])\s*|\n[ \t]*\n\s*")
 N_MARKS = 3  # [CLS] first [SEP] second [SEP]
 
 
@@ -42,10 +41,8 @@ def split(texts: Iterable[str], vocabulary: WordPieces, side: str = TRAINING) ->
     Raises ValueError where fewer than two documents have two sentences or more: then nothing is from elsewhere.
     """
     documents = []
-    for text in texts:
-        ends = [match.end() for match in BOUNDARY.finditer(text)]
-        pieces = [text[a:b] for a, b in zip([0, *ends], [*ends, len(text)], strict=True)]
-        sentences = [ids for ids in map(vocabulary.encode, pieces) if len(ids)]
+    for text in checked_texts("texts", texts):
+        sentences = [ids for ids in map(vocabulary.encode, sentences_of(text)) if len(ids)]
         if len(sentences) > 1:
             documents.append(sentences)
     if len(documents) < 2:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minitransformer.arguments import check_text
 from minitransformer.data.corpus import TEST, TRAINING, VALIDATION
 from minitransformer.data.docstrings import Docstring, numpy_docstrings
 from minitransformer.data.word_pieces import WordPieces
@@ -176,6 +177,7 @@ def overlap(given: tuple[int, int] | None, right: tuple[int, int] | None) -> flo
 
 def answer(run: Run, question: str, text: str) -> tuple[str | None, float]:
     """The words of the text that answer the question, or None, and how much better they are than no answer."""
+    check_text("question", question)
     document: Document = read_document(text, run.vocabulary)
     (found,) = best_answers(run, [Example(run.vocabulary.encode(question), document, None)])
     return (cut(document, found.first, found.last) if found.score > 0 else None), found.score

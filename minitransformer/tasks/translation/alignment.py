@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minitransformer.data.unicode_classes import columns_of
 from minitransformer.models.transformer import transformer
 from minitransformer.tasks.picture import check_library, new_figure, write_png
 from minitransformer.tasks.translation.batches import source_batch, target_batch
@@ -74,11 +75,6 @@ def as_text(alignment: Alignment, weights: Array) -> list[str]:
         ]
         lines.append(fill(word, margin + 1) + " ".join(cells))
     return lines
-
-
-def columns_of(word: str) -> int:
-    """How wide a terminal shows it: two columns for each Chinese character."""
-    return sum(2 if "\u2e80" <= c <= "\U0003ffff" else 1 for c in word)
 
 
 def fill(word: str, width: int) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from minitransformer.arguments import checked_texts
 from minitransformer.decoding.beam_search import beam_search, greedy
 from minitransformer.tasks.translation.batches import source_batch
 from minitransformer.tasks.translation.pairs import Sentences
@@ -16,7 +17,7 @@ def translate(run: Any, sentences: Sequence[str], width: int = 1, alpha: float =
     run: what has kind, settings, weights, source, target and longest, such as `run.Run`.
     """
     kind, settings, weights, source, target = run.kind, run.settings, run.weights, run.source, run.target
-    rows = [source.encode(sentence) for sentence in sentences]
+    rows = [source.encode(sentence) for sentence in checked_texts("sentences", sentences)]
     by_length = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     found = [""] * len(sentences)
     for first in range(0, len(sentences), AT_ONCE):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minitransformer.data.unicode_classes import WITHOUT_SPACES
 from minitransformer.data.vocabulary import Vocabulary, character_vocabulary, word_vocabulary
 
 Array = np.ndarray
@@ -48,10 +49,10 @@ class Language(NamedTuple):
 
 
 def language_of(texts: Iterable[str]) -> Language:
-    """Words, or, where most letters are Chinese, Japanese or Korean, whose words have no spaces between, characters."""
+    """Words, or characters, where most letters are of scripts such as Chinese, whose words have no spaces between."""
     kept = list(texts)
     letters = [c for text in kept for c in text if c.isalpha()]
-    without_spaces = sum("\u2e80" <= c <= "\U0003ffff" for c in letters)
+    without_spaces = len(WITHOUT_SPACES.findall("".join(letters)))
     if 2 * without_spaces > len(letters):
         return Language(character_vocabulary(kept))
     return Language(word_vocabulary(kept, MOST_WORDS))

@@ -1,5 +1,6 @@
 """Sentences with their translations, to learn from and to be judged by, drawn or from the reader's file."""
 
+import unicodedata
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.data.text_file import read_pieces
+from minitransformer.data.text_file import lines, read_pieces
 from minitransformer.tasks.translation import phrases
 from minitransformer.tasks.translation.language import Language, language_of
 
@@ -56,16 +57,16 @@ def pairs_from_file(path: str | Path) -> Pairs:
     """The reader's own: a UTF-8 file, on each line a sentence, a tab, and its translation.
 
     A tenth of the sentences is for validation and a tenth for the test, by a checksum of the sentence, so that one that
-    occurs twice is on one side only. Raises ValueError, naming file and line, for anything else.
+    occurs twice is on one side only, composed or not. Raises ValueError, naming file and line, for anything else.
     """
     sides: dict[int, Sentences] = {0: [], 1: [], 2: []}
-    for number, line in enumerate("".join(read_pieces(path)).splitlines(), start=1):
+    for number, line in enumerate(lines("".join(read_pieces(path))), start=1):
         if not line.strip():
             continue
         source, _, target = (part.strip() for part in line.partition("\t"))
         if not (source and target) or "\t" in target:
             raise ValueError(f"pairs: {str(path)!r}, line {number}: got {line[:60]!r}, expected SOURCE<tab>TARGET")
-        sides[min(zlib.crc32(source.encode()) % 10, 2)].append((source, target))
+        sides[min(zlib.crc32(unicodedata.normalize("NFC", source).encode()) % 10, 2)].append((source, target))
     validation, test, training = sides[0], sides[1], sides[2]
     for name, part in (("training", training), ("validation", validation), ("test", test)):
         if not part:

@@ -1,0 +1,106 @@
+"""Section 3.3, before the embedding: which pieces there are. Characters by frequency, and what is joined of them."""
+
+import collections
+import heapq
+
+from minitransformer.data.bert_words import stands_alone
+
+INSIDE = "##"  # how a piece begins that goes on within a word
+COVERAGE = (
+    0.9995  # of the text: so much is spelt, however many characters it takes (as `character_coverage` of SentencePiece)
+)
+
+
+def learn_pieces(words: collections.Counter[str], size: int) -> list[str]:
+    """The characters of the words, then, up to `size`, what comes of joining the most frequent pair of pieces.
+
+    The characters come by frequency, as the start of a word, and, but for those that stand alone, within one. They may
+    take half of the room, or more where COVERAGE needs it; those that are left out come last, where room is left.
+    """
+    alphabet = by_frequency(words)
+    kept, rest = alphabet_within(alphabet, size)
+    letters = {form.removeprefix(INSIDE) for form in kept}
+    spelt = [word for word in words if letters.issuperset(word)]
+    split = [[word[0], *(INSIDE + letter for letter in word[1:])] for word in spelt]
+    pieces = joined(split, [words[word] for word in spelt], kept, size)
+    return [*pieces, *rest[: size - len(pieces)]]
+
+
+def by_frequency(words: collections.Counter[str]) -> list[tuple[str, int]]:
+    """The characters with how often they occur, the most frequent first, then in the order of their code points."""
+    counts: collections.Counter[str] = collections.Counter()
+    for word, n in words.items():
+        for letter in word:
+            counts[letter] += n
+    return sorted(counts.items(), key=lambda row: (-row[1], row[0]))
+
+
+def alphabet_within(alphabet: list[tuple[str, int]], size: int) -> tuple[list[str], list[str]]:
+    """The pieces of one character that are kept, and the rest, each from the most frequent on."""
+    enough = COVERAGE * sum(n for _, n in alphabet)
+    kept: list[str] = []
+    rest: list[str] = []
+    covered = 0
+    for letter, n in alphabet:
+        forms = [letter] if stands_alone(letter) else [letter, INSIDE + letter]
+        wanted = covered < enough or len(kept) + len(forms) <= size // 2
+        if wanted and not rest and len(kept) + len(forms) <= size:
+            kept += forms
+        else:
+            rest += forms
+        covered += n
+    return kept, rest
+
+
+def joined(words: list[list[str]], counts: list[int], alphabet: list[str], size: int) -> list[str]:
+    """The alphabet and what is joined of it, until there is no pair that occurs twice (Sennrich et al. 2016).
+
+    Of equally frequent pairs the first in the order of code points is joined. Only the words that have a pair are
+    looked at when it is joined.
+    """
+    pieces = dict.fromkeys(alphabet)  # in order, and none twice: "abc" comes of "ab" with "c", and of "a" with "bc"
+    frequency: collections.Counter[tuple[str, str]] = collections.Counter()
+    where: dict[tuple[str, str], set[int]] = collections.defaultdict(set)
+
+    def count(number: int, sign: int) -> set[tuple[str, str]]:
+        """Add the pairs of a word, or take them away. -> the pairs"""
+        pairs = list(zip(words[number], words[number][1:], strict=False))
+        for pair in pairs:
+            frequency[pair] += sign * counts[number]
+            (where[pair].add if sign > 0 else where[pair].discard)(number)
+        return set(pairs)
+
+    for number in range(len(words)):
+        count(number, +1)
+    heap = [(-n, pair) for pair, n in frequency.items()]  # with outdated entries, too, which are passed over
+    heapq.heapify(heap)
+    while heap and len(pieces) < size:
+        n, pair = heapq.heappop(heap)
+        if -n != frequency[pair]:
+            continue
+        if -n < 2:
+            break
+        whole = pair[0] + pair[1].removeprefix(INSIDE)
+        pieces[whole] = None
+        changed: set[tuple[str, str]] = set()
+        for number in list(where[pair]):
+            changed |= count(number, -1)
+            words[number] = with_pair_joined(words[number], pair, whole)
+            changed |= count(number, +1)
+        for other in changed:
+            if frequency[other] > 0:
+                heapq.heappush(heap, (-frequency[other], other))
+    return list(pieces)
+
+
+def with_pair_joined(word: list[str], pair: tuple[str, str], whole: str) -> list[str]:
+    result = []
+    i = 0
+    while i < len(word):
+        if tuple(word[i : i + 2]) == pair:
+            result.append(whole)
+            i += 2
+        else:
+            result.append(word[i])
+            i += 1
+    return result
