@@ -53,6 +53,7 @@ def test_columns():
     """Two for what is wide, none for marks: as a terminal shows them, composed or not."""
     assert [columns_of(text) for text in ("abc", "\u4e2d\u6587", "\uff21", "\u304b\u3099", "\ud55c")] == [3, 4, 2, 2, 2]
     assert [columns_of(text) for text in ("e\u0301", "\u00e9", "\u200d", "\ufb01", "\u0905")] == [1, 1, 0, 1, 1]
+    assert columns_of("a\u20dd") == 1  # a circle around it
     assert columns_of("\ufe70") == 1  # Arabic, beyond all ideographs
 
 
