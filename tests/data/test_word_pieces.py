@@ -219,3 +219,11 @@ def test_ids_that_are_no_pieces_are_refused():
     for wrong in (-1, v.size):
         with pytest.raises(ValueError, match=r"^ids: "):
             v.decode(np.array([wrong]))
+
+
+def test_what_is_learned_is_counted_as_it_is_read():
+    """By the same rules, whatever stands around a word; of up to 100 letters, for longer words are unknown."""
+    assert word_piece_vocabulary(["zy ZY Zy\tab"], 9).pieces[N_SPECIAL:] == ("y", "##y", "z", "##z")
+    assert word_piece_vocabulary(["\u00e9"], 9).pieces[N_SPECIAL:] == ("e", "##e")
+    assert word_piece_vocabulary(["z" * MOST_LETTERS], 7).pieces[N_SPECIAL:] == ("z", "##z")
+    assert word_piece_vocabulary(["z" * (MOST_LETTERS + 1)], 7).pieces == SPECIAL
