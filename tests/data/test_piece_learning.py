@@ -102,3 +102,16 @@ def test_joining_is_counting_all_pairs_again_and_again(words, size):
     counts = list(words.values())
     expected = joined_by_hand([*split], counts, alphabet, size)
     assert joined(split, counts, alphabet, size) == expected
+
+
+def test_how_much_room_characters_take():
+    """All of it, where it takes that to spell the text; half of it from where 99.95% of the text is spelt."""
+    assert alphabet_within([("a", 1)], 2) == alphabet_within([("a", 1)], 3) == (["a", "##a"], [])
+    assert alphabet_within([("\n", 1)], 3) == (["\n"], [])
+    almost_all, rest = ("a", 1999), ("b", 1)
+    assert alphabet_within([almost_all, rest], 4) == (["a", "##a"], ["b", "##b"])
+    assert alphabet_within([("a", 1998), rest], 4) == (["a", "##a", "b", "##b"], [])
+
+
+def test_of_equally_frequent_characters_the_first_in_unicode_comes_first():
+    assert learn_pieces(collections.Counter({"ba": 5}), 4) == ["a", "##a", "b", "##b"]

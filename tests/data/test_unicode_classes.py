@@ -10,6 +10,7 @@ from minitransformer.data.unicode_classes import (
     WITHOUT_SPACES,
     as_class,
     columns_of,
+    extending,
     is_ideograph,
     is_punctuation,
 )
@@ -17,7 +18,8 @@ from minitransformer.data.unicode_classes import (
 
 def test_all_marks_and_joiners_extend_a_word():
     """Wherever they are in Unicode, and no letter, digit, space or punctuation does; U+00AD is the first."""
-    extends = re.compile(f"[{EXTENDING}]")
+    assert as_class(extending()) == EXTENDING
+    extends = re.compile(f"[{as_class(extending())}]")
     for code_point in range(0x110000):
         category = unicodedata.category(chr(code_point))
         if category[0] == "M" or (category == "Cf" and code_point not in NOT_EXTENDING):

@@ -111,6 +111,7 @@ def test_an_unknown_character_is_id_0():
     vocabulary = character_vocabulary(["abc"])
     assert vocabulary.encode("abxc").tolist() == [1, 2, 0, 3]
     assert vocabulary.encode("\U0001f600c\0").tolist() == [0, 3, 0]
+    assert vocabulary.encode("\ufffe").tolist() == [0]  # one above the largest that it has
     assert vocabulary.encode("").tolist() == []
     assert vocabulary.decode(np.array([1, 0])) == "a" + UNKNOWN
 
