@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minitransformer.data import corpus as corpora
+from minitransformer.data import text_file
 from minitransformer.data.corpus import SIDES, code, load_corpus, paragraphs, python_reference, stretches, texts
 
 
@@ -173,3 +174,15 @@ def test_paragraphs_stand_between_blank_lines():
     assert paragraphs("\n\n  a\nb\n \n\nXc X\n\n") == ["  a\nb", "Xc X"]
     assert paragraphs("X\n\nb") == ["X", "b"]
     assert paragraphs(" \n") == []
+
+
+def test_a_long_text_has_long_documents_however_little_of_it_is_read_at_once(tmp_path, monkeypatch):
+    """It is counted piece by piece, and no farther than the length of its documents depends on it."""
+    monkeypatch.setattr(text_file, "PIECE", 8)
+    monkeypatch.setattr(corpora, "STRETCH", 10)
+    monkeypatch.setattr(corpora, "LEAST_DOCUMENTS", 4)
+    path = tmp_path / "a.txt"
+    path.write_text("a" * 100, encoding="utf-8")
+    assert [document.text for document in load_corpus([path]).documents()] == ["a" * 10] * 10
+    assert corpora.n_characters([path, path], 10**6) == 200
+    assert corpora.n_characters([path, path], 16) == 16
