@@ -77,3 +77,10 @@ def test_lower_case_and_accents():
 def test_a_new_line_is_a_word_where_it_is_wanted():
     assert words("a\n\nb", True, True, True) == ["a", "\n", "\n", "b"]
     assert words("a\n\nb") == ["a", "b"]
+
+
+def test_spans_of_what_cannot_be_composed_are_those_of_its_characters():
+    """Beside what can: a letter with an accent is one character of two, or stays two."""
+    composed = compose("e\u0301x\u0301")
+    assert composed.text == "\u00e9x\u0301"
+    assert composed.spans.tolist() == [[0, 2], [2, 3], [3, 4]]

@@ -59,3 +59,12 @@ def test_bad_sizes_and_a_missing_library_are_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     with refuses(ValueError, INSTALL_HINT):
         byte_pair_vocabulary(["text"], 300)
+
+
+def test_no_more_words_than_were_asked_for():
+    """Of a text with many more pairs to join; ids of any shape are read row by row."""
+    pytest.importorskip("tokenizers", reason="the extra `tokenizers` is not installed")
+    vocabulary = byte_pair_vocabulary(["the cat and the hat and the bat " * 20], 259)
+    assert vocabulary.size == 259
+    ids = vocabulary.encode("the cat")
+    assert vocabulary.decode(np.stack([ids, ids])) == "the catthe cat"

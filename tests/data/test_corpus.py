@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minitransformer.data import corpus as corpora
+from minitransformer.data import text_file
 from minitransformer.data.corpus import SIDES, code, load_corpus, paragraphs, python_reference, stretches, texts
 
 
@@ -143,3 +144,45 @@ def test_a_missing_file_is_named(tmp_path):
     empty.write_bytes(b"")
     with pytest.raises(ValueError, match=r"is empty, expected a UTF-8 text file$"):
         load_corpus([empty])
+
+
+@pytest.mark.parametrize(
+    ("length", "runs"),
+    [
+        (5, ["aaaa\n\n", "b\n\ncc"]),  # the first blank line from `length` on, which this one just reaches
+        (4, ["aaaa", "aaaaa\n\n", "bbbb"]),  # none that is farther than twice the length
+        (4, ["aaaa", "aaaa"]),  # what is just twice as long is cut
+        (1, ["\n\n", "a", "b"]),
+    ],
+)
+def test_where_a_stretch_ends(length, runs):
+    assert list(stretches(["".join(runs)], length)) == runs
+
+
+def test_of_every_ten_documents_the_tenth_is_for_validation_and_the_first_for_the_test(tmp_path):
+    """Counted through all files; a text of a few characters has a document for each."""
+    paths = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    for path in paths:
+        path.write_text("a" * 20, encoding="utf-8")
+    documents = list(load_corpus(paths).documents())
+    assert [document.text for document in documents] == ["a"] * 40
+    assert [document.side for document in documents] == ["test", *["training"] * 8, "validation"] * 4
+
+
+def test_paragraphs_stand_between_blank_lines():
+    """With their indentation, and as many line ends between as there may be."""
+    assert paragraphs("\n\n  a\nb\n \n\nXc X\n\n") == ["  a\nb", "Xc X"]
+    assert paragraphs("X\n\nb") == ["X", "b"]
+    assert paragraphs(" \n") == []
+
+
+def test_a_long_text_has_long_documents_however_little_of_it_is_read_at_once(tmp_path, monkeypatch):
+    """It is counted piece by piece, and no farther than the length of its documents depends on it."""
+    monkeypatch.setattr(text_file, "PIECE", 8)
+    monkeypatch.setattr(corpora, "STRETCH", 10)
+    monkeypatch.setattr(corpora, "LEAST_DOCUMENTS", 4)
+    path = tmp_path / "a.txt"
+    path.write_text("a" * 100, encoding="utf-8")
+    assert [document.text for document in load_corpus([path]).documents()] == ["a" * 10] * 10
+    assert corpora.n_characters([path, path], 10**6) == 200
+    assert corpora.n_characters([path, path], 16) == 16

@@ -1,6 +1,7 @@
 """Which pieces a vocabulary has: characters by frequency, room for what is joined, and nothing twice."""
 
 import collections
+import itertools
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,3 +68,50 @@ def test_no_piece_is_there_twice():
     """'abc' comes of 'ab' with 'c' in one word, of 'a' with 'bc' in another."""
     split = [["ab", "##c"], ["a", "##bc"], ["x", "##y"]]
     assert joined(split, [9, 8, 2], ["a"], 5) == ["a", "abc", "xy"]
+
+
+def joined_by_hand(split, counts, alphabet, size):
+    """Every pair of every word is counted again after each joining."""
+    pieces = list(alphabet)
+    while len(pieces) < size:
+        times = collections.Counter()
+        for word, n in zip(split, counts, strict=True):
+            for pair in itertools.pairwise(word):
+                times[pair] += n
+        pair, n = min(times.items(), key=lambda row: (-row[1], row[0]), default=(None, 0))
+        if n < 2:
+            break
+        whole = pair[0] + pair[1].removeprefix(INSIDE)
+        pieces += [] if whole in pieces else [whole]
+        for i, word in enumerate(split):
+            new = []
+            for piece in word:
+                if new and (new[-1], piece) == pair:
+                    new[-1] = whole
+                else:
+                    new.append(piece)
+            split[i] = new
+    return pieces
+
+
+@given(st.dictionaries(st.text("ab", min_size=1, max_size=7), st.integers(1, 3), max_size=6), st.integers(4, 16))
+def test_joining_is_counting_all_pairs_again_and_again(words, size):
+    """The most frequent pair first, of equally frequent ones the first in the alphabet, down to two occurrences."""
+    alphabet = ["a", "b", "##a", "##b"]
+    split = [[word[0], *(INSIDE + c for c in word[1:])] for word in words]
+    counts = list(words.values())
+    expected = joined_by_hand([*split], counts, alphabet, size)
+    assert joined(split, counts, alphabet, size) == expected
+
+
+def test_how_much_room_characters_take():
+    """All of it, where it takes that to spell the text; half of it from where 99.95% of the text is spelt."""
+    assert alphabet_within([("a", 1)], 2) == alphabet_within([("a", 1)], 3) == (["a", "##a"], [])
+    assert alphabet_within([("\n", 1)], 3) == (["\n"], [])
+    almost_all, rest = ("a", 1999), ("b", 1)
+    assert alphabet_within([almost_all, rest], 4) == (["a", "##a"], ["b", "##b"])
+    assert alphabet_within([("a", 1998), rest], 4) == (["a", "##a", "b", "##b"], [])
+
+
+def test_of_equally_frequent_characters_the_first_in_unicode_comes_first():
+    assert learn_pieces(collections.Counter({"ba": 5}), 4) == ["a", "##a", "b", "##b"]

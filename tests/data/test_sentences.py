@@ -24,6 +24,7 @@ def test_sentences_are_the_text(text):
         ["'Why?' ", "Yes."],
         ['He said "Go." and left. ', "End."],
         ["(See above.) or below. ", "End."],
+        ['He said "Go." iPads ring. ', "End."],
         ["Why?! ", "No... ", "Wait\u2026 ", "Yes."],
         ["Er sagte: ", "\u201eGeh.\u201c ", "\u00bbJa.\u00ab ", "Gut."],
         ["Il dit \u00ab Va.\u00a0\u00bb ", "Fin."],
@@ -48,6 +49,10 @@ def test_sentences_before_white_space(right):
         [f"{Q[0]}{Z}\uff01{Q[1]}\uff0c{Z}\u3002", Z],
         [f'{Z}\uff1a"{Z}\u3002"', f"{Z}\u3002", f'"{Z}\u3002"', Z],
         [f"{Z}\u3002", f'"{Z}\u3002"', f"{Z}\u3002 ", f'"{Z}'],
+        [f"\uff08{Z}\u3002\uff09", f'"{Z}\u3002"', Z],  # the bracket closes, the straight mark opens
+        [f'"{Z}"{Z}\u3002', f'"{Z}\u3002"', Z],  # what was opened before is closed
+        [f'{Z}"{Z}\u3002', f"{Z}\u3002", f'"{Z}\u3002"', Z],  # what an earlier sentence left open is not counted
+        [f"{Z}\u3002", f'""{Z}\u3002', Z],  # the first of two marks opens
     ],
 )
 def test_sentences_without_white_space(right):

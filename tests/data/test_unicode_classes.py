@@ -10,6 +10,7 @@ from minitransformer.data.unicode_classes import (
     WITHOUT_SPACES,
     as_class,
     columns_of,
+    extending,
     is_ideograph,
     is_punctuation,
 )
@@ -17,7 +18,8 @@ from minitransformer.data.unicode_classes import (
 
 def test_all_marks_and_joiners_extend_a_word():
     """Wherever they are in Unicode, and no letter, digit, space or punctuation does; U+00AD is the first."""
-    extends = re.compile(f"[{EXTENDING}]")
+    assert as_class(extending()) == EXTENDING
+    extends = re.compile(f"[{as_class(extending())}]")
     for code_point in range(0x110000):
         category = unicodedata.category(chr(code_point))
         if category[0] == "M" or (category == "Cf" and code_point not in NOT_EXTENDING):
@@ -53,6 +55,7 @@ def test_columns():
     """Two for what is wide, none for marks: as a terminal shows them, composed or not."""
     assert [columns_of(text) for text in ("abc", "\u4e2d\u6587", "\uff21", "\u304b\u3099", "\ud55c")] == [3, 4, 2, 2, 2]
     assert [columns_of(text) for text in ("e\u0301", "\u00e9", "\u200d", "\ufb01", "\u0905")] == [1, 1, 0, 1, 1]
+    assert columns_of("a\u20dd") == 1  # a circle around it
     assert columns_of("\ufe70") == 1  # Arabic, beyond all ideographs
 
 

@@ -111,6 +111,7 @@ def test_an_unknown_character_is_id_0():
     vocabulary = character_vocabulary(["abc"])
     assert vocabulary.encode("abxc").tolist() == [1, 2, 0, 3]
     assert vocabulary.encode("\U0001f600c\0").tolist() == [0, 3, 0]
+    assert vocabulary.encode("\ufffe").tolist() == [0]  # one above the largest that it has
     assert vocabulary.encode("").tolist() == []
     assert vocabulary.decode(np.array([1, 0])) == "a" + UNKNOWN
 
@@ -123,3 +124,30 @@ def test_bad_input_is_refused():
         vocabulary.decode([1])
     with refuses(ValueError, "size: got 1, expected 2 or more"):
         word_vocabulary(["abc"], 1)
+
+
+def test_an_unknown_word_is_id_0():
+    """Wherever it stands, and whether it was seen too rarely or never."""
+    vocabulary = word_vocabulary(["a b a"], 3)
+    assert vocabulary.words == (UNKNOWN, " a", " b")
+    assert vocabulary.encode(" b a c a").tolist() == [2, 1, 0, 1]
+    assert word_vocabulary(["a b a"], 2).encode(" b a").tolist() == [0, 1]
+
+
+def test_the_words_of_a_text_are_what_is_encoded():
+    """One id each: characters, or words with the space before them."""
+    text = "ab, \U0001f600 ab"
+    for vocabulary, words in (
+        (character_vocabulary([text]), [*text]),
+        (word_vocabulary([text], 99), ["ab", ",", " \U0001f600", " ab"]),
+    ):
+        assert vocabulary.words_of(text) == words
+        assert [vocabulary.words[i] for i in vocabulary.encode(text)] == words
+
+
+def test_ids_of_any_shape_are_decoded_row_by_row():
+    pieces = word_piece_vocabulary(["ab"], 99)
+    for vocabulary in (character_vocabulary(["ab"]), word_vocabulary(["ab"], 9), pieces):
+        ids = vocabulary.encode("abab") if vocabulary is not pieces else pieces.encode("ab ab")
+        rows = np.stack([ids, ids])
+        assert vocabulary.decode(rows) == vocabulary.decode(rows.ravel())

@@ -70,6 +70,7 @@ def test_spans_where_a_letter_has_another_length():
     assert spans("e\u0301a") == [("e", "e\u0301"), ("a", "a")]
     assert spans("\u0130b") == [("i", "\u0130"), ("b", "b")]
     assert spans("\u0130b", True, False) == [("i", "\u0130"), ("\u0307", "\u0130"), ("b", "b")]
+    assert spans("e\u0301abc") == [("e", "e\u0301"), ("a", "a"), ("b", "b"), ("c", "c")]
     assert spans("ce\u0301", True, False) == [("c", "c"), ("\u00e9", "e\u0301")]
     assert spans("\ud55ca") == [("\u1112", "\ud55c"), ("\u1161", "\ud55c"), ("\u11ab", "\ud55c"), ("a", "a")]
     assert spans("\u4e2d\U000e0100 a") == [("\u4e2d", "\u4e2d\U000e0100"), ("a", "a")]
@@ -203,3 +204,26 @@ def test_options_are_truth_values():
             vocabulary(**{name: "no"})
         with refuses(TypeError, f"{name}: got 1, expected True or False"):
             WordPieces(SPECIAL, **{name: 1})
+
+
+def test_no_text_has_no_tokens():
+    """Of the same type and as many axes as others."""
+    for text in ("", " \n", "\u0301"):
+        tokens = vocabulary().tokens(text)
+        assert (tokens.ids.shape, tokens.spans.shape) == ((0,), (0, 2))
+        assert tokens.ids.dtype == tokens.spans.dtype == vocabulary().encode(text).dtype == np.int64
+
+
+def test_ids_that_are_no_pieces_are_refused():
+    v = vocabulary()
+    for wrong in (-1, v.size):
+        with pytest.raises(ValueError, match=r"^ids: "):
+            v.decode(np.array([wrong]))
+
+
+def test_what_is_learned_is_counted_as_it_is_read():
+    """By the same rules, whatever stands around a word; of up to 100 letters, for longer words are unknown."""
+    assert word_piece_vocabulary(["zy ZY Zy\tab"], 9).pieces[N_SPECIAL:] == ("y", "##y", "z", "##z")
+    assert word_piece_vocabulary(["\u00e9"], 9).pieces[N_SPECIAL:] == ("e", "##e")
+    assert word_piece_vocabulary(["z" * MOST_LETTERS], 7).pieces[N_SPECIAL:] == ("z", "##z")
+    assert word_piece_vocabulary(["z" * (MOST_LETTERS + 1)], 7).pieces == SPECIAL
