@@ -4,19 +4,21 @@ import codecs
 from collections.abc import Iterator
 from pathlib import Path
 
+from minitransformer.files import open_to_read
+
 PIECE = 1 << 16  # bytes
 
 
 def read_pieces(path: str | Path) -> Iterator[str]:
     """The text of a UTF-8 file, without a byte order mark, some 64 KB at a time.
 
-    Raises ValueError, naming the file, for one that cannot be read, that is empty, or that is not UTF-8.
+    Raises ValueError, naming the file, for one that cannot be read, as a pipe twice, that is empty, or not UTF-8.
     """
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
     n_decoded = 0  # bytes
     empty = True
     try:
-        with open(path, "rb") as file:
+        with open_to_read(path) as file:
             while content := file.read(PIECE):
                 held_back = len(decoder.getstate()[0])  # the first bytes of a character that the last piece cut in two
                 piece = decode(decoder, content, n_decoded - held_back, path)

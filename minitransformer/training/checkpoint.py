@@ -6,14 +6,14 @@ in it is ever executed (no pickle). What is not an array stands in one of them a
 
 import io
 import json
+import os
 import zipfile
 import zlib
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.files import write_whole
+from minitransformer.files import open_to_read, write_whole
 from minitransformer.training.adam import Adam
 from minitransformer.training.loop import State
 from minitransformer.tree import Tree, named_leaves, tree_map
@@ -44,22 +44,23 @@ class Checkpoint(NamedTuple):
     arrays: dict[str, Array]
 
 
-def save_checkpoint(path: str | Path, description: dict[str, Any], arrays: dict[str, Array]) -> None:
+def save_checkpoint(path: str | os.PathLike[str], description: dict[str, Any], arrays: dict[str, Array]) -> None:
     """Write the file whole, or leave what stood there before. `description` must be what JSON can hold."""
     header = json.dumps({"format": FORMAT, "version": VERSION, "description": description})
-    file = io.BytesIO()
-    np.savez(file, **{HEADER: np.frombuffer(header.encode(), np.uint8)}, **arrays)
-    write_whole(path, file.getvalue())
+    named = {HEADER: np.frombuffer(header.encode(), np.uint8)} | arrays
+    write_whole(path, lambda file: np.savez(file, **named))  # straight to disk: memory has no room for a copy
 
 
-def load_checkpoint(path: str | Path) -> Checkpoint:
+def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Raises ValueError, naming the file, for one that is missing, damaged, foreign, or of another version."""
     try:
         arrays = read_arrays(path)
         header = json.loads(arrays.pop(HEADER).tobytes())
         version, description = header["version"], header["description"]
     except OSError as error:
-        raise ValueError(f"checkpoint: cannot read {str(path)!r} ({error.strerror}), expected a checkpoint") from error
+        raise ValueError(
+            f"checkpoint: cannot read {str(path)!r} ({error.strerror or error}), expected a checkpoint"
+        ) from error
     except (zipfile.BadZipFile, EOFError, zlib.error, *DAMAGED) as error:
         raise ValueError(
             f"checkpoint: {str(path)!r} is damaged, or another kind of file, expected a checkpoint of minitransformer"
@@ -72,13 +73,22 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     return Checkpoint(description, arrays)
 
 
-def read_arrays(path: str | Path) -> dict[str, Array]:
-    """Every array of the archive; reading it to its end is what checks it."""
-    with open(path, "rb") as file:
-        with zipfile.ZipFile(file):  # np.load would take what is no archive for something else
-            file.seek(0)
-        with np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
+    """Every array of the archive. Each is read to its end, which verifies its checksum, before it is looked into."""
+    with open_to_read(path) as file, zipfile.ZipFile(file) as archive:
+        entries = archive.infolist()
+        return {entry.filename.removesuffix(".npy"): array_from(content(archive, entry)) for entry in entries}
+
+
+def content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """Raises BadZipFile for what NumPy does not write: other ways to compress have errors of their own."""
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise zipfile.BadZipFile(f"{entry.filename} is compressed in a way that NumPy does not use")
+    return archive.read(entry)
+
+
+def array_from(npy: bytes) -> Array:
+    return np.lib.format.read_array(io.BytesIO(npy), allow_pickle=False)
 
 
 def put_tree(tree: Tree, name: str) -> dict[str, Array]:
