@@ -1,19 +1,24 @@
 """A training that a person can trust: looked at on held-out data, kept on disk, stopped by Ctrl-C without a loss."""
 
 import contextlib
+import copy
 import math
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.training.interrupt import stop_on_interrupt
+from minitransformer.training.adam import Adam
+from minitransformer.training.interrupt import end_update, stop_on_interrupt
 from minitransformer.training.loop import Step
+from minitransformer.tree import unflatten
 
 LOOKS = 10  # at the held-out data, over the whole training
 SAVE_SECONDS = 15.0
 SMOOTHING = 0.98  # of the training loss that is shown
+EXPECTED = "expected finite numbers: the learning rate may be too high"
 
 
 class Goal(NamedTuple):
@@ -58,8 +63,12 @@ def carry_on(
     look(run, training loss) -> the run with one more of them. With `save`, the run is saved every 15 seconds and at the
     end. Ctrl-C lets the step that runs finish, saves, and returns. What is looked at and saved in between has no effect
     on what is learned.
+
+    What is saved is the state after a whole step, at whose weights the next step finds a finite loss and gradient.
+    Raises DivergedError where it does not; then what was saved before stays.
     """
     mean = None
+    step = due = None
     saved_at = time.perf_counter()
     looked_at = run.looks[-1].step if run.looks else 0
     next_look = 1 / LOOKS
@@ -69,22 +78,35 @@ def carry_on(
         for step in steps:
             check_finite(step)
             run = run._replace(state=step.state)
+            end_update()
+            if due is not None:
+                save(due)  # now that its loss is known
+                due = None
             mean = step.loss if mean is None else SMOOTHING * mean + (1 - SMOOTHING) * step.loss
             if step.progress >= next_look:
                 next_look = step.progress + 1 / LOOKS
                 run, looked_at = look(run, mean), step.step
             if save is not None and time.perf_counter() - saved_at > SAVE_SECONDS:
-                save(run)
+                due = apart(run)
                 saved_at = time.perf_counter()
             report(Report(step, mean, run))
             if stopped():
                 stopped_early = step.progress < 1
                 break
         if save is not None:
+            if step is not None and step.ahead is not None:
+                check_sound(run.state.step, *step.ahead())
             save(run)  # before anything that takes time: who presses Ctrl-C again has lost nothing
         if mean is not None and looked_at != run.state.step:
             run = look(run, mean)
     return run, stopped_early
+
+
+def apart(run: Any) -> Any:
+    """A copy that further steps do not change."""
+    flat, optimizer = run.state.weights.copy(), Adam(*map(copy.copy, run.state.optimizer))
+    state = run.state._replace(weights=flat, optimizer=optimizer, rng=copy.deepcopy(run.state.rng))
+    return run._replace(weights=unflatten(flat, run.weights), state=state)
 
 
 @contextlib.contextmanager
@@ -97,7 +119,9 @@ def kept(save: Callable[[Any], None] | None, run: Callable[[], Any]) -> Iterator
         yield
     except DivergedError:
         raise
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, MemoryError):
+            traceback.clear_frames(error.__traceback__)  # the arrays of the step that failed make room
         if save is not None and run().state.step:
             save(run())
         raise
@@ -113,6 +137,13 @@ def check_finite(step: Step) -> None:
     """Raises DivergedError, before the step can get into a checkpoint."""
     if not (math.isfinite(step.loss) and math.isfinite(step.norm)):
         raise DivergedError(
-            f"training: step {step.step} has the loss {step.loss} and a gradient of norm {step.norm}, expected finite "
-            "numbers: the learning rate may be too high (a checkpoint that was kept before stays)"
+            f"training: step {step.step} has the loss {step.loss} and a gradient of norm {step.norm}, {EXPECTED}"
+        )
+
+
+def check_sound(number: int, loss: float, norm: float) -> None:
+    """The same for what is found at the weights that step `number` led to."""
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise DivergedError(
+            f"training: step {number} leads to the loss {loss} and a gradient of norm {norm}, {EXPECTED}"
         )
