@@ -14,6 +14,8 @@ from minitransformer.locks import Locked, create_locked, lock
 MOST_OF_NAME = 50  # characters of a file's name that a temporary name begins with: there is always room for so many
 NEW = 0o666  # permissions of a new file, but for the umask
 
+StrPath = str | os.PathLike[str]
+
 
 class Held:
     """A file that this process alone writes, be it there already or not, until it is released.
@@ -23,7 +25,7 @@ class Held:
     that was killed is free again.
     """
 
-    def __init__(self, path: str | os.PathLike[str], file: Locked, reserved: bool = False):
+    def __init__(self, path: StrPath, file: Locked, reserved: bool = False):
         self.path = os.fspath(path)  # as it was given
         self.file = file
         self.reserved = reserved  # there is no file with this name yet
@@ -51,7 +53,7 @@ class Held:
         self.release()
 
 
-def hold_new(path: str | os.PathLike[str]) -> Held:
+def hold_new(path: StrPath) -> Held:
     """Hold the name of a file that is not there yet.
 
     Raises FileExistsError where it is there, BlockingIOError where another process holds it, and another OSError where
@@ -68,15 +70,25 @@ def hold_new(path: str | os.PathLike[str]) -> Held:
     return held
 
 
-def hold(path: str | os.PathLike[str]) -> Held:
-    """Hold a file that is there. Raises BlockingIOError where another process does, and other OSErrors as `open`."""
-    file = lock(target_of(path)[0])
+def hold(path: StrPath) -> Held:
+    """Hold a file that is there.
+
+    Raises BlockingIOError where another process does, and another OSError where it cannot be read or written.
+    """
+    target, mode = target_of(path)
+    file = lock(target)
     if file is None:
         raise BlockingIOError(errno.EWOULDBLOCK, "another process holds it")
-    return Held(path, file)
+    held = Held(path, file)
+    try:
+        create_beside(target, mode).remove()  # as `write_whole` will
+    except OSError:
+        held.release()
+        raise
+    return held
 
 
-def write_whole(path: str | os.PathLike[str], content: bytes | Callable[[BinaryIO], object]) -> None:
+def write_whole(path: StrPath, content: bytes | Callable[[BinaryIO], object]) -> None:
     """Write a file in one go: until all of it is on disk, what stood there before stays.
 
     content: the bytes, or a function that writes them to the open file. Links are followed; a file that is there keeps
@@ -103,7 +115,7 @@ def write_whole(path: str | os.PathLike[str], content: bytes | Callable[[BinaryI
         file.close()
 
 
-def check_writable(name: str, path: str | os.PathLike[str]) -> None:
+def check_writable(name: str, path: StrPath) -> None:
     """Before any work is done: it must be possible to write a file here. Raises ValueError, naming the argument."""
     try:
         create_beside(*target_of(path)).remove()
@@ -111,13 +123,13 @@ def check_writable(name: str, path: str | os.PathLike[str]) -> None:
         raise not_writable(name, path, error) from error
 
 
-def not_writable(name: str, path: str | os.PathLike[str], error: OSError) -> ValueError:
+def not_writable(name: str, path: StrPath, error: OSError) -> ValueError:
     return ValueError(
         f"{name}: cannot write {os.fspath(path)!r} ({error.strerror or error}), expected a writable place"
     )
 
 
-def target_of(path: str | os.PathLike[str]) -> tuple[Path, int]:
+def target_of(path: StrPath) -> tuple[Path, int]:
     """The file that a path means, behind all links, and its permissions, also where it is still to be made.
 
     Raises OSError for what is no regular file, and for one that may not be written.
@@ -162,7 +174,7 @@ def keep_owner(target: Path, temporary: Path, mode: int) -> None:
     os.chmod(temporary, mode)
 
 
-def open_to_read(path: str | os.PathLike[str]) -> BinaryIO:
+def open_to_read(path: StrPath) -> BinaryIO:
     """A file that can be read as often as needed. Raises OSError as `open`, and for a pipe or a device."""
     check_regular(os.stat(path).st_mode)  # before it is opened: `open` waits until somebody writes to the pipe
     return open(path, "rb")

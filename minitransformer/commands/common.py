@@ -40,10 +40,16 @@ def file_name(text: str) -> str:
     return text
 
 
-def bad_input(error: ValueError) -> int:
+def bad_input(error: Exception | str) -> int:
     """What the caller gave cannot be used: one line that says why."""
-    print(f"minitransformer: error: {error}", file=sys.stderr)
+    print(f"minitransformer: error: {reason(error)}", file=sys.stderr)
     return BAD_INPUT
+
+
+def reason(error: Exception | str) -> str:
+    if isinstance(error, MemoryError):
+        return f"memory: {error or 'there is no more'}, expected something smaller"
+    return str(error)
 
 
 def utf8_lines(stream: TextIO | None) -> Iterator[str]:

@@ -127,6 +127,7 @@ def pretrain(path: str) -> bool:
     if run.state.seconds >= run.goal.seconds:
         return True
     text = bert.prepare(documentation(), run.vocabulary)
+    bert.check_text(run, text)
     return not bert.carry_on(run, text, Path(path))[1]
 
 

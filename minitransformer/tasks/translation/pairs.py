@@ -1,7 +1,7 @@
 """Sentences with their translations, to learn from and to be judged by, drawn or from the reader's file."""
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ class Pairs(NamedTuple):
     validation: Sentences
     test: Sentences
     longer: Sentences  # a second test, beyond what there was to learn from; may be empty
+    training: Sequence[tuple[str, str]] = ()  # all that there are to learn from, where they are not drawn without end
 
 
 def number_phrases(direction: str) -> Pairs:
@@ -75,4 +76,4 @@ def pairs_from_file(path: str | Path) -> Pairs:
         return [training[i] for i in rng.integers(0, len(training), size)]
 
     sources, targets = zip(*training, strict=True)
-    return Pairs(str(path), language_of(sources), language_of(targets), draw, validation, test, [])
+    return Pairs(str(path), language_of(sources), language_of(targets), draw, validation, test, [], training)
