@@ -2,11 +2,13 @@
 
 import argparse
 import io
+import math
 import sys
 from collections.abc import Iterator
 from typing import NoReturn, TextIO
 
 BAD_INPUT = 2
+MOST = 10**12  # of anything that is counted, from steps to words
 
 
 class Parser(argparse.ArgumentParser):
@@ -32,6 +34,21 @@ def seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"got {text!r}, expected an integer, 0 or more")
     return int(text)
+
+
+def check_count(name: str, value: int, least: int = 1, most: int = MOST) -> None:
+    """Raises ValueError, naming the option, for a number that is too small, or larger than any machine is patient."""
+    if value < least:
+        raise ValueError(f"{name}: got {value}, expected {least} or more")
+    if value > most:
+        raise ValueError(f"{name}: got {value}, expected at most {most}")
+
+
+def check_minutes(minutes: float) -> None:
+    if not minutes > 0 or minutes == math.inf:
+        raise ValueError(f"minutes: got {minutes}, expected a number above 0")
+    if minutes > MOST:
+        raise ValueError(f"minutes: got {minutes}, expected at most {MOST}")
 
 
 def file_name(text: str) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from minitransformer.commands.common import add_common, add_seed, bad_input, file_name
+from minitransformer.commands.common import add_common, add_seed, bad_input, check_count, check_minutes, file_name
 from minitransformer.commands.training import (
     INTERRUPTED,
     WHOLE,
     add_keeping,
     add_training,
+    alone_in,
     changed_settings,
     check_resumed,
     failed,
@@ -38,6 +39,7 @@ from minitransformer.tasks.language_modelling.training import carry_on
 from minitransformer.tasks.language_modelling.writing import written
 from minitransformer.tasks.picture import check_library
 from minitransformer.training.session import Goal, Report
+from minitransformer.training.settings import MOST as MOST_OF_SETTINGS
 from minitransformer.training.settings import described
 
 
@@ -142,8 +144,14 @@ def begun(arguments: argparse.Namespace) -> tuple[Run, Text]:
     kind: Kind = arguments.kind
     settings = changed_settings(kind.settings, arguments)
     goal = goal_of(arguments, Goal(steps=getattr(settings, "steps", None)))
-    text = prepare(load_corpus(arguments.text), kind=arguments.vocabulary, size=arguments.vocabulary_size)
+    text = text_to_learn(arguments)
     return new_run(kind, settings, text, arguments.seed)._replace(goal=goal), text
+
+
+def text_to_learn(arguments: argparse.Namespace) -> Text:
+    """Raises ValueError for bad input."""
+    check_count("vocabulary_size", arguments.vocabulary_size, most=MOST_OF_SETTINGS)
+    return prepare(load_corpus(arguments.text), kind=arguments.vocabulary, size=arguments.vocabulary_size)
 
 
 def resumed(arguments: argparse.Namespace) -> tuple[Run, Text]:
@@ -197,8 +205,7 @@ def run_generate(arguments: argparse.Namespace) -> int:
         run = load_run(arguments.checkpoint)
         choice = Choice(arguments.temperature, arguments.top_k, arguments.top_p)
         check_choice(choice)
-        if arguments.length < 0:
-            raise ValueError(f"length: got {arguments.length}, expected 0 or more")
+        check_count("length", arguments.length, least=0)
         pieces = written(run, arguments.prompt, arguments.length, choice, np.random.default_rng(arguments.seed))
     except (TypeError, ValueError) as error:
         return bad_input(error)
@@ -210,15 +217,24 @@ def run_generate(arguments: argparse.Namespace) -> int:
 
 
 def run_compare(arguments: argparse.Namespace) -> int:
+    if arguments.out is None:
+        return compare(arguments)
     try:
-        if not 0 < arguments.minutes < math.inf:
-            raise ValueError(f"minutes: got {arguments.minutes}, expected a number above 0")
+        with alone_in(Path(arguments.out)):
+            return compare(arguments)
+    except ValueError as error:
+        return bad_input(error)
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    try:
+        check_minutes(arguments.minutes)
         if arguments.plot:
             check_library()
             check_writable("plot", arguments.plot)
         if arguments.out:
             check_empty(Path(arguments.out))
-        text = prepare(load_corpus(arguments.text), kind=arguments.vocabulary, size=arguments.vocabulary_size)
+        text = text_to_learn(arguments)
         screen = SilentScreen() if arguments.json else make_screen()
         results = show_climb(screen, text, arguments)
         packed = compressors(text)
@@ -236,8 +252,6 @@ def run_compare(arguments: argparse.Namespace) -> int:
 
 def check_empty(directory: Path) -> None:
     """Models are kept in a directory of their own, so that none is overwritten."""
-    if not directory.is_dir():
-        raise ValueError(f"out: there is no directory {str(directory)!r}, expected one that exists")
     if kept := sorted(path.name for path in directory.glob("*.run")):
         raise ValueError(f"out: {str(directory)!r} has {kept[0]!r} already, expected a directory without models")
     check_writable("out", directory / "1.run")

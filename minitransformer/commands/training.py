@@ -1,21 +1,23 @@
 """What all commands that train a model share: how long, with which settings, where to keep it, and what is shown."""
 
 import argparse
+import contextlib
 import itertools
 import json
-import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from minitransformer.commands.common import bad_input, file_name, reason
+from minitransformer.commands.common import bad_input, check_count, check_minutes, file_name, reason
 from minitransformer.equations.chain_rule import bits
 from minitransformer.files import Held, hold, hold_new, not_writable
 from minitransformer.learn.screen import DIM, Progress, Screen, SilentScreen, make_screen
+from minitransformer.locks import create_locked
 from minitransformer.tasks.run import Kind, Run, load_run
 from minitransformer.training.checkpoint import not_readable
 from minitransformer.training.session import DivergedError, Goal, Report
+from minitransformer.training.settings import MOST as MOST_OF_SETTINGS
 from minitransformer.training.settings import described, with_changes
 
 WHOLE = 1000  # what a progress bar of a training counts to
@@ -112,14 +114,31 @@ def resumed_path(path: str) -> Held:
         raise not_writable("resume", path, error) from error
 
 
+@contextlib.contextmanager
+def alone_in(directory: Path) -> Iterator[None]:
+    """A comparison has the directory where it keeps its runs to itself. Raises ValueError where it cannot."""
+    if not directory.is_dir():
+        raise ValueError(f"out: there is no directory {str(directory)!r}, expected one that exists")
+    try:
+        file = create_locked(directory / ".comparison")
+    except OSError as error:
+        raise not_writable("out", directory, error) from error
+    if file is None:
+        raise ValueError(f"out: another comparison runs in {str(directory)!r}, expected another directory")
+    try:
+        yield
+    finally:
+        file.remove()
+
+
 def goal_of(arguments: argparse.Namespace, before: Goal) -> Goal:
     """As long as the arguments say, or else as `before`."""
-    if arguments.minutes is not None and not 0 < arguments.minutes < math.inf:
-        raise ValueError(f"minutes: got {arguments.minutes}, expected a number above 0")
-    for name in ("steps", "accumulate"):
-        value = getattr(arguments, name)
-        if value is not None and value < 1:
-            raise ValueError(f"{name}: got {value}, expected 1 or more")
+    if arguments.minutes is not None:
+        check_minutes(arguments.minutes)
+    if arguments.steps is not None:
+        check_count("steps", arguments.steps)
+    if arguments.accumulate is not None:
+        check_count("accumulate", arguments.accumulate, most=MOST_OF_SETTINGS)
     accumulate = arguments.accumulate or before.accumulate
     if arguments.steps is None and arguments.minutes is None:
         return before._replace(accumulate=accumulate)
