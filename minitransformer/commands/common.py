@@ -65,7 +65,7 @@ def bad_input(error: Exception | str) -> int:
 
 def reason(error: Exception | str) -> str:
     if isinstance(error, MemoryError):
-        return f"memory: {error or 'there is no more'}, expected something smaller"
+        return f"memory: {str(error) or 'there is no more'}, expected something smaller"
     return str(error)
 
 
