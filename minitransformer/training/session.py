@@ -74,7 +74,7 @@ def carry_on(
     next_look = 1 / LOOKS
     stopped_early = False
     quiet = np.errstate(all="ignore")  # what is no number is told in one line, by `check_finite`
-    with stop_on_interrupt() as stopped, kept(save, lambda: run), quiet:
+    with stop_on_interrupt() as stopped, kept(save, lambda: run, lambda: check_ahead(step)), quiet:
         for step in steps:
             check_finite(step)
             run = run._replace(state=step.state)
@@ -94,8 +94,7 @@ def carry_on(
                 stopped_early = step.progress < 1
                 break
         if save is not None:
-            if step is not None and step.ahead is not None:
-                check_sound(run.state.step, *step.ahead())
+            check_ahead(step)
             save(run)  # before anything that takes time: who presses Ctrl-C again has lost nothing
         if mean is not None and looked_at != run.state.step:
             run = look(run, mean)
@@ -110,23 +109,38 @@ def apart(run: Any) -> Any:
 
 
 @contextlib.contextmanager
-def kept(save: Callable[[Any], None] | None, run: Callable[[], Any]) -> Iterator[None]:
+def kept(
+    save: Callable[[Any], None] | None, run: Callable[[], Any], check: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """Save `run()` at the end, and also where something fails in between, such as the pipe that was written to.
 
     A training that diverged is not saved: the last checkpoint is worth more. Nor is one that has not made a step.
+    check: raises DivergedError for a run that is not to be saved where something failed
     """
     try:
         yield
     except DivergedError:
         raise
     except BaseException as error:
-        if isinstance(error, MemoryError):
-            traceback.clear_frames(error.__traceback__)  # the arrays of the step that failed make room
         if save is not None and run().state.step:
+            if isinstance(error, MemoryError):
+                traceback.clear_frames(error.__traceback__)  # the arrays of the step that failed make room
+            else:
+                check_if_possible(check)  # it may have failed because the training diverged
             save(run())
         raise
     if save is not None:
         save(run())
+
+
+def check_if_possible(check: Callable[[], None]) -> None:
+    """Whatever made a step fail may make the check fail, too, and Ctrl-C may end it: then nothing speaks against it."""
+    try:
+        check()
+    except DivergedError:
+        raise
+    except BaseException:
+        return
 
 
 class DivergedError(ValueError):
@@ -141,9 +155,12 @@ def check_finite(step: Step) -> None:
         )
 
 
-def check_sound(number: int, loss: float, norm: float) -> None:
-    """The same for what is found at the weights that step `number` led to."""
+def check_ahead(step: Step | None) -> None:
+    """The same for the state that a step led to, if there is one that no other has started from yet."""
+    if step is None or step.ahead is None:
+        return
+    loss, norm = step.ahead()
     if not (math.isfinite(loss) and math.isfinite(norm)):
         raise DivergedError(
-            f"training: step {number} leads to the loss {loss} and a gradient of norm {norm}, {EXPECTED}"
+            f"training: step {step.step} leads to the loss {loss} and a gradient of norm {norm}, {EXPECTED}"
         )

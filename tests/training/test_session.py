@@ -101,8 +101,11 @@ def test_where_a_step_fails_the_one_before_it_is_kept(kept, unbroken, error):
 def test_two_presses_of_ctrl_c_lose_nothing(kept, unbroken, moment):
     """Both in the midst of a step, which is not finished: what is kept is the step before it."""
 
+    pressed = []
+
     def press(number, loss):
-        if number == moment:
+        if number == moment and not pressed:
+            pressed.append(number)
             os.kill(os.getpid(), signal.SIGINT)
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(1)
@@ -158,6 +161,23 @@ def test_and_the_step_that_ctrl_c_waited_for(kept):
     with pytest.raises(DivergedError, match=r"^training: step 7 leads to the loss nan"):
         go(begin(), press_and_diverge, kept)
     assert kept.runs[-1].state.step == 6
+
+
+def test_nor_does_one_that_could_not_even_be_looked_at(kept):
+    """Or was interrupted just then: what fails because the training diverged does not lead to its being kept."""
+    for error in (ValueError, KeyboardInterrupt):
+        kept.runs.clear()
+
+        def look(run, loss, error=error):
+            if run.state.step > 6:
+                raise error
+            return run
+
+        run = begin()
+        diverging = steps(run, lambda number, found: math.nan if number == 8 else found)
+        with pytest.raises(DivergedError, match=r"^training: step 8 leads to the loss nan"):
+            carry_on(run, diverging, look, kept)
+        assert kept.runs[-1].state.step == 7
 
 
 def test_what_is_kept_is_what_it_was_when_it_was_due(kept, unbroken):
