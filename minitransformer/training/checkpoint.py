@@ -138,7 +138,7 @@ def take_state(checkpoint: Checkpoint, numbers: dict[str, Any], weights: Array, 
     moments = take_tree(checkpoint.arrays, Adam(weights, weights, 0)._replace(step=None), "optimizer")
     remembered = take_tree(checkpoint.arrays, carry, "carry")
     check_numbers("weights", weights)
-    check_numbers("moments", moments.m, moments.v, *leaves(remembered))
+    check_numbers("moments", (moments.m, moments.v, remembered))
     if moments.v.min(initial=0) < 0:
         raise ValueError(f"checkpoint: got {moments.v.min()} for optimizer.v, a mean of squares, expected 0 or more")
     rng = np.random.default_rng()
@@ -155,9 +155,9 @@ def take_state(checkpoint: Checkpoint, numbers: dict[str, Any], weights: Array, 
     return State(weights, optimizer, rng, remembered, step, seconds, batches)
 
 
-def check_numbers(name: str, *arrays: Array) -> None:
-    """Raises ValueError for arrays with infinity, or with what is no number."""
-    if not all(map(is_finite, arrays)):
+def check_numbers(name: str, tree: Tree) -> None:
+    """Raises ValueError for infinity, and for what is no number."""
+    if not all(map(is_finite, leaves(tree))):
         raise ValueError(f"checkpoint: got {name} that are no numbers, expected finite ones")
 
 

@@ -131,7 +131,7 @@ def train(
         n_read = state.batches + plan.accumulate
         state = State(state.weights, optimizer, state.rng, carry, state.step + 1, seconds, n_read)
         done = min(1.0, progress(plan, state))
-        yield Step(state.step, loss, norm, rate, done, state, functools.partial(look_ahead, state, *of_step))
+        yield Step(state.step, loss, norm, rate, done, state, functools.partial(look_ahead, state, of_step))
 
 
 def next_gradient(
@@ -142,7 +142,7 @@ def next_gradient(
     return over_batches(batches, state, loss_and_gradient, count)
 
 
-def look_ahead(state: State, *of_step: Any) -> Slope:
+def look_ahead(state: State, of_step: tuple) -> Slope:
     """What the next step would find: of a state that is sound, finite numbers. Nothing of the state changes."""
     loss, gradient, _ = next_gradient(state._replace(rng=copy.deepcopy(state.rng)), *of_step)
     return Slope(loss, clip_by_global_norm(gradient, math.inf)[1])

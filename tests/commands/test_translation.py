@@ -9,7 +9,6 @@ import pytest
 
 from minitransformer.commands import translation
 from minitransformer.learn.screen import PlainScreen
-from minitransformer.tasks.translation import phrases
 from minitransformer.tasks.translation.run import load_run
 
 SMALL = ["--steps", "5", "--set", "n_layers=1", "d_model=8", "h=2", "d_ff=16", "B=8"]
@@ -102,18 +101,6 @@ def test_pairs_are_told_by_all_their_sides(run, trained, here, side):
     (here / "pairs.tsv").write_text("".join("\t".join(line) + "\n" for line in lines), encoding="utf-8")
     found = refused(run, "train", "translation", "--resume", trained, "--steps", "7")
     assert found.endswith("pairs.tsv' has other pairs than when the run began, expected the same file")
-
-
-def test_number_phrases_are_told_by_how_they_are_drawn(run, here, monkeypatch):
-    """Those to learn from, too."""
-    monkeypatch.setattr("minitransformer.tasks.translation.pairs.N_TEST", 20)
-    monkeypatch.setattr("minitransformer.tasks.translation.pairs.N_LONGER", 5)
-    assert run("train", "translation", *SMALL, "--out", "n.run")[0] == 0
-    assert run("train", "translation", "--resume", "n.run", "--steps", "6")[0] == 0
-    real = phrases.draw
-    monkeypatch.setattr(phrases, "draw", lambda side, n, rng: real(side, n, rng)[:: -1 if side == "training" else 1])
-    message = "pairs: 'zh-en' has other pairs than when the run began, expected the same file"
-    assert refused(run, "train", "translation", "--resume", "n.run", "--steps", "7") == message
 
 
 def test_attention_as_text_json_and_picture(run, trained, here):
