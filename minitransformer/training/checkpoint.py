@@ -4,6 +4,7 @@ The file is NumPy's own `.npz`, arrays in a zip archive, whose checksums tell a 
 in it is ever executed (no pickle). What is not an array stands in one of them as JSON.
 """
 
+import errno
 import io
 import json
 import math
@@ -88,7 +89,10 @@ def content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     """Raises BadZipFile for what NumPy does not write: other ways to compress have errors of their own."""
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise zipfile.BadZipFile(f"{entry.filename} is compressed in a way that NumPy does not use")
-    return archive.read(entry)
+    try:
+        return archive.read(entry)
+    except MemoryError as error:  # which is no damage
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from error
 
 
 def array_from(npy: bytes) -> Array:

@@ -96,6 +96,16 @@ def test_a_changed_header_of_an_array_is_not_even_read(path):
         content[start + bit // 8] ^= 1 << bit % 8
 
 
+def test_a_file_that_does_not_fit_into_memory_is_not_called_damaged(path, monkeypatch):
+    def read(archive, entry):
+        raise MemoryError
+
+    monkeypatch.setattr(zipfile.ZipFile, "read", read)
+    message = f"checkpoint: cannot read {str(path)!r} (Cannot allocate memory), expected a checkpoint"
+    with refuses(ValueError, message):
+        load_checkpoint(path)
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_other_compression_is_refused(path, method):
     """It has errors of its own; that of `savez_compressed` is read."""
