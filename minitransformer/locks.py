@@ -70,7 +70,10 @@ def lock(path: Path) -> Locked | None:
             os.close(handle)
             return None
         if is_at(handle, path):
-            return Locked(path, handle)
+            file = Locked(path, handle)
+            if fcntl is None:  # Windows replaces no file that is open
+                file.close()
+            return file
         os.close(handle)  # between opening and lock it was replaced by a new one
 
 

@@ -61,4 +61,4 @@ def test_without_locks_a_name_is_taken_while_its_file_is_there(tmp_path, monkeyp
     file.move(tmp_path / "target")
     file.remove()
     assert os.listdir(tmp_path) == ["target"]
-    lock(tmp_path / "target").close()
+    assert lock(tmp_path / "target").handle is None  # what is to be replaced is not kept open
