@@ -291,11 +291,11 @@ def test_a_text_of_as_many_tokens_is_another_one(run, pretrained, unchanged, her
 @pytest.mark.parametrize(("task", "name"), [("qa", "q.run"), ("classify", "c.run")])
 @pytest.mark.parametrize("side", ["training", "validation", "test"])
 def test_docstrings_of_another_version_are_others(run, tuned, monkeypatch, task, name, side):
-    """One of them, on any side, that has one more word."""
+    """One of them, on any side, that says more, after all that is asked about."""
     assert run("finetune", task, "--resume", name, "--steps", "3")[0] == 0
     changed = list(DOCSTRINGS)
     number = next(i for i, one in enumerate(changed) if one.side == side)
-    changed[number] = changed[number]._replace(text=changed[number].text.replace("to take", "to wait to take"))
+    changed[number] = changed[number]._replace(text=changed[number].text + "\nWait for it.\n")
     for module, reads in ((reading, "numpy_docstrings"), (topics, "library_docstrings")):
         monkeypatch.setattr(module, reads, lambda: changed)
     found = refused(run, "finetune", task, "--resume", name, "--steps", "4")
