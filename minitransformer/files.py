@@ -1,51 +1,180 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, names that one process alone writes, and files that can be read again."""
 
 import contextlib
 import errno
+import itertools
 import os
-import tempfile
+import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
+
+from minitransformer.locks import Locked, create_locked, lock
+
+MOST_OF_NAME = 50  # characters of a file's name that a temporary name begins with: there is always room for so many
+NEW = 0o666  # permissions of a new file, but for the umask
+
+StrPath = str | os.PathLike[str]
 
 
-def write_whole(path: str | Path, content: bytes) -> None:
+class Held:
+    """A file that this process alone writes, be it there already or not, until it is released.
+
+    As long as there is none, a hidden file beside it stands for it: nobody ever finds one without content under its
+    name. Then the file itself is locked, and so is each one that `write_whole` puts in its place. What a process held
+    that was killed is free again.
+    """
+
+    def __init__(self, path: StrPath, file: Locked, reserved: bool = False):
+        self.path = os.fspath(path)  # as it was given
+        self.file = file
+        self.reserved = reserved  # there is no file with this name yet
+
+    def __fspath__(self) -> str:
+        return self.path
+
+    def __str__(self) -> str:
+        return self.path
+
+    def take(self, file: Locked) -> None:
+        """Hold this file from now on, which has just got the name."""
+        self.release()
+        self.file, self.reserved = file, False
+
+    def release(self) -> None:
+        if self.reserved:
+            self.file.remove()
+        self.file.close()
+
+    def __enter__(self) -> "Held":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def hold_new(path: StrPath) -> Held:
+    """Hold the name of a file that is not there yet.
+
+    Raises FileExistsError where it is there, BlockingIOError where another process holds it, and another OSError where
+    it cannot be written.
+    """
+    target, mode = target_of(path)
+    reservation = create_locked(beside(target, "reserved"), mode)
+    if reservation is None:
+        raise BlockingIOError(errno.EWOULDBLOCK, "another process holds it")
+    held = Held(path, reservation, reserved=True)
+    if target.exists():  # only now: who held it may have written it, and released it, in between
+        held.release()
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    return held
+
+
+def hold(path: StrPath) -> Held:
+    """Hold a file that is there.
+
+    Raises BlockingIOError where another process does, and another OSError where it cannot be read or written.
+    """
+    target, mode = target_of(path)
+    file = lock(target)
+    if file is None:
+        raise BlockingIOError(errno.EWOULDBLOCK, "another process holds it")
+    held = Held(path, file)
+    try:
+        create_beside(target, mode).remove()  # as `write_whole` will
+    except OSError:
+        held.release()
+        raise
+    return held
+
+
+def write_whole(path: StrPath, content: bytes | Callable[[BinaryIO], object]) -> None:
     """Write a file in one go: until all of it is on disk, what stood there before stays.
 
-    Raises ValueError, naming the file, where it cannot be written.
+    content: the bytes, or a function that writes them to the open file. Links are followed; a file that is there keeps
+    its permissions. Raises ValueError, naming the file, where it cannot be written.
     """
-    path = Path(path)
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+        target, mode = target_of(path)
+        file = create_beside(target, mode)
+        try:
+            with os.fdopen(os.dup(file.handle), "wb") as stream:
+                stream.write(content) if isinstance(content, bytes) else content(stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            keep_owner(target, file.path, mode)
+            file.move(target)
+        except BaseException:
+            file.remove()
+            raise
     except OSError as error:
-        raise ValueError(f"file: cannot write {str(path)!r} ({error.strerror}), expected a writable place") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~current_umask())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise ValueError(f"file: cannot write {str(path)!r} ({error.strerror}), expected a writable place") from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        raise not_writable("file", path, error) from error
+    if isinstance(path, Held):
+        path.take(file)
+    else:
+        file.close()
 
 
-def check_writable(name: str, path: str | Path) -> None:
+def check_writable(name: str, path: StrPath) -> None:
     """Before any work is done: it must be possible to write a file here. Raises ValueError, naming the argument."""
-    path = Path(path)
     try:
-        if path.is_dir():  # which refuses a name that is too long, too
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        handle, temporary = tempfile.mkstemp(prefix=".", dir=path.parent)
+        create_beside(*target_of(path)).remove()
     except OSError as error:
-        raise ValueError(f"{name}: cannot write {str(path)!r} ({error.strerror}), expected a writable place") from error
-    os.close(handle)
-    os.unlink(temporary)
+        raise not_writable(name, path, error) from error
 
 
-def current_umask() -> int:
-    """The permissions that a new file does not get; the only way to read them is to set them."""
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
+def not_writable(name: str, path: StrPath, error: OSError) -> ValueError:
+    return ValueError(
+        f"{name}: cannot write {os.fspath(path)!r} ({error.strerror or error}), expected a writable place"
+    )
+
+
+def target_of(path: StrPath) -> tuple[Path, int]:
+    """The file that a path means, behind all links, and its permissions, also where it is still to be made.
+
+    Raises OSError for what is no regular file, and for one that may not be written.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        mode = os.stat(target).st_mode
+    except FileNotFoundError:
+        return target, NEW
+    check_regular(mode)
+    if not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return target, stat.S_IMODE(mode)
+
+
+def check_regular(mode: int) -> None:
+    """Raises OSError for a directory, and for a pipe or a device, which nobody can read twice."""
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is a pipe or a device")
+
+
+def create_beside(target: Path, mode: int) -> Locked:
+    """A new file in the folder of `target`, if possible under the name that one left behind would have."""
+    names = (beside(target, "saving" if number == 1 else f"saving-{number}") for number in itertools.count(1))
+    return next(file for file in (create_locked(name, mode) for name in names) if file is not None)
+
+
+def beside(target: Path, purpose: str) -> Path:
+    return target.with_name(f".{target.name[:MOST_OF_NAME]}.{purpose}")
+
+
+def keep_owner(target: Path, temporary: Path, mode: int) -> None:
+    """The file that is to replace another one gets its permissions and, where the system allows it, its owner."""
+    if not target.exists():
+        return
+    before, now = os.stat(target), os.stat(temporary)
+    if (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
+        with contextlib.suppress(OSError):
+            os.chown(temporary, before.st_uid, before.st_gid)
+    os.chmod(temporary, mode)
+
+
+def open_to_read(path: StrPath) -> BinaryIO:
+    """A file that can be read as often as needed. Raises OSError as `open`, and for a pipe or a device."""
+    check_regular(os.stat(path).st_mode)  # before it is opened: `open` waits until somebody writes to the pipe
+    return open(path, "rb")

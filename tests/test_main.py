@@ -1,6 +1,7 @@
 """The command line as a whole: what holds of every command."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -60,6 +61,45 @@ def test_ctrl_c_is_one_line_and_exit_code_130(run, monkeypatch):
 
     monkeypatch.setattr(gradient_table, "check", interrupted)
     assert run("check", "linear") == (130, "", "minitransformer: interrupted\n")
+
+
+def test_ctrl_c_while_numpy_is_imported_is_one_line_and_exit_code_130():
+    """Of half a second the larger part of what every command begins with."""
+    code = """
+import os, signal, sys
+
+class Press:
+    def find_spec(self, name, *_):
+        if name == "numpy":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Press())
+from minitransformer.__main__ import main
+sys.exit(main(["index"]))
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "minitransformer: interrupted\n")
+
+
+def test_starting_leaves_ctrl_c_as_it_was(run):
+    before = signal.getsignal(signal.SIGINT)
+    run("--version")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_too_little_memory_is_one_line_and_exit_code_2(run, monkeypatch):
+    """In any command, and also where Python does not say for what."""
+    for error, text in (
+        (MemoryError("Unable to allocate 1 GiB"), "Unable to allocate 1 GiB"),
+        (MemoryError(), "there is no more"),
+    ):
+
+        def fails(*_, error=error):
+            raise error
+
+        monkeypatch.setattr(gradient_table, "check", fails)
+        line = f"minitransformer: error: memory: {text}, expected something smaller\n"
+        assert run("check", "linear") == (2, "", line)
 
 
 def test_a_reader_who_closes_the_pipe_sees_no_traceback():

@@ -16,6 +16,7 @@ MATHEMATICS = [path for path in MODULES if path.parent.name in ("equations", "la
 LAYOUT = (
     "arguments",
     "tree",
+    "locks",
     "files",
     "equations",
     "layers",

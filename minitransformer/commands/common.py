@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import math
 import sys
 from collections.abc import Iterator
 from typing import NoReturn, TextIO
@@ -10,6 +11,7 @@ from minitransformer.arguments import check_text
 from minitransformer.data.text_file import universal_newlines
 
 BAD_INPUT = 2
+MOST = 10**12  # of anything that is counted, from steps to words
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,15 +39,30 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def check_count(name: str, value: int, least: int = 1, most: int = MOST) -> None:
+    """Raises ValueError, naming the option, for a number that is too small, or larger than any machine is patient."""
+    if value < least:
+        raise ValueError(f"{name}: got {value}, expected {least} or more")
+    if value > most:
+        raise ValueError(f"{name}: got {value}, expected at most {most}")
+
+
+def check_minutes(minutes: float) -> None:
+    if not minutes > 0 or minutes == math.inf:
+        raise ValueError(f"minutes: got {minutes}, expected a number above 0")
+    if minutes > MOST:
+        raise ValueError(f"minutes: got {minutes}, expected at most {MOST}")
+
+
 def file_name(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("got '', expected the name of a file")
     return text
 
 
-def bad_input(error: ValueError) -> int:
+def bad_input(error: Exception | str) -> int:
     """What the caller gave cannot be used: one line that says why."""
-    print(f"minitransformer: error: {error}", file=sys.stderr)
+    print(f"minitransformer: error: {reason(error)}", file=sys.stderr)
     return BAD_INPUT
 
 
@@ -53,6 +70,12 @@ def text_of(name: str, value: str) -> str:
     """A text of the command line, as a file with the same content is read. Raises ValueError where it is not UTF-8."""
     check_text(name, value)
     return universal_newlines(value)
+
+
+def reason(error: Exception | str) -> str:
+    if isinstance(error, MemoryError):
+        return f"memory: {str(error) or 'there is no more'}, expected something smaller"
+    return str(error)
 
 
 def utf8_lines(stream: TextIO | None) -> Iterator[str]:

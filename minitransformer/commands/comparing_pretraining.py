@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -11,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from minitransformer.arguments import check_integer
-from minitransformer.commands.common import add_common, bad_input, file_name
-from minitransformer.commands.training import INTERRUPTED, WHOLE
+from minitransformer.commands.common import add_common, bad_input, check_minutes, file_name
+from minitransformer.commands.training import INTERRUPTED, WHOLE, alone_in
 from minitransformer.data.documentation import documentation
 from minitransformer.files import check_writable
 from minitransformer.learn.screen import Progress, Screen, SilentScreen, make_screen
@@ -75,23 +74,32 @@ def add_compare(comparisons: Any) -> None:
 
 def run_compare(arguments: argparse.Namespace) -> int:
     try:
-        if not 0 < arguments.minutes < math.inf:
-            raise ValueError(f"minutes: got {arguments.minutes}, expected a number above 0")
+        check_minutes(arguments.minutes)
         check_integer("seeds", arguments.seeds, least=2)
         if arguments.plot:
             check_library()
             check_writable("plot", arguments.plot)
         directory = Path(arguments.out)
-        directory.mkdir(exist_ok=True)
-        results = load_results(directory / "results.json")
-        screen = SilentScreen() if arguments.json else make_screen()
-        begin_pretraining(directory, arguments, screen)
-    except OSError as error:
-        return bad_input(
-            ValueError(f"out: cannot make {arguments.out!r} ({error.strerror}), expected a place to write")
-        )
+        make(directory)
+        with alone_in(directory):
+            return compare(arguments, directory)
     except ValueError as error:
         return bad_input(error)
+
+
+def make(directory: Path) -> None:
+    try:
+        directory.mkdir(exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"out: cannot make {str(directory)!r} ({error.strerror}), expected a place to write"
+        ) from error
+
+
+def compare(arguments: argparse.Namespace, directory: Path) -> int:
+    results = load_results(directory / "results.json")
+    screen = SilentScreen() if arguments.json else make_screen()
+    begin_pretraining(directory, arguments, screen)
     of_readers = reader_cells(60 * arguments.minutes * SHARES["readers"], arguments.seeds)
     try:
         with screen.progress(WHOLE) as progress:
@@ -139,6 +147,7 @@ def pretrain(path: str) -> bool:
     if run.state.seconds >= run.goal.seconds:
         return True
     text = bert.prepare(documentation(), run.vocabulary)
+    bert.check_text(run, text)
     return not bert.carry_on(run, text, Path(path))[1]
 
 

@@ -14,12 +14,14 @@ from minitransformer.commands.training import (
     add_training,
     changed_settings,
     goal_of,
-    new_path,
+    keeping,
     resumed,
     trained,
 )
 from minitransformer.data.text_file import read_pieces
+from minitransformer.files import Held
 from minitransformer.tasks import finetuning
+from minitransformer.tasks.checksums import are_those_of
 from minitransformer.tasks.classification import classification
 from minitransformer.tasks.classification.classifiers import BERT_CLASSIFIER, GPT_CLASSIFIER
 from minitransformer.tasks.language_modelling.run import load_run as load_language_model
@@ -86,17 +88,27 @@ def add_classify(commands: Any) -> None:
 
 
 def run_finetune(arguments: argparse.Namespace) -> int:
+    return keeping(arguments.task, arguments, lambda path: train(arguments, path))
+
+
+def train(arguments: argparse.Namespace, path: Held) -> int:
     task = TASKS[arguments.task]
     try:
         if arguments.resume:
-            run, path = resumed(arguments, *task.kinds)
+            run = resumed(arguments, *task.kinds)
             for name in ("source", "labels", "scratch"):
                 if getattr(arguments, name) is not None and getattr(arguments, name) is not False:
                     raise ValueError(f"{OPTIONS[name]}: a run that is resumed keeps its own, expected none")
         else:
-            path = new_path(arguments.task, arguments)
             run = begun(task, arguments)
         data = task.module.prepare(run.vocabulary, run.seed, run.about.get("labels"))
+        checksums = task.module.checksums(data)
+        if not are_those_of(run.checksums, checksums):
+            raise ValueError(
+                f"resume: {task.data} are others than when the run began, expected the versions of Python and NumPy "
+                "that it began with"
+            )
+        run = run._replace(checksums=checksums)
     except (MemoryError, TypeError, ValueError) as error:
         return bad_input(error)
     return trained(

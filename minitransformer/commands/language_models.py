@@ -8,36 +8,46 @@ from typing import Any
 
 import numpy as np
 
-from minitransformer.commands.common import add_common, add_seed, bad_input, file_name, text_of
+from minitransformer.commands.common import (
+    add_common,
+    add_seed,
+    bad_input,
+    check_count,
+    check_minutes,
+    file_name,
+    text_of,
+)
 from minitransformer.commands.training import (
     INTERRUPTED,
     WHOLE,
     add_keeping,
     add_training,
+    alone_in,
     changed_settings,
     check_resumed,
+    failed,
     goal_of,
-    new_path,
-    resumed_path,
+    keeping,
     show_progress,
 )
 from minitransformer.data.corpus import VALIDATION, load_corpus
 from minitransformer.data.vocabularies import KINDS as VOCABULARIES
 from minitransformer.decoding.sampling import Choice, check_choice
 from minitransformer.equations.chain_rule import bits
-from minitransformer.files import check_writable
+from minitransformer.files import Held, check_writable
 from minitransformer.learn.screen import DIM, Screen, SilentScreen, make_screen
 from minitransformer.tasks.language_modelling import plot
 from minitransformer.tasks.language_modelling.evaluation import compressors, context_of, score
 from minitransformer.tasks.language_modelling.kind import Kind
 from minitransformer.tasks.language_modelling.kinds import KINDS
 from minitransformer.tasks.language_modelling.ladder import Result, climb, rungs
-from minitransformer.tasks.language_modelling.run import Run, checksum, load_run, new_run, save_run
+from minitransformer.tasks.language_modelling.run import Run, began_with, load_run, new_run, save_run
 from minitransformer.tasks.language_modelling.text import Text, prepare
 from minitransformer.tasks.language_modelling.training import carry_on
 from minitransformer.tasks.language_modelling.writing import written
 from minitransformer.tasks.picture import check_library
 from minitransformer.training.session import Goal, Report
+from minitransformer.training.settings import MOST as MOST_OF_SETTINGS
 from minitransformer.training.settings import described
 
 
@@ -100,8 +110,12 @@ def add_text(command: argparse.ArgumentParser) -> None:
 
 
 def run_train(arguments: argparse.Namespace) -> int:
+    return keeping(arguments.kind.name, arguments, lambda path: train(arguments, path))
+
+
+def train(arguments: argparse.Namespace, path: Held) -> int:
     try:
-        run, text, path = resumed(arguments) if arguments.resume else begun(arguments)
+        run, text = resumed(arguments) if arguments.resume else begun(arguments)
     except (MemoryError, TypeError, ValueError) as error:
         return bad_input(error)
     screen = SilentScreen() if arguments.json else make_screen()
@@ -117,8 +131,8 @@ def run_train(arguments: argparse.Namespace) -> int:
         else:
             with screen.progress(WHOLE) as progress:
                 run, stopped = carry_on(run, text, path, lambda r: show_progress(progress, r, last_look(r.run)))
-    except ValueError as error:
-        return bad_input(error)
+    except (MemoryError, ValueError) as error:
+        return failed(error, path)
     screen.say(f"{'Stopped by Ctrl-C. ' if stopped else ''}Kept in {path}. On held-out text:", style=DIM)
     result = facts(run, text) | {"file": str(path), "stopped": stopped}
     if result["unknown words"]:
@@ -133,25 +147,30 @@ def run_train(arguments: argparse.Namespace) -> int:
     return INTERRUPTED if stopped else 0
 
 
-def begun(arguments: argparse.Namespace) -> tuple[Run, Text, Path]:
+def begun(arguments: argparse.Namespace) -> tuple[Run, Text]:
     """A new run. Raises ValueError for bad input."""
     kind: Kind = arguments.kind
     settings = changed_settings(kind.settings, arguments)
-    path = new_path(kind.name, arguments)
     goal = goal_of(arguments, Goal(steps=getattr(settings, "steps", None)))
-    text = prepare(load_corpus(arguments.text), kind=arguments.vocabulary, size=arguments.vocabulary_size)
-    return new_run(kind, settings, text, arguments.seed)._replace(goal=goal), text, path
+    text = text_to_learn(arguments)
+    return new_run(kind, settings, text, arguments.seed)._replace(goal=goal), text
 
 
-def resumed(arguments: argparse.Namespace) -> tuple[Run, Text, Path]:
+def text_to_learn(arguments: argparse.Namespace) -> Text:
+    """Raises ValueError for bad input."""
+    check_count("vocabulary_size", arguments.vocabulary_size, most=MOST_OF_SETTINGS)
+    return prepare(load_corpus(arguments.text), kind=arguments.vocabulary, size=arguments.vocabulary_size)
+
+
+def resumed(arguments: argparse.Namespace) -> tuple[Run, Text]:
     """A run that goes on. Raises ValueError for bad input, and for a text that is not the one that it began with."""
     run = load_run(arguments.resume)
     check_resumed(arguments, run.kind.name, arguments.kind.name)
     goal = goal_of(arguments, run.goal)
     text = prepare(load_corpus(arguments.text or run.paths), run.vocabulary)
-    if checksum(text) != run.checksum:
+    if not began_with(run, text):
         raise ValueError(f"text: got {text.corpus.source}, expected the text that the run began with, unchanged")
-    return run._replace(goal=goal), text, resumed_path(arguments)
+    return run._replace(goal=goal), text
 
 
 def last_look(run: Run) -> str:
@@ -194,8 +213,7 @@ def run_generate(arguments: argparse.Namespace) -> int:
         run = load_run(arguments.checkpoint)
         choice = Choice(arguments.temperature, arguments.top_k, arguments.top_p)
         check_choice(choice)
-        if arguments.length < 0:
-            raise ValueError(f"length: got {arguments.length}, expected 0 or more")
+        check_count("length", arguments.length, least=0)
         prompt = text_of("prompt", arguments.prompt)
         pieces = written(run, prompt, arguments.length, choice, np.random.default_rng(arguments.seed))
     except (TypeError, ValueError) as error:
@@ -208,15 +226,24 @@ def run_generate(arguments: argparse.Namespace) -> int:
 
 
 def run_compare(arguments: argparse.Namespace) -> int:
+    if arguments.out is None:
+        return compare(arguments)
     try:
-        if not 0 < arguments.minutes < math.inf:
-            raise ValueError(f"minutes: got {arguments.minutes}, expected a number above 0")
+        with alone_in(Path(arguments.out)):
+            return compare(arguments)
+    except ValueError as error:
+        return bad_input(error)
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    try:
+        check_minutes(arguments.minutes)
         if arguments.plot:
             check_library()
             check_writable("plot", arguments.plot)
         if arguments.out:
             check_empty(Path(arguments.out))
-        text = prepare(load_corpus(arguments.text), kind=arguments.vocabulary, size=arguments.vocabulary_size)
+        text = text_to_learn(arguments)
         screen = SilentScreen() if arguments.json else make_screen()
         results = show_climb(screen, text, arguments)
         packed = compressors(text)
@@ -234,8 +261,6 @@ def run_compare(arguments: argparse.Namespace) -> int:
 
 def check_empty(directory: Path) -> None:
     """Models are kept in a directory of their own, so that none is overwritten."""
-    if not directory.is_dir():
-        raise ValueError(f"out: there is no directory {str(directory)!r}, expected one that exists")
     if kept := sorted(path.name for path in directory.glob("*.run")):
         raise ValueError(f"out: {str(directory)!r} has {kept[0]!r} already, expected a directory without models")
     check_writable("out", directory / "1.run")

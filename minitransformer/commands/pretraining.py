@@ -10,12 +10,13 @@ from minitransformer.commands.training import (
     add_training,
     changed_settings,
     goal_of,
-    new_path,
+    keeping,
     resumed,
     trained,
 )
 from minitransformer.data.corpus import load_corpus
 from minitransformer.data.documentation import documentation
+from minitransformer.files import Held
 from minitransformer.tasks.pretraining import bert
 from minitransformer.tasks.pretraining.filling import fill
 from minitransformer.tasks.run import Run, load_run
@@ -48,17 +49,19 @@ def add_fill(commands: Any) -> None:
 
 
 def run_pretrain(arguments: argparse.Namespace) -> int:
+    return keeping("bert", arguments, lambda path: train(arguments, path))
+
+
+def train(arguments: argparse.Namespace, path: Held) -> int:
     try:
         if arguments.resume:
-            run, path = resumed(arguments, bert.BERT)
+            run = resumed(arguments, bert.BERT)
             if arguments.text:
                 raise ValueError("text: a run that is resumed keeps its own, expected no --text beside --resume")
             text = bert.prepare(corpus_of(run.about.get("paths")), run.vocabulary)
-            if text.training.n_tokens != run.about.get("n_tokens"):
-                raise ValueError("text: it is not the one that the run began with, expected the same")
+            bert.check_text(run, text)
         else:
             settings = changed_settings(bert.BERT.settings, arguments)
-            path = new_path("bert", arguments)
             goal = goal_of(arguments, Goal(steps=settings.steps))
             text = bert.prepare(corpus_of(arguments.text), settings.vocabulary)
             run = bert.begin(settings, text, arguments.seed, tuple(arguments.text or ()))._replace(goal=goal)

@@ -1,18 +1,23 @@
 """What all commands that train a model share: how long, with which settings, where to keep it, and what is shown."""
 
 import argparse
+import contextlib
+import itertools
 import json
-import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from minitransformer.commands.common import bad_input, file_name
+from minitransformer.commands.common import bad_input, check_count, check_minutes, file_name, reason
 from minitransformer.equations.chain_rule import bits
-from minitransformer.files import check_writable
+from minitransformer.files import Held, hold, hold_new, not_writable
 from minitransformer.learn.screen import DIM, Progress, Screen, SilentScreen, make_screen
+from minitransformer.locks import create_locked
 from minitransformer.tasks.run import Kind, Run, load_run
-from minitransformer.training.session import Goal, Report
+from minitransformer.training.checkpoint import not_readable
+from minitransformer.training.session import DivergedError, Goal, Report
+from minitransformer.training.settings import MOST as MOST_OF_SETTINGS
 from minitransformer.training.settings import described, with_changes
 
 WHOLE = 1000  # what a progress bar of a training counts to
@@ -52,43 +57,88 @@ def changed_settings(settings: Any, arguments: argparse.Namespace) -> Any:
     return with_changes(settings, dict(text.split("=", 1) for text in arguments.set))
 
 
-def new_path(name: str, arguments: argparse.Namespace) -> Path:
-    """Where `--out` says, or the first of name-1.run, name-2.run, ... that there is not.
+def keeping(name: str, arguments: argparse.Namespace, train: Callable[[Held], int]) -> int:
+    """`train`, with the path of the run's file, which from before the data are read is this process's alone."""
+    try:
+        path = path_to_keep(name, arguments)
+    except ValueError as error:
+        return bad_input(error)
+    with path:
+        return train(path)
 
-    Raises ValueError for a file that exists, and for a directory that does not.
+
+def path_to_keep(name: str, arguments: argparse.Namespace) -> Held:
+    """Where `--out` says; else, of a run that is resumed, its own file; else the first of name-1.run, name-2.run, ...
+
+    that there is not, and that no other training holds. Raises ValueError for a file that exists or that another
+    training holds, and for a directory that does not exist.
     """
-    path = free_path(name) if arguments.out is None else Path(arguments.out)
+    if arguments.resume and arguments.out in (None, arguments.resume):
+        return resumed_path(arguments.resume)
+    return free_path(name) if arguments.out is None else new_path(Path(arguments.out))
+
+
+def new_path(path: Path) -> Held:
     if not path.parent.is_dir():
         raise ValueError(f"out: there is no directory {str(path.parent)!r}, expected one that exists")
-    check_writable("out", path)
-    if path.exists():
-        raise ValueError(f"out: {str(path)!r} exists already, expected a new name, or --resume {path}")
-    return path
+    try:
+        return hold_new(path)
+    except FileExistsError as error:
+        raise ValueError(f"out: {str(path)!r} exists already, expected a new name, or --resume {path}") from error
+    except BlockingIOError as error:
+        raise ValueError(f"out: {str(path)!r} is that of another training that runs, expected a new name") from error
+    except OSError as error:
+        raise not_writable("out", path, error) from error
 
 
-def resumed_path(arguments: argparse.Namespace) -> Path:
-    """Where a resumed run goes on being kept: in its own file, or in a new one. Raises ValueError as `new_path`."""
-    if arguments.out is None or arguments.out == arguments.resume:
-        check_writable("resume", arguments.resume)
-        return Path(arguments.resume)
-    return new_path("", arguments)
+def free_path(name: str) -> Held:
+    for number in itertools.count(1):
+        path = f"{name}-{number}.run"
+        try:
+            return hold_new(path)
+        except (FileExistsError, BlockingIOError):
+            continue
+        except OSError as error:
+            raise not_writable("out", path, error) from error
+    raise AssertionError
 
 
-def free_path(name: str) -> Path:
-    number = 1
-    while (path := Path(f"{name}-{number}.run")).exists():
-        number += 1
-    return path
+def resumed_path(path: str) -> Held:
+    try:
+        return hold(path)
+    except FileNotFoundError as error:
+        raise not_readable(path, error) from error
+    except BlockingIOError as error:
+        raise ValueError(f"resume: {path!r} is that of another training that runs, expected one that ended") from error
+    except OSError as error:
+        raise not_writable("resume", path, error) from error
+
+
+@contextlib.contextmanager
+def alone_in(directory: Path) -> Iterator[None]:
+    """A comparison has the directory where it keeps its runs to itself. Raises ValueError where it cannot."""
+    if not directory.is_dir():
+        raise ValueError(f"out: there is no directory {str(directory)!r}, expected one that exists")
+    try:
+        file = create_locked(directory / ".comparison")
+    except OSError as error:
+        raise not_writable("out", directory, error) from error
+    if file is None:
+        raise ValueError(f"out: another comparison runs in {str(directory)!r}, expected another directory")
+    try:
+        yield
+    finally:
+        file.remove()
 
 
 def goal_of(arguments: argparse.Namespace, before: Goal) -> Goal:
     """As long as the arguments say, or else as `before`."""
-    if arguments.minutes is not None and not 0 < arguments.minutes < math.inf:
-        raise ValueError(f"minutes: got {arguments.minutes}, expected a number above 0")
-    for name in ("steps", "accumulate"):
-        value = getattr(arguments, name)
-        if value is not None and value < 1:
-            raise ValueError(f"{name}: got {value}, expected 1 or more")
+    if arguments.minutes is not None:
+        check_minutes(arguments.minutes)
+    if arguments.steps is not None:
+        check_count("steps", arguments.steps)
+    if arguments.accumulate is not None:
+        check_count("accumulate", arguments.accumulate, most=MOST_OF_SETTINGS)
     accumulate = arguments.accumulate or before.accumulate
     if arguments.steps is None and arguments.minutes is None:
         return before._replace(accumulate=accumulate)
@@ -118,11 +168,19 @@ def last_look(run: Any) -> str:
     return f", {run.looks[-1].validation:.0%} of validation right" if run.looks else ""
 
 
-def resumed(arguments: argparse.Namespace, *kinds: Kind) -> tuple[Run, Path]:
-    """The run of one of these kinds to go on with, and where to keep it. Raises ValueError for bad input."""
+def resumed(arguments: argparse.Namespace, *kinds: Kind) -> Run:
+    """The run of one of these kinds to go on with. Raises ValueError for bad input."""
     run = load_run(arguments.resume, *kinds)
     check_resumed(arguments, run.kind.name, getattr(arguments, "model", None) or run.kind.name)
-    return run._replace(goal=goal_of(arguments, run.goal)), resumed_path(arguments)
+    return run._replace(goal=goal_of(arguments, run.goal))
+
+
+def failed(error: MemoryError | ValueError, path: Held) -> int:
+    """A training that cannot go on: why, and, where that may have come after some steps, what there is of it."""
+    if not isinstance(error, DivergedError | MemoryError):
+        return bad_input(error)
+    kept = f"the last state that was kept stays in {path}" if os.path.exists(path) else "nothing was kept"
+    return bad_input(f"{reason(error)}; {kept}")
 
 
 def trained(
@@ -132,7 +190,7 @@ def trained(
     carry_on: Callable[[Run, Callable[[Report], None]], tuple[Run, bool]],
     measure: Callable[[Run], dict[str, Any]],
     sentence: Callable[[dict[str, Any]], str],
-    path: Path,
+    path: Held,
     command: str,
     then: str,
 ) -> int:
@@ -147,8 +205,8 @@ def trained(
         with screen.progress(WHOLE) as progress:
             run, stopped = carry_on(run, lambda r: show_progress(progress, r, last_look(r.run), "bits of loss"))
         measured = measure(run)
-    except ValueError as error:
-        return bad_input(error)
+    except (MemoryError, ValueError) as error:
+        return failed(error, path)
     screen.say(f"{'Stopped by Ctrl-C. ' if stopped else ''}{sentence(measured)} Kept in {path}.")
     screen.code(f"minitransformer {f'{command} --resume {path}' if stopped else then.format(path)}")
     if arguments.json:

@@ -5,7 +5,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from minitransformer.commands.common import add_common, add_json, bad_input, text_of, utf8_lines
@@ -16,18 +15,19 @@ from minitransformer.commands.training import (
     add_training,
     changed_settings,
     check_resumed,
+    failed,
     goal_of,
+    keeping,
     last_look,
-    new_path,
-    resumed_path,
     show_progress,
 )
 from minitransformer.data.text_file import lines, read_pieces
+from minitransformer.files import Held
 from minitransformer.learn.screen import DIM, SilentScreen, make_screen
 from minitransformer.tasks.translation.alignment import LEGEND, align, as_text, chosen, plot_alignment
 from minitransformer.tasks.translation.evaluation import exact_matches, translate
 from minitransformer.tasks.translation.pairs import DIRECTIONS, Pairs
-from minitransformer.tasks.translation.run import KINDS, Run, carry_on, load_pairs, load_run, new_run
+from minitransformer.tasks.translation.run import KINDS, Run, carry_on, check_pairs, load_pairs, load_run, new_run
 from minitransformer.training.session import Goal
 from minitransformer.training.settings import described
 
@@ -74,8 +74,12 @@ def add_attention(commands: Any) -> None:
 
 
 def run_train(arguments: argparse.Namespace) -> int:
+    return keeping("translation", arguments, lambda path: train(arguments, path))
+
+
+def train(arguments: argparse.Namespace, path: Held) -> int:
     try:
-        run, pairs, path = resumed(arguments) if arguments.resume else begun(arguments)
+        run, pairs = resumed(arguments) if arguments.resume else begun(arguments)
     except (MemoryError, TypeError, ValueError) as error:
         return bad_input(error)
     screen = SilentScreen() if arguments.json else make_screen()
@@ -84,8 +88,8 @@ def run_train(arguments: argparse.Namespace) -> int:
     try:
         with screen.progress(WHOLE) as progress:
             run, stopped = carry_on(run, pairs, path, lambda r: show_progress(progress, r, last_look(r.run)))
-    except ValueError as error:
-        return bad_input(error)
+    except (MemoryError, ValueError) as error:
+        return failed(error, path)
     result = facts(run, pairs) | {"file": str(path), "stopped": stopped}
     screen.say(
         f"{'Stopped by Ctrl-C. ' if stopped else ''}{result['test, exactly right']:.2%} of {len(pairs.test):,} test "
@@ -99,7 +103,7 @@ def run_train(arguments: argparse.Namespace) -> int:
     return INTERRUPTED if stopped else 0
 
 
-def begun(arguments: argparse.Namespace) -> tuple[Run, Pairs, Path]:
+def begun(arguments: argparse.Namespace) -> tuple[Run, Pairs]:
     """A new run. Raises ValueError for bad input."""
     kind = KINDS[arguments.model or "transformer"]
     settings = changed_settings(kind.settings, arguments)
@@ -107,26 +111,20 @@ def begun(arguments: argparse.Namespace) -> tuple[Run, Pairs, Path]:
     if from_file and arguments.direction:
         raise ValueError("direction: your own pairs have one already, expected no --direction beside --pairs")
     origin = os.path.abspath(arguments.pairs) if from_file else arguments.direction or DIRECTIONS[0]
-    path = new_path("translation", arguments)
     goal = goal_of(arguments, Goal(steps=settings.steps))
     pairs = load_pairs(arguments.pairs if from_file else origin, from_file)
-    return (
-        new_run(kind, settings, pairs, origin, from_file, arguments.seed)._replace(goal=goal),
-        pairs,
-        path,
-    )
+    return new_run(kind, settings, pairs, origin, from_file, arguments.seed)._replace(goal=goal), pairs
 
 
-def resumed(arguments: argparse.Namespace) -> tuple[Run, Pairs, Path]:
+def resumed(arguments: argparse.Namespace) -> tuple[Run, Pairs]:
     """A run that goes on, with its own pairs. Raises ValueError for bad input, and where the pairs are others now."""
     run = load_run(arguments.resume)
     check_resumed(arguments, run.kind.name, arguments.model or run.kind.name)
     if arguments.pairs is not None or arguments.direction:
         raise ValueError("pairs: a run that is resumed keeps its own, expected no --pairs and no --direction")
     pairs = load_pairs(run.origin, run.from_file)
-    if (pairs.source, pairs.target) != (run.source, run.target):
-        raise ValueError(f"pairs: {run.origin!r} has other words than when the run began, expected the same file")
-    return run._replace(goal=goal_of(arguments, run.goal)), pairs, resumed_path(arguments)
+    check_pairs(run, pairs)
+    return run._replace(goal=goal_of(arguments, run.goal)), pairs
 
 
 def facts(run: Run, pairs: Pairs) -> dict[str, Any]:

@@ -9,14 +9,16 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from minitransformer.files import open_to_read
+
 PIECE = 1 << 16  # bytes
 
 
 def read_pieces(path: str | Path) -> Iterator[str]:
     """The text of a UTF-8 file, without a byte order mark, its lines ended by \\n, some 64 KB at a time.
 
-    Raises ValueError, naming the file, for one that cannot be read, that is empty, or that is not UTF-8; TypeError for
-    what is no path, such as a number, which `open` would take for an open file.
+    Raises ValueError, naming the file, for one that cannot be read, as a pipe twice, that is empty, or that is not
+    UTF-8; TypeError for what is no path, such as a number, which `open` would take for an open file.
     """
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"path: got {type(path).__name__}, expected a path")
@@ -27,7 +29,7 @@ def read_pieces(path: str | Path) -> Iterator[str]:
     n_decoded = 0  # bytes
     empty = True
     try:
-        with open(path, "rb") as file:
+        with open_to_read(path) as file:
             while content := file.read(PIECE):
                 held_back = len(decoder.getstate()[0])  # the first bytes of a character that the last piece cut in two
                 piece = decode(decoder, content, n_decoded - held_back, path)

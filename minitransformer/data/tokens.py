@@ -15,13 +15,22 @@ def tokens_on_disk(texts: Iterable[str], vocabulary: Vocabulary) -> Array:
     """The ids of the texts, one after the other.  -> (n,), unsigned, read-only, as small as the ids allow
 
     The file has no name and is gone with the array. What is read of it stays in memory only while there is room.
+
+    Raises ValueError where the temporary folder has no room for it.
     """
     dtype = np.min_scalar_type(vocabulary.size - 1)
-    with tempfile.TemporaryFile() as file:
-        n = 0
-        for text in checked_texts("texts", texts):
-            ids = vocabulary.encode(text).astype(dtype)
-            file.write(ids.tobytes())
-            n += len(ids)
-        file.flush()
-        return np.memmap(file, dtype, mode="r", shape=(n,)) if n else np.zeros(0, dtype)
+    try:
+        with tempfile.TemporaryFile() as file:
+            n = 0
+            for text in checked_texts("texts", texts):
+                ids = vocabulary.encode(text).astype(dtype)
+                file.write(ids.tobytes())
+                n += len(ids)
+            file.flush()
+            return np.memmap(file, dtype, mode="r", shape=(n,)) if n else np.zeros(0, dtype)
+    except OSError as error:
+        folder = "any" if tempfile.tempdir is None else repr(tempfile.tempdir)
+        raise ValueError(
+            f"temporary folder: cannot write to {folder} ({error.strerror or error}), expected room for the text's "
+            "ids; the environment variable TMPDIR names another folder"
+        ) from error

@@ -4,7 +4,6 @@ It serves every task that has word pieces: pretraining, and what comes after it.
 """
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,12 +11,14 @@ import numpy as np
 from minitransformer.arguments import check_integer
 from minitransformer.data.vocabularies import vocabulary_from
 from minitransformer.data.vocabulary import Vocabulary
+from minitransformer.files import StrPath
+from minitransformer.tasks.checksums import Checksums, take_checksums
 from minitransformer.training import session
 from minitransformer.training.adam import decay_of_matrices
-from minitransformer.training.checkpoint import DAMAGED, Checkpoint, load_checkpoint, save_checkpoint
+from minitransformer.training.checkpoint import DAMAGED, Checkpoint, load_checkpoint
 from minitransformer.training.layer_rates import layer_rates
 from minitransformer.training.loop import Plan, State, Step, new_state
-from minitransformer.training.run_checkpoint import put_training, take_settings, take_training
+from minitransformer.training.run_checkpoint import save_training, take_settings, take_training
 from minitransformer.training.session import Goal, Look, Report
 from minitransformer.training.settings import check_settings
 from minitransformer.tree import flatten
@@ -45,6 +46,7 @@ class Run(NamedTuple):
     state: State
     goal: Goal = Goal()
     looks: tuple[Look, ...] = ()
+    checksums: Checksums = ()  # of its data
 
     @property
     def n_weights(self) -> int:
@@ -80,7 +82,7 @@ def carry_on(
     run: Run,
     steps: Iterator[Step],
     look: Callable[[Run, float], Run],
-    path: Path | None = None,
+    path: StrPath | None = None,
     report: Callable[[Report], None] = lambda r: None,
 ) -> tuple[Run, bool]:
     """As `session.carry_on`; with a `path`, the run is kept there."""
@@ -88,13 +90,19 @@ def carry_on(
     return session.carry_on(run, steps, look, save, report)
 
 
-def save_run(path: str | Path, run: Run) -> None:
-    description, arrays = put_training(run)
-    own = {"task": run.kind.task, "vocabulary": run.vocabulary.as_dict(), "classes": run.classes}
-    save_checkpoint(path, description | own | {"about": run.about, "seed": run.seed}, arrays)
+def save_run(path: StrPath, run: Run) -> None:
+    own = {
+        "task": run.kind.task,
+        "vocabulary": run.vocabulary.as_dict(),
+        "classes": run.classes,
+        "about": run.about,
+        "seed": run.seed,
+        "checksums": run.checksums,
+    }
+    save_training(path, run, own)
 
 
-def load_run(path: str | Path, *kinds: Kind) -> Run:
+def load_run(path: StrPath, *kinds: Kind) -> Run:
     """A run of one of these kinds. Raises ValueError, naming the file, for anything else."""
     checkpoint = load_checkpoint(path)
     try:
@@ -118,4 +126,5 @@ def restore(checkpoint: Checkpoint, kind: Kind) -> Run:
     check_integer("seed", seed, least=0)
     if not isinstance(about, dict):
         raise TypeError(f"about: got {about!r}, expected names and values")
-    return Run(kind, settings, vocabulary, classes, about, seed, **take_training(checkpoint, template))
+    training = take_training(checkpoint, template)
+    return Run(kind, settings, vocabulary, classes, about, seed, **training, checksums=take_checksums(description))

@@ -58,15 +58,26 @@ def adam(
     beta1, beta2, eps = float(beta1), float(beta2), float(eps)  # NumPy's numbers would make float64 of float32
     rate, decay = number_or_each("rate", rate, weights), number_or_each("decay", decay, weights)
     m, v, step = state.m, state.v, state.step + 1
-    m *= beta1
-    m += (1 - beta1) * gradient
-    v *= beta2
-    v += (1 - beta2) * gradient * gradient
-    if isinstance(decay, np.ndarray) or decay:
-        weights *= 1 - rate * decay
     root = math.sqrt(1 - beta2**step)
+    scale = rate * root / (1 - beta1**step)
+    shrink = 1 - rate * decay
+    part, change = np.empty_like(weights), np.empty_like(weights)
+    np.multiply(1 - beta1, gradient, out=part)
+    # From here on nothing can fail, for want of memory or else: it would leave half of this step and half of the last.
+    m *= beta1
+    m += part
+    v *= beta2
+    np.multiply(1 - beta2, gradient, out=part)
+    part *= gradient
+    v += part
+    if isinstance(decay, np.ndarray) or decay:
+        weights *= shrink
     # m_hat / (sqrt(v_hat) + eps) = root / (1 - beta1^t) m / (sqrt(v) + eps root): numbers first, and no array more
-    weights -= rate * root / (1 - beta1**step) * m / (np.sqrt(v) + eps * root)
+    np.multiply(scale, m, out=change)
+    np.sqrt(v, out=part)
+    part += eps * root
+    change /= part
+    weights -= change
     return Adam(m, v, step)
 
 

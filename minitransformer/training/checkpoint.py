@@ -4,19 +4,21 @@ The file is NumPy's own `.npz`, arrays in a zip archive, whose checksums tell a 
 in it is ever executed (no pickle). What is not an array stands in one of them as JSON.
 """
 
+import errno
 import io
 import json
+import math
+import os
 import zipfile
 import zlib
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.files import write_whole
+from minitransformer.files import StrPath, open_to_read, write_whole
 from minitransformer.training.adam import Adam
 from minitransformer.training.loop import State
-from minitransformer.tree import Tree, named_leaves, tree_map
+from minitransformer.tree import Tree, leaves, named_leaves, tree_map
 
 Array = np.ndarray
 
@@ -44,22 +46,21 @@ class Checkpoint(NamedTuple):
     arrays: dict[str, Array]
 
 
-def save_checkpoint(path: str | Path, description: dict[str, Any], arrays: dict[str, Array]) -> None:
+def save_checkpoint(path: StrPath, description: dict[str, Any], arrays: dict[str, Array]) -> None:
     """Write the file whole, or leave what stood there before. `description` must be what JSON can hold."""
     header = json.dumps({"format": FORMAT, "version": VERSION, "description": description})
-    file = io.BytesIO()
-    np.savez(file, **{HEADER: np.frombuffer(header.encode(), np.uint8)}, **arrays)
-    write_whole(path, file.getvalue())
+    named = {HEADER: np.frombuffer(header.encode(), np.uint8)} | arrays
+    write_whole(path, lambda file: np.savez(file, **named))  # straight to disk: memory has no room for a copy
 
 
-def load_checkpoint(path: str | Path) -> Checkpoint:
+def load_checkpoint(path: StrPath) -> Checkpoint:
     """Raises ValueError, naming the file, for one that is missing, damaged, foreign, or of another version."""
     try:
         arrays = read_arrays(path)
         header = json.loads(arrays.pop(HEADER).tobytes())
         version, description = header["version"], header["description"]
     except OSError as error:
-        raise ValueError(f"checkpoint: cannot read {str(path)!r} ({error.strerror}), expected a checkpoint") from error
+        raise not_readable(path, error) from error
     except (zipfile.BadZipFile, EOFError, zlib.error, *DAMAGED) as error:
         raise ValueError(
             f"checkpoint: {str(path)!r} is damaged, or another kind of file, expected a checkpoint of minitransformer"
@@ -72,13 +73,30 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     return Checkpoint(description, arrays)
 
 
-def read_arrays(path: str | Path) -> dict[str, Array]:
-    """Every array of the archive; reading it to its end is what checks it."""
-    with open(path, "rb") as file:
-        with zipfile.ZipFile(file):  # np.load would take what is no archive for something else
-            file.seek(0)
-        with np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+def not_readable(path: StrPath, error: OSError) -> ValueError:
+    reason = error.strerror or error
+    return ValueError(f"checkpoint: cannot read {os.fspath(path)!r} ({reason}), expected a checkpoint")
+
+
+def read_arrays(path: StrPath) -> dict[str, Array]:
+    """Every array of the archive. Each is read to its end, which verifies its checksum, before it is looked into."""
+    with open_to_read(path) as file, zipfile.ZipFile(file) as archive:
+        entries = archive.infolist()
+        return {entry.filename.removesuffix(".npy"): array_from(content(archive, entry)) for entry in entries}
+
+
+def content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """Raises BadZipFile for what NumPy does not write: other ways to compress have errors of their own."""
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise zipfile.BadZipFile(f"{entry.filename} is compressed in a way that NumPy does not use")
+    try:
+        return archive.read(entry)
+    except MemoryError as error:  # which is no damage
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from error
+
+
+def array_from(npy: bytes) -> Array:
+    return np.lib.format.read_array(io.BytesIO(npy), allow_pickle=False)
 
 
 def put_tree(tree: Tree, name: str) -> dict[str, Array]:
@@ -122,15 +140,31 @@ def take_state(checkpoint: Checkpoint, numbers: dict[str, Any], weights: Array, 
     Raises ValueError for what does not fit.
     """
     moments = take_tree(checkpoint.arrays, Adam(weights, weights, 0)._replace(step=None), "optimizer")
+    remembered = take_tree(checkpoint.arrays, carry, "carry")
+    check_numbers("weights", weights)
+    check_numbers("moments", (moments.m, moments.v, remembered))
+    if moments.v.min(initial=0) < 0:
+        raise ValueError(f"checkpoint: got {moments.v.min()} for optimizer.v, a mean of squares, expected 0 or more")
     rng = np.random.default_rng()
     try:
         rng.bit_generator.state = numbers["rng"]
         step, seconds, batches = int(numbers["step"]), float(numbers["seconds"]), int(numbers["batches"])
-        if step < 0 or not seconds >= 0 or batches < 0:
+        if step < 0 or not 0 <= seconds < math.inf or batches < 0:
             raise ValueError(f"step {step} after {seconds} seconds and {batches} batches")
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"checkpoint: its training state is damaged ({error!r}), expected that of a training"
         ) from error
     optimizer = Adam(moments.m, moments.v, step)
-    return State(weights, optimizer, rng, take_tree(checkpoint.arrays, carry, "carry"), step, seconds, batches)
+    return State(weights, optimizer, rng, remembered, step, seconds, batches)
+
+
+def check_numbers(name: str, tree: Tree) -> None:
+    """Raises ValueError for infinity, and for what is no number."""
+    if not all(map(is_finite, leaves(tree))):
+        raise ValueError(f"checkpoint: got {name} that are no numbers, expected finite ones")
+
+
+def is_finite(x: Array) -> bool:
+    """Whether all are finite numbers; extremes tell it without an array of answers."""
+    return x.size == 0 or bool(np.isfinite(x.min()) and np.isfinite(x.max()))

@@ -1,5 +1,8 @@
 """The training loop: batches, loss, backward, clip, Adam; one record a step, and the caller decides what to show."""
 
+import copy
+import functools
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -19,6 +22,7 @@ from minitransformer.arguments import (
     check_type,
 )
 from minitransformer.training.adam import Adam, adam, clip_by_global_norm, init_adam
+from minitransformer.training.interrupt import begin_update, end_update
 from minitransformer.training.schedule import warmup_cosine, warmup_inverse_root
 from minitransformer.tree import Tree, concatenate, tree_map
 
@@ -59,6 +63,13 @@ class State(NamedTuple):
     batches: int = 0  # that all steps so far have read: the next one has this number
 
 
+class Slope(NamedTuple):
+    """What a step finds at the weights as they are, before it changes them."""
+
+    loss: float
+    norm: float  # of the gradient, before clipping
+
+
 class Step(NamedTuple):
     step: int  # from 1
     loss: float
@@ -66,6 +77,7 @@ class Step(NamedTuple):
     rate: float
     progress: float  # from 0 to 1
     state: State  # after it
+    ahead: Callable[[], Slope] | None = None  # what the next step would find; to be asked before it is taken
 
 
 Batch = Any
@@ -84,6 +96,9 @@ def train(
 ) -> Iterator[Step]:
     """Go on from `state` to the end of the plan. A caller may stop at any step: its state is whole.
 
+    It also is where an exception leaves the next step unfinished. Of an update nothing is left unfinished: from
+    `begin_update` on Ctrl-C waits until the caller, who has the new state, calls `end_update`.
+
     next_batch(number, rng) -> the batch with this number, from 0 on; count(batch) -> how many targets it has, or, where
     there are several losses, a tuple with the number of each; loss_and_gradient(batch, carry, rng, n) -> the loss, a
     tree of gradients, and the new carry, where each loss is the sum over the batch's targets divided by n, those of the
@@ -97,18 +112,40 @@ def train(
     check_type("state", state, State)
     check_plan(plan)
     keep_memory()
+    of_step = (plan, next_batch, loss_and_gradient, count)
     while progress(plan, state) < 1:
         start = time.perf_counter()
         rate = rate_at(plan, state)
         rates = rate * plan.share
-        batches = [next_batch(state.batches + k, state.rng) for k in range(plan.accumulate)]
-        loss, gradient, carry = over_batches(batches, state, loss_and_gradient, count)
-        clipped, norm = clip_by_global_norm(gradient, plan.clip)
-        optimizer = adam(state.weights, clipped, state.optimizer, rates, beta2=plan.beta2, decay=plan.decay)
+        before = state.rng.bit_generator.state
+        try:
+            loss, gradient, carry = next_gradient(state, *of_step)
+            clipped, norm = clip_by_global_norm(gradient, plan.clip)
+            begin_update()  # which the caller ends, when it has the new state
+            optimizer = adam(state.weights, clipped, state.optimizer, rates, beta2=plan.beta2, decay=plan.decay)
+        except BaseException:  # Ctrl-C, too little memory: only the generator has changed yet
+            state.rng.bit_generator.state = before
+            end_update()
+            raise
         seconds = state.seconds + time.perf_counter() - start
-        n_read = state.batches + len(batches)
+        n_read = state.batches + plan.accumulate
         state = State(state.weights, optimizer, state.rng, carry, state.step + 1, seconds, n_read)
-        yield Step(state.step, loss, norm, rate, min(1.0, progress(plan, state)), state)
+        done = min(1.0, progress(plan, state))
+        yield Step(state.step, loss, norm, rate, done, state, functools.partial(look_ahead, state, of_step))
+
+
+def next_gradient(
+    state: State, plan: Plan, next_batch: NextBatch, loss_and_gradient: LossAndGradient, count: Count | None
+) -> tuple[float, Array, Any]:
+    """Loss and gradient of the next step, and the carry after it. Of the state, this changes the generator alone."""
+    batches = [next_batch(state.batches + k, state.rng) for k in range(plan.accumulate)]
+    return over_batches(batches, state, loss_and_gradient, count)
+
+
+def look_ahead(state: State, of_step: tuple) -> Slope:
+    """What the next step would find: of a state that is sound, finite numbers. Nothing of the state changes."""
+    loss, gradient, _ = next_gradient(state._replace(rng=copy.deepcopy(state.rng)), *of_step)
+    return Slope(loss, clip_by_global_norm(gradient, math.inf)[1])
 
 
 def over_batches(

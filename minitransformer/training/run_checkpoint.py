@@ -6,12 +6,20 @@ A run is a NamedTuple that has, among others, `kind`, `settings`, `weights`, `st
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from minitransformer.training.checkpoint import Checkpoint, put_state, put_tree, take_state, take_tree
-from minitransformer.training.session import Goal, Look
+from minitransformer.files import StrPath
+from minitransformer.training.checkpoint import (
+    Checkpoint,
+    is_finite,
+    put_state,
+    put_tree,
+    save_checkpoint,
+    take_state,
+    take_tree,
+)
+from minitransformer.training.loop import State
+from minitransformer.training.session import EXPECTED, DivergedError, Goal, Look
 from minitransformer.training.settings import check_settings
-from minitransformer.tree import Tree, flatten
+from minitransformer.tree import Tree, flatten, leaves
 
 
 def describe(run: Any) -> dict[str, Any]:
@@ -28,6 +36,19 @@ def put_training(run: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Description and arrays of a run; the task adds what it needs besides."""
     numbers, arrays = put_state(run.state)
     return describe(run) | {"state": numbers}, put_tree(run.weights, "weights") | arrays
+
+
+def save_training(path: StrPath, run: Any, own: dict[str, Any]) -> None:
+    """Keep a run, with what its task needs besides. Raises DivergedError for one that is no use any more."""
+    check_state(run.state)
+    description, arrays = put_training(run)
+    save_checkpoint(path, description | own, arrays)
+
+
+def check_state(state: State) -> None:
+    """Raises DivergedError before weights, moments or a carry that are no finite numbers replace what was kept."""
+    if not all(map(is_finite, leaves((state.weights, state.optimizer[:2], state.carry)))):
+        raise DivergedError(f"training: step {state.step} leads to weights that are no numbers, {EXPECTED}")
 
 
 def take_settings(description: dict[str, Any], default: Any) -> Any:
@@ -49,8 +70,6 @@ def take_training(
     goal = Goal(**description["goal"])
     n_read = {"batches": description["state"]["step"] * goal.accumulate}  # files that do not say: all steps were alike
     flat, weights = flatten(take_tree(checkpoint.arrays, template, "weights"))
-    if not np.isfinite(flat).all():
-        raise ValueError("checkpoint: got weights that are no numbers, expected finite ones")
     return {
         "weights": weights,
         "state": take_state(checkpoint, n_read | description["state"], flat, carry(weights)),

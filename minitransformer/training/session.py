@@ -1,19 +1,24 @@
 """A training that a person can trust: looked at on held-out data, kept on disk, stopped by Ctrl-C without a loss."""
 
 import contextlib
+import copy
 import math
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.training.interrupt import stop_on_interrupt
+from minitransformer.training.adam import Adam
+from minitransformer.training.interrupt import end_update, stop_on_interrupt
 from minitransformer.training.loop import Step
+from minitransformer.tree import unflatten
 
 LOOKS = 10  # at the held-out data, over the whole training
 SAVE_SECONDS = 15.0
 SMOOTHING = 0.98  # of the training loss that is shown
+EXPECTED = "expected finite numbers: the learning rate may be too high"
 
 
 class Goal(NamedTuple):
@@ -58,51 +63,84 @@ def carry_on(
     look(run, training loss) -> the run with one more of them. With `save`, the run is saved every 15 seconds and at the
     end. Ctrl-C lets the step that runs finish, saves, and returns. What is looked at and saved in between has no effect
     on what is learned.
+
+    What is saved is the state after a whole step, at whose weights the next step finds a finite loss and gradient.
+    Raises DivergedError where it does not; then what was saved before stays.
     """
     mean = None
+    step = due = None
     saved_at = time.perf_counter()
     looked_at = run.looks[-1].step if run.looks else 0
     next_look = 1 / LOOKS
     stopped_early = False
     quiet = np.errstate(all="ignore")  # what is no number is told in one line, by `check_finite`
-    with stop_on_interrupt() as stopped, kept(save, lambda: run), quiet:
+    with stop_on_interrupt() as stopped, kept(save, lambda: run, lambda: check_ahead(step)), quiet:
         for step in steps:
             check_finite(step)
             run = run._replace(state=step.state)
+            end_update()
+            if due is not None:
+                save(due)  # now that its loss is known
+                due = None
             mean = step.loss if mean is None else SMOOTHING * mean + (1 - SMOOTHING) * step.loss
             if step.progress >= next_look:
                 next_look = step.progress + 1 / LOOKS
                 run, looked_at = look(run, mean), step.step
             if save is not None and time.perf_counter() - saved_at > SAVE_SECONDS:
-                save(run)
+                due = apart(run)
                 saved_at = time.perf_counter()
             report(Report(step, mean, run))
             if stopped():
                 stopped_early = step.progress < 1
                 break
         if save is not None:
+            check_ahead(step)
             save(run)  # before anything that takes time: who presses Ctrl-C again has lost nothing
         if mean is not None and looked_at != run.state.step:
             run = look(run, mean)
     return run, stopped_early
 
 
+def apart(run: Any) -> Any:
+    """A copy that further steps do not change."""
+    flat, optimizer = run.state.weights.copy(), Adam(*map(copy.copy, run.state.optimizer))
+    state = run.state._replace(weights=flat, optimizer=optimizer, rng=copy.deepcopy(run.state.rng))
+    return run._replace(weights=unflatten(flat, run.weights), state=state)
+
+
 @contextlib.contextmanager
-def kept(save: Callable[[Any], None] | None, run: Callable[[], Any]) -> Iterator[None]:
+def kept(
+    save: Callable[[Any], None] | None, run: Callable[[], Any], check: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """Save `run()` at the end, and also where something fails in between, such as the pipe that was written to.
 
     A training that diverged is not saved: the last checkpoint is worth more. Nor is one that has not made a step.
+    check: raises DivergedError for a run that is not to be saved where something failed
     """
     try:
         yield
     except DivergedError:
         raise
-    except BaseException:
+    except BaseException as error:
         if save is not None and run().state.step:
+            if isinstance(error, MemoryError):
+                traceback.clear_frames(error.__traceback__)  # the arrays of the step that failed make room
+            else:
+                check_if_possible(check)  # it may have failed because the training diverged
             save(run())
         raise
     if save is not None:
         save(run())
+
+
+def check_if_possible(check: Callable[[], None]) -> None:
+    """Whatever made a step fail may make the check fail, too, and Ctrl-C may end it: then nothing speaks against it."""
+    try:
+        check()
+    except DivergedError:
+        raise
+    except BaseException:
+        return
 
 
 class DivergedError(ValueError):
@@ -113,6 +151,16 @@ def check_finite(step: Step) -> None:
     """Raises DivergedError, before the step can get into a checkpoint."""
     if not (math.isfinite(step.loss) and math.isfinite(step.norm)):
         raise DivergedError(
-            f"training: step {step.step} has the loss {step.loss} and a gradient of norm {step.norm}, expected finite "
-            "numbers: the learning rate may be too high (a checkpoint that was kept before stays)"
+            f"training: step {step.step} has the loss {step.loss} and a gradient of norm {step.norm}, {EXPECTED}"
+        )
+
+
+def check_ahead(step: Step | None) -> None:
+    """The same for the state that a step led to, if there is one that no other has started from yet."""
+    if step is None or step.ahead is None:
+        return
+    loss, norm = step.ahead()
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise DivergedError(
+            f"training: step {step.step} leads to the loss {loss} and a gradient of norm {norm}, {EXPECTED}"
         )

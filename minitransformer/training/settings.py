@@ -5,6 +5,7 @@ from typing import Any
 from minitransformer.arguments import check_fraction, check_integer, check_not_negative, check_positive, check_rate
 
 MOST = 1_000_000  # of a size
+MOST_STEPS = 10**12
 
 
 def described(settings: Any) -> str:
@@ -47,8 +48,9 @@ def check_settings(settings: Any) -> None:
                 raise TypeError(f"{name}: got {value!r}, expected a value like {default!r}")
         elif isinstance(default, int):
             check_integer(name, value, least=2 if name == "context" else 1)
-            if value > MOST and name != "steps":
-                raise ValueError(f"{name}: got {value}, expected at most {MOST}")
+            most = MOST_STEPS if name == "steps" else MOST
+            if value > most:
+                raise ValueError(f"{name}: got {value}, expected at most {most}")
         elif name == "rate":
             check_rate(name, value)
         elif name in ("peak", "k"):

@@ -1,6 +1,7 @@
 """`training/`: from a gradient to an update, and what a checkpoint keeps."""
 
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -120,6 +121,7 @@ state = loop.new_state(flat, np.random.default_rng(0))
 kept_numbers, kept_arrays = checkpoint.put_state(state)
 PATH = Path(tempfile.mkdtemp()) / "x.run"
 checkpoint.save_checkpoint(PATH, {"kind": "gpt"}, {"x": flat})
+ARCHIVE = zipfile.ZipFile(PATH)
 
 
 class Settings(NamedTuple):
@@ -198,6 +200,15 @@ ROWS = (
         count=given(None, CALLABLE),
     ),
     internal(loop.over_batches, batches=[1, 2], state=state, loss_and_gradient=loss_and_gradient, count=None),
+    internal(
+        loop.next_gradient,
+        state=state,
+        plan=loop.Plan(3),
+        next_batch=draw_batch,
+        loss_and_gradient=loss_and_gradient,
+        count=None,
+    ),
+    internal(loop.look_ahead, state=state, of_step=(loop.Plan(3), draw_batch, loss_and_gradient, None)),
     internal(loop.progress, plan=loop.Plan(3), state=state),
     internal(loop.rate_at, plan=loop.Plan(3), state=state),
     row(loop.check_plan, plan=plan_alone()),
@@ -243,7 +254,12 @@ ROWS = (
         arrays=given({"x": flat}, "arrays: NumPy writes what can be read again"),
     ),
     row(checkpoint.load_checkpoint, path=to_read(PATH)),
+    internal(checkpoint.not_readable, path=PATH, error=OSError(2, "No such file or directory")),
     internal(checkpoint.read_arrays, path=PATH),
+    internal(checkpoint.content, archive=ARCHIVE, entry=ARCHIVE.infolist()[0]),
+    internal(checkpoint.array_from, npy=ARCHIVE.read("x.npy")),
+    internal(checkpoint.check_numbers, name="weights", tree=(flat,)),
+    internal(checkpoint.is_finite, x=flat),
     internal(checkpoint.put_tree, tree=(flat,), name="weights"),
     row(
         checkpoint.take_tree,
@@ -285,6 +301,8 @@ ROWS = (
         for function, values in (
             (run_checkpoint.describe, {"run": RUN}),
             (run_checkpoint.put_training, {"run": RUN}),
+            (run_checkpoint.save_training, {"path": PATH.with_name("y.run"), "run": RUN, "own": {}}),
+            (run_checkpoint.check_state, {"state": state}),
             (run_checkpoint.take_settings, {"description": {"settings": {"n_layers": 3}}, "default": Settings()}),
             (
                 run_checkpoint.take_training,
@@ -299,7 +317,10 @@ ROWS = (
                 session.carry_on,
                 {"run": RUN, "steps": iter(()), "look": session.looked, "save": None, "report": lambda report: None},
             ),
-            (session.kept, {"save": None, "run": lambda: RUN}),
+            (session.apart, {"run": RUN}),
+            (session.kept, {"save": None, "run": lambda: RUN, "check": lambda: None}),
+            (session.check_if_possible, {"check": lambda: None}),
+            (session.check_ahead, {"step": None}),
             (session.check_finite, {"step": loop.Step(1, 1.0, 1.0, 0.1, 0.5, state)}),
         )
     ),

@@ -10,11 +10,16 @@ import time
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from minitransformer.commands import language_models
+from minitransformer.commands.training import alone_in
+from minitransformer.data.corpus import SIDES, text_files
+from minitransformer.files import hold, hold_new
 from minitransformer.learn.screen import PlainScreen
 from minitransformer.tasks.language_modelling import ladder
 from minitransformer.tasks.language_modelling.run import load_run
+from minitransformer.training import loop, session
 from minitransformer.training.settings import with_changes
 
 SMALL = {
@@ -194,6 +199,8 @@ def test_what_generate_refuses(run, text):
     assert refused(run, "generate", "no.run").startswith("checkpoint: cannot read 'no.run'")
     assert refused(run, "generate", "x.run", "--prompt", "") == "prompt: got '', expected at least one word"
     assert refused(run, "generate", "x.run", "--length", "-1") == "length: got -1, expected 0 or more"
+    message = "length: got 99999999999999999999, expected at most 1000000000000"
+    assert refused(run, "generate", "x.run", "--length", "9" * 20) == message
     message = "temperature: got -1.0, expected a finite number, 0 or more"
     assert refused(run, "generate", "x.run", "--temperature", "-1") == message
     assert refused(run, "generate", "x.run", "--top-k", "0") == "top_k: got 0, expected 1 or more"
@@ -230,14 +237,108 @@ def test_a_model_that_finds_the_text_impossible_is_said_to(run, text):
     assert "infinitely many bits a character" in run(*arguments)[1]
 
 
-def test_a_training_that_diverges_stops_and_says_so(run, text):
-    """One line; and no checkpoint of numbers that are none."""
-    arguments = ["--set", "d=8", "d_hidden=16", "B=8", "warmup=1", "peak=1e30", "--steps", "40", "--out", "x.run"]
+@pytest.mark.parametrize("steps", ["1", "40"])
+def test_a_training_that_diverges_stops_and_says_so(run, text, tmp_path, steps):
+    """One line; and no checkpoint of numbers that are none, also where it is the last step that diverges."""
+    arguments = ["--set", "d=8", "d_hidden=16", "B=8", "warmup=1", "peak=1e39", "--steps", steps, "--out", "x.run"]
     with np.errstate(all="ignore"):
         code, _, err = run("train", "fnn", "--text", text, *arguments)
-    assert code == 2
+    assert (code, err.count("\n")) == (2, 1)
     assert err.startswith("minitransformer: error: training: step ") and "expected finite numbers" in err
-    assert not os.path.exists("x.run")
+    assert err.endswith("; nothing was kept\n")
+    assert os.listdir(tmp_path) == ["text.txt"]
+
+
+@pytest.mark.parametrize(("kind", "rate"), [("fnn", 1e39), ("gpt", 1e30)])
+def test_a_training_that_diverges_leaves_what_was_kept(run, text, monkeypatch, kind, rate):
+    """And says where. Weights of 1e30 are finite, but a layer norm's squares of them are not."""
+    run("train", kind, "--text", text, *SMALL[kind], "--out", "x.run")
+    before = load_run("x.run")
+    monkeypatch.setattr(session, "SAVE_SECONDS", -1.0)
+    monkeypatch.setattr(loop, "rate_at", lambda plan, state: rate)
+    with np.errstate(all="ignore"):
+        code, _, err = run("train", kind, "--resume", "x.run", "--steps", "30")
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.endswith("; the last state that was kept stays in x.run\n")
+    assert_array_equal(load_run("x.run").state.weights, before.state.weights)
+    assert load_run("x.run").state.step == before.state.step == 5
+
+
+def test_too_little_memory_is_one_line(run, text, monkeypatch):
+    """In a step; the one before it is kept, and goes on to the weights that it would have had."""
+    run("train", "rnn", "--text", text, *SMALL["rnn"], "--out", "whole.run")
+    real = loop.adam
+
+    def adam(weights, gradient, state, *arguments, **options):
+        if state.step == 3:
+            raise MemoryError("Unable to allocate 8.00 GiB")
+        return real(weights, gradient, state, *arguments, **options)
+
+    monkeypatch.setattr(loop, "adam", adam)
+    code, _, err = run("train", "rnn", "--text", text, *SMALL["rnn"], "--out", "x.run")
+    message = "memory: Unable to allocate 8.00 GiB, expected something smaller; the last state that was kept stays in"
+    assert (code, err) == (2, f"minitransformer: error: {message} x.run\n")
+    assert load_run("x.run").state.step == 3
+    monkeypatch.setattr(loop, "adam", real)
+    assert run("train", "rnn", "--resume", "x.run")[0] == 0
+    assert_array_equal(load_run("x.run").state.weights, load_run("whole.run").state.weights)
+
+
+def test_a_name_is_that_of_one_training_from_its_start(run, text, tmp_path):
+    """Of those that begin at once none writes the other's file, nor of those that go on; and nothing else is left."""
+    train = ("train", "fnn", "--text", text, *SMALL["fnn"])
+    with hold_new("fnn-1.run"):
+        assert "Kept in fnn-2.run." in run(*train)[1]
+        message = "out: 'fnn-1.run' is that of another training that runs, expected a new name"
+        assert refused(run, *train, "--out", "fnn-1.run") == message
+    with hold("fnn-2.run"):
+        message = "resume: 'fnn-2.run' is that of another training that runs, expected one that ended"
+        assert refused(run, "train", "fnn", "--resume", "fnn-2.run") == message
+        assert run("generate", "fnn-2.run", "--length", "3")[0] == 0
+    assert "Kept in fnn-1.run." in run(*train)[1]
+    assert run("train", "fnn", "--resume", "fnn-2.run", "--steps", "6")[0] == 0
+    assert sorted(os.listdir(tmp_path)) == ["fnn-1.run", "fnn-2.run", "text.txt"]
+
+
+def test_two_comparisons_need_two_directories(run, text, tmp_path):
+    (tmp_path / "kept").mkdir()
+    with alone_in(tmp_path / "kept"):
+        message = "out: another comparison runs in 'kept', expected another directory"
+        assert refused(run, "compare", "lm", "--text", text, "--out", "kept") == message
+    assert os.listdir(tmp_path / "kept") == []
+
+
+@pytest.mark.parametrize("side", [0, 1, 2])
+def test_a_text_is_told_by_all_its_sides(run, tmp_path, monkeypatch, side):
+    """A letter that is another one, in validation, test or training; one that the model does not know, too."""
+    monkeypatch.chdir(tmp_path)
+    documents = [f"Document {i:03d} says that {i * i:05d} is a square.\n\n" for i in range(60)]
+    path = tmp_path / "text.txt"
+    path.write_text("".join(documents), encoding="utf-8")
+    numbers = [i for i, document in enumerate(text_files([path]).documents(), 1) if document.side == SIDES[side]]
+    assert run("train", "fnn", "--text", "text.txt", *SMALL["fnn"], "--out", "x.run")[0] == 0
+    assert run("train", "fnn", "--resume", "x.run", "--steps", "6")[0] == 0
+    pieces = [document.text for document in text_files([path]).documents()]
+    pieces[numbers[1] - 1] = pieces[numbers[1] - 1].replace("square", "sqüare")
+    path.write_text("".join(pieces), encoding="utf-8")
+    message = "text: got text.txt, expected the text that the run began with, unchanged"
+    assert refused(run, "train", "fnn", "--resume", "x.run", "--steps", "7") == message
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--steps", "steps: got 99999999999999999999, expected at most 1000000000000"),
+        ("--accumulate", "accumulate: got 99999999999999999999, expected at most 1000000"),
+        ("--minutes", "minutes: got 1e+20, expected at most 1000000000000"),
+        ("--vocabulary-size", "vocabulary_size: got 99999999999999999999, expected at most 1000000"),
+        ("--set", "steps: got 99999999999999999999, expected at most 1000000000000"),
+    ],
+)
+def test_numbers_that_nobody_waits_for_are_refused(run, text, option, message):
+    """By the option's name, before anything is done."""
+    number = f"steps={'9' * 20}" if option == "--set" else "9" * 20
+    assert refused(run, "train", "gpt", "--text", text, option, number) == message
 
 
 def test_a_training_whose_output_fails_is_kept(text, tmp_path):

@@ -279,6 +279,31 @@ def test_what_resuming_refuses(run, pretrained, tuned, unchanged, here):
     assert "is no run to use here (it holds classification" in refused(run, "finetune", "qa", "--resume", "c.run")
 
 
+def test_a_text_of_as_many_tokens_is_another_one(run, pretrained, unchanged, here):
+    """Two documents that change their places."""
+    documents = (here / "text0.txt").read_text(encoding="utf-8").split("\n\n")
+    documents[3], documents[4] = documents[4], documents[3]
+    (here / "text0.txt").write_text("\n\n".join(documents), encoding="utf-8")
+    message = "text: it is not the one that the run began with, expected the same"
+    assert refused(run, "pretrain", "bert", "--resume", pretrained) == message
+
+
+@pytest.mark.parametrize(("task", "name"), [("qa", "q.run"), ("classify", "c.run")])
+@pytest.mark.parametrize("side", ["training", "validation", "test"])
+def test_docstrings_of_another_version_are_others(run, tuned, monkeypatch, task, name, side):
+    """One of them, on any side, that says more, after all that is asked about."""
+    assert run("finetune", task, "--resume", name, "--steps", "3")[0] == 0
+    changed = list(DOCSTRINGS)
+    number = next(i for i, one in enumerate(changed) if one.side == side)
+    changed[number] = changed[number]._replace(text=changed[number].text + "\nWait for it.\n")
+    for module, reads in ((reading, "numpy_docstrings"), (topics, "library_docstrings")):
+        monkeypatch.setattr(module, reads, lambda: changed)
+    found = refused(run, "finetune", task, "--resume", name, "--steps", "4")
+    assert found.startswith("resume: ") and found.endswith(
+        "are others than when the run began, expected the versions of Python and NumPy that it began with"
+    )
+
+
 def test_what_finetune_refuses(run, pretrained, unchanged):
     message = "from: got nothing, expected a RUN of `pretrain bert`: what starts from scratch has its words, too"
     assert refused(run, "finetune", "qa") == message

@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import json
+import zlib
 
 import pytest
 
@@ -110,6 +111,18 @@ def test_a_recurrent_model_to_compare_with(run, here):
 def test_resuming_goes_on_to_a_new_goal(run, trained):
     code, _, _ = run("train", "translation", "--resume", trained, "--steps", "8")
     assert (code, load_run(trained).state.step) == (0, 8)
+
+
+@pytest.mark.parametrize("side", [0, 1, 2])
+def test_pairs_are_told_by_all_their_sides(run, trained, here, side):
+    """Two that are exchanged, of validation, test or training: the words are the same, the pairs are not."""
+    assert run("train", "translation", "--resume", trained, "--steps", "6")[0] == 0
+    lines = [line.split("\t") for line in (here / "pairs.tsv").read_text(encoding="utf-8").splitlines()]
+    first, second = [i for i, (source, _) in enumerate(lines) if min(zlib.crc32(source.encode()) % 10, 2) == side][:2]
+    lines[first][1], lines[second][1] = lines[second][1], lines[first][1]
+    (here / "pairs.tsv").write_text("".join("\t".join(line) + "\n" for line in lines), encoding="utf-8")
+    found = refused(run, "train", "translation", "--resume", trained, "--steps", "7")
+    assert found.endswith("pairs.tsv' has other pairs than when the run began, expected the same file")
 
 
 def test_attention_as_text_json_and_picture(run, trained, here):

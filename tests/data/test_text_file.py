@@ -1,5 +1,7 @@
 """Reading the reader's own file: all of it, piece by piece, or with a reason why not."""
 
+import os
+
 import pytest
 from assertions import refuses
 
@@ -50,6 +52,15 @@ def test_what_cannot_be_read_is_named(tmp_path):
         read(missing)
     with pytest.raises(ValueError, match=r"^text: cannot read .*, expected a UTF-8 text file$"):
         read(tmp_path)
+
+
+def test_a_pipe_is_refused_at_once(tmp_path):
+    """Nobody can read it twice, as a training does; and where nobody writes to it, reading it waits for ever."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (str(pipe), "/dev/null"):
+        with refuses(ValueError, f"text: cannot read {path!r} (it is a pipe or a device), expected a UTF-8 text file"):
+            read(path)
 
 
 @pytest.mark.parametrize("content", [b"", b" \n\t\n"])

@@ -1,6 +1,12 @@
 """A text as ids on disk."""
 
+import io
+import os
+import tempfile
+
 import numpy as np
+import pytest
+from assertions import refuses
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,3 +36,19 @@ def test_ids_are_as_small_as_the_vocabulary_allows():
         assert ids.dtype == dtype
         assert ids.tolist() == [size - 1]
         assert not ids.flags.writeable
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a full disk at hand is a file of Linux")
+def test_a_full_temporary_folder_is_named(monkeypatch):
+    """With what tells Python to use another one; and where there is none at all, what was tried."""
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "TemporaryFile", lambda: io.FileIO("/dev/full", "r+"))
+        expected = "expected room for the text's ids; the environment variable TMPDIR names another folder"
+        full = f"temporary folder: cannot write to {tempfile.gettempdir()!r} (No space left on device), {expected}"
+        with refuses(ValueError, full):
+            tokens_on_disk(["text"], character_vocabulary(["text"]))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/no/such/folder"])
+    message = "No usable temporary directory found in ['/no/such/folder']"
+    with refuses(ValueError, f"temporary folder: cannot write to any ({message}), {expected}"):
+        tokens_on_disk(["text"], character_vocabulary(["text"]))

@@ -41,7 +41,7 @@ def run_of(kind, seed=3):
         moments[:] = rng.random(len(moments))
     optimizer = run.state.optimizer._replace(step=7)
     state = run.state._replace(optimizer=optimizer, step=7, seconds=1.5)
-    return looked(run._replace(state=state, goal=Goal(9, 2.5, 3)), 0.5, 0.25)
+    return looked(run._replace(state=state, goal=Goal(9, 2.5, 3), checksums=(3, 1, 2**32 - 1)), 0.5, 0.25)
 
 
 @every_kind
@@ -51,7 +51,7 @@ def test_what_was_kept_comes_back(kind, tmp_path):
     save_run(tmp_path / "x.run", run)
     again = load_run(tmp_path / "x.run", *KINDS)
     assert again.kind is kind
-    same = ("settings", "vocabulary", "classes", "about", "seed", "goal", "looks", "n_weights")
+    same = ("settings", "vocabulary", "classes", "about", "seed", "goal", "looks", "checksums", "n_weights")
     for name in same:
         assert getattr(again, name) == getattr(run, name)
     assert {*same, "kind", "weights", "state"} == {*Run._fields, "n_weights"}
@@ -129,7 +129,7 @@ def test_a_file_with_a_part_missing_or_changed_is_refused(tmp_path):
         assert str(caught.value).startswith(beginning)
         return str(caught.value).removeprefix(beginning)
 
-    for part in description:
+    for part in description.keys() - {"checksums"}:
         refused({k: v for k, v in description.items() if k != part}, arrays)
     for part in arrays:
         found = refused(description, {k: v for k, v in arrays.items() if k != part})
@@ -146,6 +146,18 @@ def test_a_file_with_a_part_missing_or_changed_is_refused(tmp_path):
     for wrong in (None, [], "text"):
         refused(description | {"settings": wrong}, arrays)
         refused(description | {"state": wrong}, arrays)
+    for wrong in (None, "text", ["1"], [1.5]):
+        refused(description | {"checksums": wrong}, arrays)
+
+
+def test_a_file_without_checksums_is_that_of_any_data(tmp_path):
+    """As those are that were kept before there were any."""
+    path = tmp_path / "x.run"
+    save_run(path, run_of(bert.BERT))
+    description, arrays = load_checkpoint(path)
+    del description["checksums"]
+    save_checkpoint(path, description, arrays)
+    assert load_run(path, bert.BERT).checksums == ()
 
 
 def test_new_settings_are_checked():

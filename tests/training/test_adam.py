@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from strategies import seeds
 
-from minitransformer.training.adam import adam, clip_by_global_norm, decay_of_matrices, init_adam
+from minitransformer.training.adam import Adam, adam, clip_by_global_norm, decay_of_matrices, init_adam
 
 
 def by_the_book(w, gradients, rate, beta1, beta2, eps, decay=0.0):
@@ -50,6 +50,33 @@ def test_adamw_shrinks_each_weight_by_its_own_decay(seed, steps, decay):
         for gradient in gradients:
             state = adam(weights, gradient, state, 0.1, decay=decays)
         assert_allclose(weights, expected, rtol=1e-12, atol=1e-14)
+
+
+class Watched(np.ndarray):
+    """Arrays that note, for each operation, whether it makes a new array, and whether it changes one that is kept."""
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
+        self.noted.append("new" if out is None else "kept" if any(out[0] is one for one in self.kept) else "scratch")
+        plain = [x.view(np.ndarray) if isinstance(x, Watched) else x for x in inputs]
+        result = getattr(ufunc, method)(*plain, out=None if out is None else out[0].view(np.ndarray), **options)
+        return out[0] if out is not None else result.view(Watched)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1, np.full(5, 0.1)])
+def test_once_a_weight_or_a_moment_has_changed_nothing_can_fail(decay):
+    """No array is made any more, for which there might be no memory: an update is whole, or has not begun."""
+    rng = np.random.default_rng(0)
+    weights, gradient = rng.standard_normal((2, 5))
+    expected, unwatched = weights.copy(), init_adam(weights)
+    watched = [x.copy().view(Watched) for x in (weights, *unwatched[:2])]
+    Watched.noted, Watched.kept = [], watched
+    adam(expected, gradient, unwatched, 0.1, decay=decay)
+    adam(watched[0], gradient.view(Watched), Adam(*watched[1:], 0), 0.1, decay=decay)
+    first = Watched.noted.index("kept")
+    assert "new" not in Watched.noted[first:]
+    assert Watched.noted.count("kept") >= 5
+    for ours, theirs in zip(watched, (expected, *unwatched[:2]), strict=True):
+        assert ours.tobytes() == theirs.tobytes()
 
 
 def test_only_matrices_decay():

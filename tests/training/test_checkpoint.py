@@ -80,6 +80,46 @@ def test_a_changed_byte_never_goes_unnoticed(tmp_path_factory, place, seed):
     assert all(array.tobytes() == ARRAYS[name].tobytes() for name, array in arrays.items() if name in ARRAYS)
 
 
+def test_a_changed_header_of_an_array_is_not_even_read(path):
+    """Each bit of its text: NumPy takes it for Python, and what it cannot read ends in many kinds of errors.
+
+    (Of a small array it reads all at once, and with it the checksum; so this one is large.)
+    """
+    save_checkpoint(path, DESCRIPTION, {"large": np.arange(5000)})
+    content = bytearray(path.read_bytes())
+    start = content.index(b"\x93NUMPY", content.index(b"large"))
+    for bit in range(8 * 10, 8 * 70):
+        content[start + bit // 8] ^= 1 << bit % 8
+        path.write_bytes(content)
+        with refuses(ValueError, damaged(path)):
+            load_checkpoint(path)
+        content[start + bit // 8] ^= 1 << bit % 8
+
+
+def test_a_file_that_does_not_fit_into_memory_is_not_called_damaged(path, monkeypatch):
+    def read(archive, entry):
+        raise MemoryError
+
+    monkeypatch.setattr(zipfile.ZipFile, "read", read)
+    message = f"checkpoint: cannot read {str(path)!r} (Cannot allocate memory), expected a checkpoint"
+    with refuses(ValueError, message):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_compression_is_refused(path, method):
+    """It has errors of its own; that of `savez_compressed` is read."""
+    _, arrays = load_checkpoint(path)
+    header = checkpoint.read_arrays(path)[checkpoint.HEADER]
+    with open(path, "wb") as file:
+        np.savez_compressed(file, **{checkpoint.HEADER: header}, **arrays)
+    assert load_checkpoint(path).description == DESCRIPTION
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("header.json.npy", b"")
+    with refuses(ValueError, damaged(path)):
+        load_checkpoint(path)
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"some text", pickle.dumps({"weights": 1}), b"\x93NUMPY", bytes(100)],

@@ -7,6 +7,7 @@ import pytest
 from assertions import refuses
 from numpy.testing import assert_allclose, assert_array_equal
 
+from minitransformer.training import loop
 from minitransformer.training.adam import adam, clip_by_global_norm, init_adam
 from minitransformer.training.loop import Plan, new_state, train
 from minitransformer.training.schedule import warmup_cosine, warmup_inverse_root
@@ -97,6 +98,50 @@ def test_resuming_gives_the_same_steps_bit_for_bit(stop):
     rest = list(train(first[-1].state, plan, *other_model))
     assert [step[:5] for step in first + rest] == whole
     assert_array_equal(other, flat)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("where", ["batch", "loss", "adam"])
+def test_a_step_is_whole_or_not_taken(monkeypatch, where, error):
+    """Whatever it is that fails in a step, and wherever: its draws included, the state is the one before it."""
+    flat, _, model = quadratic(noise=0.5)
+    whole = [step[:5] for step in train(state_of(flat), Plan(steps=9, peak=0.1), *model)]
+    other, _, (next_batch, loss_and_gradient) = quadratic(noise=0.5)
+    records = []
+
+    def fails(place, f):
+        def called(*arguments, **options):
+            if place != where or len(records) < 4:
+                return f(*arguments, **options)
+            next_batch(0, records[-1].state.rng)
+            raise error
+
+        return called
+
+    monkeypatch.setattr(loop, "adam", fails("adam", adam))
+    with pytest.raises(error):
+        for step in train(
+            state_of(other), Plan(steps=9, peak=0.1), fails("batch", next_batch), fails("loss", loss_and_gradient)
+        ):
+            records.append(step)
+    monkeypatch.undo()
+    rest = list(train(records[-1].state, Plan(steps=9, peak=0.1), next_batch, loss_and_gradient))
+    assert [step[:5] for step in records + rest] == whole
+    assert_array_equal(other, flat)
+
+
+def test_what_lies_ahead_is_what_the_next_step_finds():
+    """Its loss and norm, with the numbers that it will draw; to ask changes nothing."""
+    flat, _, model = quadratic(noise=0.5)
+    plan = Plan(steps=6, peak=0.1)
+    alone = [step[:5] for step in train(state_of(flat), plan, *model)]
+    other, _, other_model = quadratic(noise=0.5)
+    found, ahead = [], []
+    for step in train(state_of(other), plan, *other_model):
+        found.append(step[:5])
+        ahead.append(tuple(step.ahead()))
+    assert found == alone
+    assert ahead[:-1] == [(loss, norm) for _, loss, norm, *_ in found[1:]]
 
 
 def test_accumulated_batches_are_one_large_batch():

@@ -9,8 +9,8 @@ from numpy.testing import assert_array_equal
 
 from minitransformer.training.checkpoint import DAMAGED, Checkpoint
 from minitransformer.training.loop import new_state
-from minitransformer.training.run_checkpoint import describe, put_training, take_settings, take_training
-from minitransformer.training.session import Goal, Look, looked
+from minitransformer.training.run_checkpoint import describe, put_training, save_training, take_settings, take_training
+from minitransformer.training.session import DivergedError, Goal, Look, looked
 from minitransformer.tree import flatten
 
 
@@ -90,7 +90,37 @@ def test_weights_that_are_no_numbers_are_refused():
         take_training(Checkpoint(*put_training(run)), run.weights)
 
 
-@pytest.mark.parametrize("changes", [{"step": -1}, {"seconds": -0.5}, {"seconds": float("nan")}])
+@pytest.mark.parametrize("name", ["weights", "optimizer.m", "optimizer.v", "carry"])
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_neither_kept_nor_taken(tmp_path, name, number):
+    """Not one among many: what was kept before stays."""
+    path = tmp_path / "x.run"
+    run = run_of(carry=np.ones(5))
+    save_training(path, run, {})
+    before = path.read_bytes()
+    state = run.state
+    arrays = {"weights": state.weights, "optimizer.m": state.optimizer.m, "optimizer.v": state.optimizer.v}
+    (arrays | {"carry": state.carry})[name][3] = number
+    expected = "expected finite numbers: the learning rate may be too high"
+    with refuses(DivergedError, f"training: step 7 leads to weights that are no numbers, {expected}"):
+        save_training(path, run, {})
+    assert path.read_bytes() == before
+    what = {"weights": "weights"}.get(name, "moments")
+    with refuses(ValueError, f"checkpoint: got {what} that are no numbers, expected finite ones"):
+        take_training(Checkpoint(*put_training(run)), run.weights, lambda weights: np.ones(5))
+
+
+def test_a_mean_of_squares_below_zero_is_refused():
+    """Its root is no number."""
+    run = run_of()
+    run.state.optimizer.v[2] = -0.5
+    with refuses(ValueError, "checkpoint: got -0.5 for optimizer.v, a mean of squares, expected 0 or more"):
+        take_training(Checkpoint(*put_training(run)), run.weights)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"step": -1}, {"seconds": -0.5}, {"seconds": float("nan")}, {"seconds": float("inf")}]
+)
 def test_a_state_that_cannot_be_is_refused(changes):
     """As a training would fail on it later."""
     description, arrays = put_training(run_of())

@@ -1,7 +1,6 @@
 """Section 3.5.2: learning the topics, telling the topic of a text, and how many are right."""
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +9,9 @@ from minitransformer.arguments import check_finite
 from minitransformer.data.vocabulary import Vocabulary
 from minitransformer.equations.cross_entropy import cross_entropy, cross_entropy_backward
 from minitransformer.equations.softmax import softmax
+from minitransformer.files import StrPath
 from minitransformer.tasks import run as runs
+from minitransformer.tasks.checksums import Checksums, checksum
 from minitransformer.tasks.classification.classifiers import CLASSIFIERS, Classifier, encoded
 from minitransformer.tasks.classification.topics import Labelled, load_topics
 from minitransformer.tasks.run import Rng, Run
@@ -40,6 +41,11 @@ def prepare(vocabulary: Vocabulary, seed: int = 0, labels: int | None = None) ->
     """As `load_topics`, in a model's words."""
     topics = load_topics(seed, labels)
     return Data(*(as_ids(rows, vocabulary) for rows in (topics.training, topics.validation[:LOOK_AT], topics.test)))
+
+
+def checksums(data: Data) -> Checksums:
+    """Of each side."""
+    return tuple(checksum([*side.ids, side.topics]) for side in data)
 
 
 def as_ids(rows: Sequence[Labelled], vocabulary: Vocabulary) -> Texts:
@@ -97,7 +103,7 @@ def look(run: Run, data: Data, training_loss: float) -> Run:
 
 
 def carry_on(
-    run: Run, data: Data, path: Path | None = None, report: Callable[[Report], None] = lambda r: None
+    run: Run, data: Data, path: StrPath | None = None, report: Callable[[Report], None] = lambda r: None
 ) -> tuple[Run, bool]:
     """As `tasks.run.carry_on`."""
     return runs.carry_on(run, steps(run, data), lambda run, loss: look(run, data, loss), path, report)

@@ -2,20 +2,21 @@
 
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minitransformer.data.vocabularies import vocabulary_from
 from minitransformer.data.vocabulary import Vocabulary
+from minitransformer.files import StrPath
 from minitransformer.models.ngram import ngram_arrays, ngram_from
+from minitransformer.tasks.checksums import Checksums, are_those_of, take_checksums
 from minitransformer.tasks.language_modelling.kind import FIRST, Kind
 from minitransformer.tasks.language_modelling.kinds import kind_named
 from minitransformer.tasks.language_modelling.text import Text, check_long_enough
 from minitransformer.training.checkpoint import DAMAGED, Checkpoint, load_checkpoint, save_checkpoint
 from minitransformer.training.loop import State, Step, new_state, train
-from minitransformer.training.run_checkpoint import describe, put_training, take_settings, take_training
+from minitransformer.training.run_checkpoint import describe, save_training, take_settings, take_training
 from minitransformer.training.session import Goal, Look, looked
 from minitransformer.training.settings import check_settings
 from minitransformer.tree import flatten
@@ -35,6 +36,7 @@ class Run(NamedTuple):
     state: State | None  # None: a model that is counted, not trained
     goal: Goal = Goal()
     looks: tuple[Look, ...] = ()
+    checksums: Checksums = ()  # of all its sides
 
     @property
     def n_weights(self) -> int:
@@ -49,16 +51,23 @@ def new_run(kind: Kind, settings: Any, text: Text, seed: int = 0) -> Run:
     rng = np.random.default_rng(seed)
     fresh = kind.init(text.training, text.vocabulary.size, settings, rng)
     if kind.training is None:
-        return Run(kind, settings, text.vocabulary, text.corpus.paths, checksum(text), fresh, None)
+        run = Run(kind, settings, text.vocabulary, text.corpus.paths, checksum(text), fresh, None)
+        return run._replace(checksums=text.checksums)
     flat, weights = flatten(fresh)
     kind.training.next_batch(text.training, settings)  # refuses a text that is too short for one batch
     state = new_state(flat, rng)._replace(carry=kind.training.carry(weights, settings))
-    return Run(kind, settings, text.vocabulary, text.corpus.paths, checksum(text), weights, state)
+    run = Run(kind, settings, text.vocabulary, text.corpus.paths, checksum(text), weights, state)
+    return run._replace(checksums=text.checksums)
 
 
 def checksum(text: Text) -> int:
     """Tells one training side from another, and the same text from one that was changed."""
     return zlib.crc32(text.training)
+
+
+def began_with(run: Run, text: Text) -> bool:
+    """Whether the text is the one that the run began with, on all its sides."""
+    return checksum(text) == run.checksum and are_those_of(run.checksums, text.checksums)
 
 
 def steps(run: Run, text: Text) -> Iterator[Step]:
@@ -80,13 +89,20 @@ def costs(run: Run, ids: Array) -> Array:
     return run.kind.costs(ids, run.weights, run.settings)
 
 
-def save_run(path: str | Path, run: Run) -> None:
-    own = {"vocabulary": run.vocabulary.as_dict(), "paths": run.paths, "checksum": run.checksum}
-    description, arrays = (describe(run), ngram_arrays(run.weights)) if run.state is None else put_training(run)
-    save_checkpoint(path, description | own, arrays)
+def save_run(path: StrPath, run: Run) -> None:
+    own = {
+        "vocabulary": run.vocabulary.as_dict(),
+        "paths": run.paths,
+        "checksum": run.checksum,
+        "checksums": run.checksums,
+    }
+    if run.state is None:
+        save_checkpoint(path, describe(run) | own, ngram_arrays(run.weights))
+    else:
+        save_training(path, run, own)
 
 
-def load_run(path: str | Path) -> Run:
+def load_run(path: StrPath) -> Run:
     """Raises ValueError, naming the file, for what is not a run that `save_run` wrote."""
     checkpoint = load_checkpoint(path)
     try:
@@ -101,9 +117,10 @@ def restore(checkpoint: Checkpoint) -> Run:
     settings = take_settings(description, kind.settings)
     vocabulary = vocabulary_from(description["vocabulary"])
     paths, code = tuple(description["paths"]), description["checksum"]
+    checksums = take_checksums(description)
     if kind.training is None:
         weights = ngram_from(checkpoint.arrays, settings.n, vocabulary.size, settings.smoothing, settings.k)
-        return Run(kind, settings, vocabulary, paths, code, weights, None)
+        return Run(kind, settings, vocabulary, paths, code, weights, None, checksums=checksums)
     template = kind.init(np.zeros(0, np.int64), vocabulary.size, settings, np.random.default_rng(0))
     training = take_training(checkpoint, template, lambda weights: kind.training.carry(weights, settings))
-    return Run(kind, settings, vocabulary, paths, code, **training)
+    return Run(kind, settings, vocabulary, paths, code, **training, checksums=checksums)

@@ -8,6 +8,7 @@ from minitransformer.data.corpus import SIDES, TEST, TRAINING, VALIDATION, Corpu
 from minitransformer.data.tokens import tokens_on_disk
 from minitransformer.data.vocabularies import make_vocabulary
 from minitransformer.data.vocabulary import Vocabulary
+from minitransformer.tasks.checksums import Checksums, Passing
 
 Array = np.ndarray
 
@@ -23,6 +24,7 @@ class Text(NamedTuple):
     training: Array
     validation: Array
     test: Array
+    checksums: Checksums = ()  # of the text of each side
 
 
 def prepare(corpus: Corpus, vocabulary: Vocabulary | None = None, kind: str = "characters", size: int = 4096) -> Text:
@@ -32,11 +34,13 @@ def prepare(corpus: Corpus, vocabulary: Vocabulary | None = None, kind: str = "c
     """
     if vocabulary is None:
         vocabulary = make_vocabulary(kind, texts(corpus, TRAINING), size)
-    ids = {side: tokens_on_disk(texts(corpus, side), vocabulary) for side in SIDES}
+    read = {side: Passing(texts(corpus, side)) for side in SIDES}
+    ids = {side: tokens_on_disk(read[side], vocabulary) for side in SIDES}
     for side in SIDES:
         if len(ids[side]) == 0:
             raise ValueError(f"text: got nothing for {side} that does not also occur before, expected a longer text")
-    return Text(corpus, vocabulary, ids[TRAINING], ids[VALIDATION], ids[TEST])
+    checksums = tuple(read[side].checksum for side in SIDES)
+    return Text(corpus, vocabulary, ids[TRAINING], ids[VALIDATION], ids[TEST], checksums)
 
 
 def check_long_enough(text: Text, needed: int) -> None:

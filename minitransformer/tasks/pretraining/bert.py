@@ -1,7 +1,6 @@
 """Sections 2.3.1 and 3.3: BERT, pretrained on masked words and on pairs of sentences at once."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ from minitransformer.data.corpus import SIDES, TRAINING, Corpus, texts
 from minitransformer.data.word_pieces import N_SPECIAL, WordPieces, word_piece_vocabulary
 from minitransformer.equations.activations import GELU_TANH
 from minitransformer.equations.cross_entropy import cross_entropy, cross_entropy_backward
+from minitransformer.files import StrPath
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.models.bert import Bert, init_bert
 from minitransformer.models.bert_pretraining import (
@@ -21,6 +21,7 @@ from minitransformer.models.bert_pretraining import (
     init_bert_pretraining,
 )
 from minitransformer.tasks import run as runs
+from minitransformer.tasks.checksums import Checksums, Passing, are_those_of
 from minitransformer.tasks.pretraining import neighbours
 from minitransformer.tasks.pretraining.masking import Masked, mask_words
 from minitransformer.tasks.pretraining.sentence_pairs import Pairs, Sentences, draw_pairs, split
@@ -77,6 +78,7 @@ class Text(NamedTuple):
     training: Sentences
     validation: Sentences
     test: Sentences
+    checksums: Checksums = ()  # of the text of each side
 
 
 def prepare(corpus: Corpus, words: WordPieces | int) -> Text:
@@ -88,7 +90,9 @@ def prepare(corpus: Corpus, words: WordPieces | int) -> Text:
     if isinstance(words, int):
         check_integer("vocabulary", words, least=N_SPECIAL + 1)
         vocabulary = word_piece_vocabulary(texts(corpus, TRAINING), words, lines=True)
-    return Text(corpus.source, vocabulary, *(split(texts(corpus, side), vocabulary, side) for side in SIDES))
+    read = {side: Passing(texts(corpus, side)) for side in SIDES}
+    sentences = [split(read[side], vocabulary, side) for side in SIDES]
+    return Text(corpus.source, vocabulary, *sentences, tuple(read[side].checksum for side in SIDES))
 
 
 def begin(settings: BertSettings, text: Text, seed: int = 0, paths: tuple[str, ...] = ()) -> Run:
@@ -96,7 +100,14 @@ def begin(settings: BertSettings, text: Text, seed: int = 0, paths: tuple[str, .
     for name in ("context", "short"):
         check_integer(name, getattr(settings, name), least=LEAST_CONTEXT)
     about = {"paths": list(paths), "n_tokens": text.training.n_tokens}
-    return new_run(BERT, settings, text.vocabulary, seed, about=about)
+    return new_run(BERT, settings, text.vocabulary, seed, about=about)._replace(checksums=text.checksums)
+
+
+def check_text(run: Run, text: Text) -> None:
+    """Raises ValueError for a text that is not the one that the run began with, on all its sides."""
+    same_length = text.training.n_tokens == run.about.get("n_tokens")
+    if not (same_length and are_those_of(run.checksums, text.checksums)):
+        raise ValueError("text: it is not the one that the run began with, expected the same")
 
 
 def steps(run: Run, text: Text) -> Iterator[Step]:
@@ -200,7 +211,7 @@ def look(run: Run, text: Text, training_loss: float) -> Run:
 
 
 def carry_on(
-    run: Run, text: Text, path: Path | None = None, report: Callable[[Report], None] = lambda r: None
+    run: Run, text: Text, path: StrPath | None = None, report: Callable[[Report], None] = lambda r: None
 ) -> tuple[Run, bool]:
     """As `tasks.run.carry_on`."""
     return runs.carry_on(run, steps(run, text), lambda run, loss: look(run, text, loss), path, report)

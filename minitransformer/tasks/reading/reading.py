@@ -2,7 +2,6 @@
 
 import collections
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +12,9 @@ from minitransformer.data.docstrings import Docstring, numpy_docstrings
 from minitransformer.data.word_pieces import WordPieces
 from minitransformer.decoding.best_span import BestSpan, best_span
 from minitransformer.equations.cross_entropy import cross_entropy, cross_entropy_backward
+from minitransformer.files import StrPath
 from minitransformer.tasks import run as runs
+from minitransformer.tasks.checksums import Checksums, checksum
 from minitransformer.tasks.labels import drawn, shuffled
 from minitransformer.tasks.reading.questions import questions
 from minitransformer.tasks.reading.readers import READERS, Reader
@@ -63,6 +64,13 @@ def prepare(vocabulary: WordPieces, seed: int = 0, labels: int | None = None) ->
         drawn(sides[TRAINING], labels, seed),
         shuffled(sides[VALIDATION], 0)[:LOOK_AT],
         shuffled(sides[TEST], 0)[:JUDGE_AT],
+    )
+
+
+def checksums(data: Data) -> Checksums:
+    """Of each side."""
+    return tuple(
+        checksum(part for one in side for part in (one.question, one.document.text, str(one.answer))) for side in data
     )
 
 
@@ -188,7 +196,7 @@ def look(run: Run, data: Data, training_loss: float) -> Run:
 
 
 def carry_on(
-    run: Run, data: Data, path: Path | None = None, report: Callable[[Report], None] = lambda r: None
+    run: Run, data: Data, path: StrPath | None = None, report: Callable[[Report], None] = lambda r: None
 ) -> tuple[Run, bool]:
     """As `tasks.run.carry_on`."""
     return runs.carry_on(run, steps(run, data), lambda run, loss: look(run, data, loss), path, report)

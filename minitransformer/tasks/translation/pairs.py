@@ -2,7 +2,7 @@
 
 import unicodedata
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ class Pairs(NamedTuple):
     validation: Sentences
     test: Sentences
     longer: Sentences  # a second test, beyond what there was to learn from; may be empty
+    training: Sequence[tuple[str, str]] = ()  # all that there are to learn from, where they are not drawn without end
 
 
 def number_phrases(direction: str) -> Pairs:
@@ -76,4 +77,4 @@ def pairs_from_file(path: str | Path) -> Pairs:
         return [training[i] for i in rng.integers(0, len(training), size)]
 
     sources, targets = zip(*training, strict=True)
-    return Pairs(str(path), language_of(sources), language_of(targets), draw, validation, test, [])
+    return Pairs(str(path), language_of(sources), language_of(targets), draw, validation, test, [], training)

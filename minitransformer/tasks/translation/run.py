@@ -1,12 +1,13 @@
 """A training run for translation: a model with all that is needed to go on training it, kept as one checkpoint."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minitransformer.data.vocabularies import vocabulary_from
+from minitransformer.files import StrPath
+from minitransformer.tasks.checksums import Checksums, are_those_of, checksum, take_checksums
 from minitransformer.tasks.translation.batches import Batch, n_targets, next_batch
 from minitransformer.tasks.translation.evaluation import exact_matches
 from minitransformer.tasks.translation.kind import Kind
@@ -16,9 +17,9 @@ from minitransformer.tasks.translation.rnn import RNN
 from minitransformer.tasks.translation.transformer import TRANSFORMER
 from minitransformer.training import session
 from minitransformer.training.adam import decay_of_matrices
-from minitransformer.training.checkpoint import DAMAGED, Checkpoint, load_checkpoint, save_checkpoint
+from minitransformer.training.checkpoint import DAMAGED, Checkpoint, load_checkpoint
 from minitransformer.training.loop import Plan, State, Step, new_state, train
-from minitransformer.training.run_checkpoint import put_training, take_settings, take_training
+from minitransformer.training.run_checkpoint import save_training, take_settings, take_training
 from minitransformer.training.schedule import vaswani_peak
 from minitransformer.training.session import Goal, Look, Report, looked
 from minitransformer.training.settings import check_settings
@@ -29,6 +30,7 @@ Array = np.ndarray
 TASK = "translation"
 KINDS = {kind.name: kind for kind in (TRANSFORMER, RNN)}
 LOOK_AT = 100  # validation sentences that are translated while training
+N_CHECKED = 1000  # phrases by which a way to draw them is recognised
 DECAY = 0.01
 COOLDOWN = 0.2
 WIDTH_OF_MODEL = {"transformer": "d_model", "rnn": "d_h"}
@@ -47,6 +49,7 @@ class Run(NamedTuple):
     state: State
     goal: Goal = Goal()
     looks: tuple[Look, ...] = ()
+    checksums: Checksums = ()  # of its pairs
 
     @property
     def n_weights(self) -> int:
@@ -64,7 +67,23 @@ def new_run(kind: Kind, settings: Any, pairs: Pairs, origin: str, from_file: boo
     flat, weights = flatten(kind.init(pairs.source.size, pairs.target.size, settings, rng))
     longest = longest_translation(pairs)
     state = new_state(flat, rng)
-    return Run(kind, settings, pairs.source, pairs.target, origin, from_file, seed, longest, weights, state)
+    run = Run(kind, settings, pairs.source, pairs.target, origin, from_file, seed, longest, weights, state)
+    return run._replace(checksums=checksums(pairs))
+
+
+def checksums(pairs: Pairs) -> Checksums:
+    """Of each side; where training pairs are drawn without end, of some of them."""
+    training = pairs.training or pairs.draw(N_CHECKED, np.random.default_rng(0))
+    sides = (training, pairs.validation, pairs.test, pairs.longer)
+    return tuple(checksum(text for pair in side for text in pair) for side in sides)
+
+
+def check_pairs(run: Run, pairs: Pairs) -> None:
+    """Raises ValueError for pairs that are not those that the run began with, on all their sides."""
+    if (pairs.source, pairs.target) != (run.source, run.target):
+        raise ValueError(f"pairs: {run.origin!r} has other words than when the run began, expected the same file")
+    if not are_those_of(run.checksums, checksums(pairs)):
+        raise ValueError(f"pairs: {run.origin!r} has other pairs than when the run began, expected the same file")
 
 
 def longest_translation(pairs: Pairs) -> int:
@@ -102,15 +121,14 @@ def look(run: Run, pairs: Pairs, training_loss: float) -> Run:
 
 
 def carry_on(
-    run: Run, pairs: Pairs, path: Path | None = None, report: Callable[[Report], None] = lambda r: None
+    run: Run, pairs: Pairs, path: StrPath | None = None, report: Callable[[Report], None] = lambda r: None
 ) -> tuple[Run, bool]:
     """As `session.carry_on`; with a `path`, the run is kept there."""
     save = None if path is None else lambda run: save_run(path, run)
     return session.carry_on(run, steps(run, pairs), lambda run, loss: look(run, pairs, loss), save, report)
 
 
-def save_run(path: str | Path, run: Run) -> None:
-    description, arrays = put_training(run)
+def save_run(path: StrPath, run: Run) -> None:
     own = {
         "task": TASK,
         "source": run.source.vocabulary.as_dict(),
@@ -119,11 +137,12 @@ def save_run(path: str | Path, run: Run) -> None:
         "from_file": run.from_file,
         "seed": run.seed,
         "longest": run.longest,
+        "checksums": run.checksums,
     }
-    save_checkpoint(path, description | own, arrays)
+    save_training(path, run, own)
 
 
-def load_run(path: str | Path) -> Run:
+def load_run(path: StrPath) -> Run:
     """Raises ValueError, naming the file, for what is not a run that `save_run` wrote."""
     checkpoint = load_checkpoint(path)
     try:
@@ -141,4 +160,5 @@ def restore(checkpoint: Checkpoint) -> Run:
     source, target = (Language(vocabulary_from(description[name])) for name in ("source", "target"))
     template = kind.init(source.size, target.size, settings, np.random.default_rng(0))
     own = (description[name] for name in ("origin", "from_file", "seed", "longest"))
-    return Run(kind, settings, source, target, *own, **take_training(checkpoint, template))
+    training = take_training(checkpoint, template)
+    return Run(kind, settings, source, target, *own, **training, checksums=take_checksums(description))

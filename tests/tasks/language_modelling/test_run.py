@@ -128,7 +128,7 @@ def test_a_file_that_holds_no_language_model_is_refused(text, tmp_path):
         load_run(path)
     save_run(path, run_for("fnn", text, 1))
     description, arrays = load_checkpoint(path)
-    for part in description:
+    for part in description.keys() - {"checksums"}:
         save_checkpoint(path, {k: v for k, v in description.items() if k != part}, arrays)
         with pytest.raises(ValueError, match=r"does not hold a language model"):
             load_run(path)

@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 
 from minitransformer.tasks.language_modelling import run as language_modelling
 from minitransformer.tasks.translation.evaluation import exact_matches, translate
-from minitransformer.tasks.translation.run import KINDS, carry_on, load_run, save_run, steps
+from minitransformer.tasks.translation.run import KINDS, carry_on, check_pairs, load_run, save_run, steps
 from minitransformer.training.checkpoint import save_checkpoint
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -71,6 +71,27 @@ def test_what_was_kept_comes_back(kind, pairs, tmp_path):
     for name in ("kind", "settings", "source", "target", "origin", "from_file", "seed", "longest", "goal", "looks"):
         assert getattr(again, name) == getattr(run, name)
     assert translate(again, ["a b c"]) == translate(run, ["a b c"])
+
+
+def test_pairs_are_told_by_all_their_sides(pairs, tmp_path):
+    """Those to learn from by how they are drawn; and where a run does not know any checksums, by their words alone."""
+    run = small_run("rnn", pairs)
+    save_run(tmp_path / "x.run", run)
+    again = load_run(tmp_path / "x.run")
+    assert again.checksums == run.checksums
+    check_pairs(again, few_pairs())
+    for change in (
+        {"draw": lambda size, rng: pairs.draw(size, rng)[::-1]},
+        {"training": pairs.test},
+        {"validation": pairs.validation[::-1]},
+        {"test": pairs.test[1:]},
+        {"longer": pairs.test[:1]},
+    ):
+        with refuses(ValueError, "pairs: 'letters' has other pairs than when the run began, expected the same file"):
+            check_pairs(again, pairs._replace(**change))
+        check_pairs(again._replace(checksums=()), pairs._replace(**change))
+    with refuses(ValueError, "pairs: 'letters' has other words than when the run began, expected the same file"):
+        check_pairs(again._replace(checksums=()), pairs._replace(target=pairs.source))
 
 
 def test_other_files_are_refused(tmp_path, trained):

@@ -1,0 +1,54 @@
+"""All commands and their arguments. Importing this brings in NumPy and nearly all of the package."""
+
+import argparse
+from collections.abc import Sequence
+
+from minitransformer import __version__
+from minitransformer.commands import (
+    comparing_pretraining,
+    finetuning,
+    language_models,
+    learning,
+    pretraining,
+    translation,
+)
+from minitransformer.commands.common import Parser
+
+
+def parser() -> argparse.ArgumentParser:
+    main_parser = Parser(
+        prog="minitransformer",
+        description="The Transformer from first principles. Without a command: the tour, in under 20 seconds.",
+    )
+    main_parser.add_argument("--version", action="version", version=f"minitransformer {__version__}")
+    learning.add_tour(main_parser)
+    commands = main_parser.add_subparsers(title="commands", metavar="")
+    learning.add_commands(commands)
+    train = commands.add_parser("train", help="train a model on real text, with checkpoints")
+    models = train.add_subparsers(title="models", metavar="MODEL", required=True)
+    language_models.add_train(models)
+    translation.add_train(models)
+    pretraining.add_pretrain(commands)
+    finetuning.add_finetune(commands)
+    language_models.add_generate(commands)
+    translation.add_translate(commands)
+    translation.add_attention(commands)
+    pretraining.add_fill(commands)
+    finetuning.add_answer(commands)
+    finetuning.add_classify(commands)
+    compare = commands.add_parser("compare", help="what each generation of models gave, measured")
+    comparisons = compare.add_subparsers(title="comparisons", metavar="WHAT", required=True)
+    language_models.add_compare(comparisons)
+    comparing_pretraining.add_compare(comparisons)
+    return main_parser
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments; sentences may also stand after options, where argparse does not look for them any more."""
+    main_parser = parser()
+    arguments, rest = main_parser.parse_known_args(argv)
+    if rest and (not hasattr(arguments, "sentences") or any(text.startswith("-") for text in rest)):
+        main_parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        arguments.sentences += rest
+    return arguments
