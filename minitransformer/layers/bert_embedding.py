@@ -86,13 +86,6 @@ def bert_embedding(
     return x, BertEmbeddingCache(words_cache, positions_cache, segments_cache, norm_cache, m)
 
 
-def check_segments(segments: Array, ids: Array) -> None:
-    """0 or 1 for each of the ids."""
-    check_ids("segments", segments, SEGMENTS)
-    if segments.shape != ids.shape:
-        raise ValueError(f"segments: got shape {segments.shape}, expected {ids.shape}, the shape of ids")
-
-
 def bert_embedding_backward(dx: Array, cache: BertEmbeddingCache) -> BertEmbedding:
     """The forward, read from the bottom up: the sum hands the same gradient to each of its terms."""
     dnormed = dropout_backward(dx, cache.m)
@@ -101,3 +94,10 @@ def bert_embedding_backward(dx: Array, cache: BertEmbeddingCache) -> BertEmbeddi
     dE, dpositions = learned_positions_backward(dsum, cache.positions)
     dwords = embedding_backward(dE, cache.words)
     return BertEmbedding(dwords, dpositions, dsegments, dnorm)
+
+
+def check_segments(segments: Array, ids: Array) -> None:
+    """0 or 1 for each of the ids."""
+    check_ids("segments", segments, SEGMENTS)
+    if segments.shape != ids.shape:
+        raise ValueError(f"segments: got shape {segments.shape}, expected {ids.shape}, the shape of ids")

@@ -47,13 +47,16 @@ def count_ngrams(ids: Array, V: int, n: int, smoothing: str = "Kneser-Ney", k: f
     check_integer("n", n, least=1)
     check_row("ids", ids, V)
     check_smoothing(smoothing, k)
-    V, n = int(V), int(n)  # a power of NumPy's integers would overflow, and be small again
-    if V**n > MOST_CODES:
+    if int(V) ** int(n) > MOST_CODES:  # a power of NumPy's integers would overflow, and be small again
         raise ValueError(f"n: got {n}, too large for {V} words: V^n must stay below 2^63")
     if len(ids) < n:
         raise ValueError(f"ids: got {len(ids)} of them, expected {n} or more, so that there is an n-gram")
-    highest = order_counts(*count_runs(ids, V, n), V)
-    orders = [highest]
+    return of_all_orders(ids, int(V), int(n), smoothing, k)
+
+
+def of_all_orders(ids: Array, V: int, n: int, smoothing: str, k: float) -> NGram:
+    """The counts of every order, from the highest down. V and n are Python's integers."""
+    orders = [order_counts(*count_runs(ids, V, n), V)]
     for order in range(n - 1, 0, -1):
         if smoothing == "Kneser-Ney":  # in how many contexts: of each kind of (order+1)-gram the end counts once
             counted = np.unique(orders[0].grams % V**order, return_counts=True)
@@ -76,16 +79,16 @@ def ngram_from(arrays: dict[str, Array], n: int, V: int, smoothing: str, k: floa
     check_integer("V", V, least=1)
     check_integer("n", n, least=1)
     check_smoothing(smoothing, k)
-    V, n = int(V), int(n)
+    size = int(V)
     orders = []
-    for order in range(1, n + 1):
+    for order in range(1, int(n) + 1):
         grams, times = arrays[f"grams.{order}"], arrays[f"times.{order}"]
-        check_ids("grams", grams, V**order, ndim=1)
+        check_ids("grams", grams, size**order, ndim=1)
         check_ids("times", times, size=None, ndim=1)
         if len(grams) == 0 or grams.shape != times.shape or (np.diff(grams) <= 0).any():
             raise ValueError(f"grams: got {grams.shape} of order {order}, expected sorted ones, each with its count")
-        orders.append(order_counts(grams, times, V))
-    return NGram(n, V, tuple(orders), smoothing, k, tuple(map(discount, orders)))
+        orders.append(order_counts(grams, times, size))
+    return NGram(int(n), size, tuple(orders), smoothing, k, tuple(map(discount, orders)))
 
 
 def check_smoothing(smoothing: str, k: float) -> None:

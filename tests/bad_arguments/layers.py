@@ -374,6 +374,7 @@ ROWS = (
         encoder=given(ENCODER, "made by `init_encoder`: only the shapes of its queries are read"),
         h=passed_on(heads(), "heads"),
         rng=rng(),
+        positions=given(None, "what a pretrained embedding adds"),
     ),
     row(
         starting_heads.starting_heads,
@@ -383,9 +384,11 @@ ROWS = (
             tuple(Bad(f"{wrong!r}", wrong) for wrong in (None, [], [0.5, 1], ["a", "b"], [True, False], [0, 1, 2], 3)),
         ),
         rng=rng(),
+        directions=given(None, "made by `steady_directions`"),
     ),
     internal(starting_heads.places_away, d_model=d, d_k=2, offset=-1),
-    internal(starting_heads.same_word, d_model=d, d_k=2, rng=generator),
+    internal(starting_heads.same_word, d_model=d, d_k=2, rng=generator, directions=None),
+    internal(starting_heads.steady_directions, positions=drawn(6, d)),
     row(tied_output.tied_output, y=vectors(), weights=weights(EMBEDDING, other=("y",))),
     row(
         tied_output.tied_output_backward,

@@ -234,6 +234,7 @@ ROWS = (
         k=positive(0.5),
     ),
     row(ngram.check_smoothing, smoothing=one_of("add-k"), k=positive(0.5)),
+    internal(ngram.of_all_orders, ids=text, V=V, n=2, smoothing="add-k", k=0.1),
     internal(ngram.count_runs, ids=text, V=V, n=2),
     internal(ngram.pieces, ids=text, n=2),
     internal(ngram.windows, ids=text, n=2),

@@ -6,7 +6,6 @@ from every_task import NAMES, bert_config, loud_run, task_named, training_of
 
 from minitransformer.data.word_pieces import CLS, MASK, SEP
 from minitransformer.models.bert_pretraining import FOLLOWS
-from minitransformer.tasks.reading import reading
 from minitransformer.tasks.reading.renaming import names_of
 from minitransformer.tasks.translation.batches import POOL
 
@@ -54,10 +53,9 @@ def test_a_classifier_learns_every_text_beside_its_topic(name):
 
 
 @pytest.mark.parametrize("name", ["reading, bert", "reading, rnn"])
-def test_a_reader_learns_every_question_beside_its_answer(name, monkeypatch):
+def test_a_reader_learns_every_question_beside_its_answer(name):
     """A window of the document that is asked, in which the answer is where it is said to be."""
-    monkeypatch.setattr(reading, "WITH_ANSWER", 1.0)
-    data, rows = drawn(name, B=B, renamed=0.0)
+    data, rows = drawn(name, B=B, renamed=0.0, misnamed=0.0, with_answer=1.0)
     by_question = {}
     for one in data.training:
         by_question.setdefault(tuple(one.question.tolist()), []).append(one)
@@ -77,21 +75,30 @@ def test_a_reader_learns_every_question_beside_its_answer(name, monkeypatch):
     assert seen == set(by_question)
 
 
-def test_a_reader_may_see_windows_without_the_answer(monkeypatch):
-    """As often as is said: half the time where nothing else is."""
-    assert reading.WITH_ANSWER == 0.5
-    found = []
-    for part in (0.0, 0.5, 1.0):
-        monkeypatch.setattr(reading, "WITH_ANSWER", part)
-        found.append((drawn("reading, bert", B=B)[1].targets > 0).mean())
+def test_a_reader_may_see_windows_without_the_answer():
+    """As often as is said."""
+    parts = (0.0, 0.5, 1.0)
+    found = [(drawn("reading, bert", B=B, misnamed=0.0, with_answer=p)[1].targets > 0).mean() for p in parts]
     assert found[0] < found[1] < found[2]
+
+
+def test_a_question_by_another_name_has_no_answer():
+    """As often as is said, of the windows that hold the answer: the text stays, and a name in the question changes."""
+    _, plain = drawn("reading, bert", B=B, renamed=0.0, misnamed=0.0)
+    _, rows = drawn("reading, bert", B=B, renamed=0.0, misnamed=1.0)
+    changed = plain.ids != rows.ids
+    assert not changed[plain.segments == 1].any()
+    assert not rows.targets[changed.any(axis=1)].any()
+    others = ~changed.any(axis=1)
+    assert np.array_equal(rows.targets[others], plain.targets[others])
+    assert changed.any(axis=1).sum() > 0
 
 
 @pytest.mark.parametrize("name", ["reading, bert", "reading, rnn"])
 def test_it_is_the_name_of_its_own_question_that_is_another(name):
     """In the rows of a batch, and only there; where nothing is renamed, the same windows are as they are."""
-    data, plain = drawn(name, B=B, renamed=0.0)
-    _, renamed = drawn(name, B=B, renamed=1.0)
+    data, plain = drawn(name, B=B, renamed=0.0, misnamed=0.0)
+    _, renamed = drawn(name, B=B, renamed=1.0, misnamed=0.0)
     vocabulary = loud_run(task_named(name)).vocabulary
     names = dict(
         zip((tuple(one.question.tolist()) for one in data.training), names_of(data.training, vocabulary), strict=True)

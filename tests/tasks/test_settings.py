@@ -67,10 +67,11 @@ EFFECTS = {
     "reading, bert": BERT_STACK
     | HOW_TO_LEARN
     | TUNED
-    | {"renamed": (0.1, "batches"), "fresh_layers": (True, "fine-tuned weights"), "context": (44, "shapes, batches")},
+    | {"renamed": (0.1, "batches"), "misnamed": (0.9, "batches"), "with_answer": (0.1, "batches")}
+    | {"fresh_layers": (True, "fine-tuned weights"), "context": (44, "shapes, batches")},
     "reading, rnn": HOW_TO_LEARN
     | {"d": (6, "shapes"), "d_h": (7, "shapes"), "context": (44, "batches, evaluation")}
-    | {"renamed": (0.5, "batches"), "B": (5, "batches")},
+    | {"renamed": (0.5, "batches"), "misnamed": (0.5, "batches"), "with_answer": (0.9, "batches"), "B": (5, "batches")},
     "classification, bert": BERT_STACK | HOW_TO_LEARN | TUNED,
     "classification, gpt": GPT_STACK | HOW_TO_LEARN | TUNED,
 }

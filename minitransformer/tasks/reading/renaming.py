@@ -41,8 +41,11 @@ def misnamed(rows: Batch, names: list[Array], part: float, V: int, rng: np.rando
     ids, targets = rows.ids.copy(), rows.targets.copy()
     for row, segments, target, name in zip(ids, rows.segments, targets, names, strict=True):
         if len(name) and target.any() and rng.random() < part:
-            row[segments == 0] = with_other_words(row[segments == 0], name, V, rng)
-            target[:] = 0
+            question = row[segments == 0]
+            asked = with_other_words(question, name, V, rng)
+            if (asked != question).any():  # the same words may be drawn: then it is the question that it was
+                row[segments == 0] = asked
+                target[:] = 0
     return rows._replace(ids=ids, targets=targets)
 
 
