@@ -77,8 +77,10 @@ def test_a_cooldown_takes_the_inverse_root_down_to_zero():
     assert_allclose(rates, [warmup_inverse_root(i, 0.3, 2) * left[i] for i in range(10)], rtol=1e-12)
 
 
-def test_a_training_by_the_clock_ends_in_time_with_a_low_rate():
-    """The learning rate falls to its floor with the time that is left."""
+def test_a_training_by_the_clock_ends_in_time_with_a_low_rate(monkeypatch):
+    """The learning rate falls to its floor with the time that is left, on a clock of which each look takes 0.5 ms."""
+    ticks = itertools.count()
+    monkeypatch.setattr("time.perf_counter", lambda: next(ticks) * 0.0005)
     flat, _, model = quadratic()
     records = list(train(state_of(flat), Plan(seconds=0.05, peak=0.3, warmup=2, floor=0.01), *model))
     assert records[-1].progress == 1
