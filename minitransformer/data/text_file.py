@@ -23,9 +23,7 @@ def read_pieces(path: str | Path) -> Iterator[str]:
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"path: got {type(path).__name__}, expected a path")
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    newlines = io.IncrementalNewlineDecoder(
-        None, translate=True
-    )  # which keeps back a \r that may be half of a line end
+    newlines = io.IncrementalNewlineDecoder(None, translate=True)  # keeps back a \r that may be half of a line end
     n_decoded = 0  # bytes
     empty = True
     try:
