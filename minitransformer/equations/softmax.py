@@ -53,8 +53,11 @@ def masked_softmax(a: Array, mask: Array) -> tuple[Array, Array]:
 
 
 def barred(a: Array, mask: Array) -> Array:
-    """a where `mask` allows, -infinity elsewhere, whatever stands there."""
-    barrier = np.where(mask, a.dtype.type(0), a.dtype.type(-np.inf))  # mostly smaller than a: adding it costs little
+    """a where `mask` allows, -infinity elsewhere, whatever stands there.  a: (..., L_q, L_k) -> the same shape
+
+    The barrier (..., L_q, L_k) has the shape of the mask, mostly smaller than a: adding it costs little.
+    """
+    barrier = np.where(mask, a.dtype.type(0), a.dtype.type(-np.inf))  # (..., L_q, L_k)
     with np.errstate(invalid="ignore"):
         lowered = a + barrier
     return np.where(mask, a, barrier) if np.isnan(lowered).any() else lowered  # infinity - infinity is no barrier

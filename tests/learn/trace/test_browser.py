@@ -108,10 +108,15 @@ def test_stepping_by_keys_and_buttons(opened):
 
 def test_over_and_out(opened):
     """Over a call to the next line of the same function; out to the line that called."""
-    shown = opened(0)
-    shown.press(Keys.ARROW_RIGHT)  # into scaled_dot_product
-    depths = [step["depth"] for step in shown.steps()]
-    assert depths[shown.step] == 1
+    steps = opened(0).steps()
+    depths = [step["depth"] for step in steps]
+    into = next(
+        i for i, step in enumerate(steps) if depths[i] == 1 and [name for name, *_ in step["made"]] == ["Q", "K"]
+    )
+    shown = opened(into - 1)
+    shown.press(Keys.ARROW_RIGHT)
+    assert shown.step == into
+    assert depths[into] == 1
     shown.press(Keys.ARROW_UP)
     assert depths[shown.step] == 0
     assert "scaled_dot_product(Q, K)" in shown.lit[0]
