@@ -119,7 +119,7 @@ def test_over_and_out(opened):
     assert depths[into] == 1
     shown.press(Keys.ARROW_UP)
     assert depths[shown.step] == 0
-    assert "scaled_dot_product(Q, K)" in shown.lit[0]
+    assert "scaled_dot_product(Q_seen, K_seen)" in shown.lit[0]
     before = shown.step
     call = next(i for i in range(before, len(depths)) if depths[i + 1] > depths[i])
     shown.browser.get(shown.browser.current_url.replace(f"#step={before}", f"#step={call}"))
