@@ -1,7 +1,8 @@
 """What a caller may pass: every check says which argument was wrong, what came, and what was expected.
 
 The checks stand at the first line of the functions that people call with their own arrays; the mathematics below them
-may then assume that shapes and types fit.
+may then assume that shapes and types fit. Those that are passed most often ask in one line whether all is well: each
+call of a function counts beside the product of one row.
 """
 
 import math
@@ -14,42 +15,65 @@ from numpy.typing import DTypeLike
 
 Array = np.ndarray
 
-HALF, SINGLE = 2, 4  # bytes of a float16, and of a float32
+FLOATS = "fdgFDG"  # NumPy's letters for float32 and more, real and complex
+HALF = "e"  # and for float16
 
 
-def check_floats(name: str, x: Array, ndim: int = 1, smallest: int = SINGLE) -> None:
+def check_floats(name: str, x: Array, ndim: int = 1, kinds: str = FLOATS) -> None:
     """`x` must be an array of floating-point (or, for the complex step, complex) numbers with `ndim` axes or more.
 
-    Half precision is refused, for sums and squares beyond 65,504 would be infinite. smallest: bytes of a number
+    Half precision is refused, for sums and squares beyond 65,504 would be infinite.
     """
-    if isinstance(x, np.ndarray) and x.dtype.kind in "fc" and x.dtype.itemsize >= smallest and x.ndim >= ndim:
+    if isinstance(x, Array) and x.dtype.char in kinds and x.ndim >= ndim:
         return
     if not isinstance(x, np.ndarray):
         raise TypeError(f"{name}: got {type(x).__name__}, expected a NumPy array of floating-point numbers")
-    if x.dtype.kind not in "fc" or x.dtype.itemsize < smallest:
+    if x.dtype.char not in kinds:
         raise TypeError(f"{name}: got dtype {x.dtype}, expected floating-point numbers such as float32")
     raise ValueError(f"{name}: got shape {x.shape}, expected at least {ndim} axes")
 
 
 def check_rank(name: str, x: Array, ndim: int) -> None:
     """`x` must be floating-point with exactly `ndim` axes."""
+    if isinstance(x, Array) and x.dtype.char in FLOATS and x.ndim == ndim:
+        return
     check_floats(name, x, ndim)
-    if x.ndim != ndim:
-        raise ValueError(f"{name}: got shape {x.shape}, expected {ndim} axes")
+    raise ValueError(f"{name}: got shape {x.shape}, expected {ndim} axes")
 
 
 def check_width(name: str, x: Array, width: int, ndim: int = 1) -> None:
     """`x` must be floating-point with `width` features on its last axis."""
+    if isinstance(x, Array) and x.dtype.char in FLOATS and x.ndim >= ndim and x.shape[-1] == width:
+        return
     check_floats(name, x, ndim)
-    if x.shape[-1] != width:
-        raise ValueError(f"{name}: got shape {x.shape}, expected {width} features on the last axis")
+    raise ValueError(f"{name}: got shape {x.shape}, expected {width} features on the last axis")
+
+
+def check_map(x: Array, W: Array, b: Array) -> None:
+    """`x` (..., d_in), `weights.W` (d_in, d_out) and `weights.b` (d_out,) must be floating-point and fit together."""
+    if (
+        isinstance(x, Array)
+        and isinstance(W, Array)
+        and isinstance(b, Array)
+        and W.ndim == 2
+        and x.shape[-1:] == W.shape[:1]
+        and b.shape == W.shape[1:]
+        and x.dtype.char in FLOATS
+        and W.dtype.char in FLOATS
+        and b.dtype.char in FLOATS
+    ):
+        return
+    check_rank("weights.W", W, 2)
+    check_shape("weights.b", b, W.shape[1:])
+    check_width("x", x, W.shape[0])
 
 
 def check_shape(name: str, x: Array, shape: tuple[int, ...]) -> None:
     """`x` must be floating-point and have exactly this shape."""
+    if isinstance(x, Array) and x.dtype.char in FLOATS and x.shape == shape:
+        return
     check_floats(name, x, ndim=0)
-    if x.shape != shape:
-        raise ValueError(f"{name}: got shape {x.shape}, expected {shape}")
+    raise ValueError(f"{name}: got shape {x.shape}, expected {shape}")
 
 
 def check_same_shape(name: str, x: Array, other_name: str, other: Array) -> None:
@@ -178,6 +202,8 @@ def check_integer(name: str, value: int, least: int) -> None:
 
 def check_rate(name: str, rate: float) -> None:
     """`rate`, the probability of dropping a number, must lie in [0, 1)."""
+    if type(rate) is float and 0.0 <= rate < 1.0:
+        return
     check_number(name, rate, "a number in [0, 1)")
     if not 0.0 <= rate < 1.0:
         raise ValueError(f"{name}: got {rate}, expected a probability in [0, 1)")
@@ -198,6 +224,8 @@ def check_limit(name: str, value: float) -> None:
 
 def check_positive(name: str, value: float) -> None:
     """`value` must be a finite number above zero."""
+    if type(value) is float and 0.0 < value < math.inf:
+        return
     check_number(name, value, "a number above 0")
     if not 0.0 < value < math.inf:
         raise ValueError(f"{name}: got {value}, expected a finite number above 0")
@@ -254,7 +282,7 @@ def check_dtype(dtype: DTypeLike) -> None:
         resolved = np.dtype(dtype)
     except TypeError as error:
         raise TypeError(f"dtype: got {dtype!r}, expected a floating-point type such as float32") from error
-    if dtype is None or resolved.kind not in "fc" or resolved.itemsize <= HALF:
+    if dtype is None or resolved.char not in FLOATS:
         given = resolved if dtype is not None else None  # NumPy takes None for float64
         raise TypeError(f"dtype: got {given}, expected a floating-point type such as float32")
 

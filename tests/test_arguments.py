@@ -17,6 +17,7 @@ ACCEPTED = [
     (check.check_floats, ("x", x.astype(complex))),
     (check.check_rank, ("x", x, 2)),
     (check.check_width, ("x", x, 3)),
+    (check.check_map, (x, np.ones((3, 4)), np.ones(4))),
     (check.check_shape, ("x", x, (2, 3))),
     (check.check_shape, ("x", np.array(1.0), ())),
     (check.check_same_shape, ("x", x, "y", x)),
@@ -77,6 +78,14 @@ REFUSED = [
     (check.check_floats, ("x", x, 3), ValueError, "x: got shape (2, 3), expected at least 3 axes"),
     (check.check_rank, ("x", x, 1), ValueError, "x: got shape (2, 3), expected 1 axes"),
     (check.check_width, ("x", x, 4), ValueError, "x: got shape (2, 3), expected 4 features on the last axis"),
+    (check.check_map, (x, np.ones(3), np.ones(())), ValueError, "weights.W: got shape (3,), expected at least 2 axes"),
+    (check.check_map, (x, np.ones((3, 4)), np.ones(1)), ValueError, "weights.b: got shape (1,), expected (4,)"),
+    (
+        check.check_map,
+        (x, np.ones((2, 4)), np.ones(4)),
+        ValueError,
+        "x: got shape (2, 3), expected 2 features on the last axis",
+    ),
     (check.check_shape, ("x", x, (3, 2)), ValueError, "x: got shape (2, 3), expected (3, 2)"),
     (
         check.check_same_shape,

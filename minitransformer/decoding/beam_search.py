@@ -8,7 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import HALF, check_floats, check_integer, check_not_negative, check_reals, check_row
+from minitransformer.arguments import (
+    FLOATS,
+    HALF,
+    check_floats,
+    check_integer,
+    check_not_negative,
+    check_reals,
+    check_row,
+)
 
 Array = np.ndarray
 
@@ -161,7 +169,7 @@ def check_search(start: Array, end: int, longest: int, width: int, alpha: float)
 
 def check_log_p(log_p: Array, N: int, end: int) -> None:
     """What `step` gives must be log-probabilities of the word after each of N words, and know the end."""
-    check_floats("log-probabilities", log_p, ndim=2, smallest=HALF)  # they are added up in float64
+    check_floats("log-probabilities", log_p, ndim=2, kinds=HALF + FLOATS)  # they are added up in float64
     if log_p.ndim != 2:
         raise ValueError(f"log-probabilities: got shape {log_p.shape}, expected 2 axes")
     check_reals("log-probabilities", log_p)

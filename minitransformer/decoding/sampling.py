@@ -1,5 +1,6 @@
 """Section 3.4.1, read forward: a language model writes by choosing the next word again and again."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -96,8 +97,10 @@ def check_logits(logits: Array) -> None:
     """One row of scores of which the highest is a number."""
     check_rank("logits", logits, ndim=1)
     check_reals("logits", logits)
-    if len(logits) == 0 or not np.isfinite(logits.max()):  # the maximum is NaN if one of them is
-        highest = logits.max() if len(logits) else "none"
+    if len(logits) == 0:
+        raise ValueError("logits: got none, expected one for each word")
+    highest = logits[logits.argmax()]  # NaN if one of them is
+    if not math.isfinite(highest):
         raise ValueError(f"logits: got {highest} as the highest of {len(logits)}, expected a finite number")
 
 

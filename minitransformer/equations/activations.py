@@ -68,7 +68,7 @@ class GeluCache(NamedTuple):
 def gelu(x: Array) -> tuple[Array, GeluCache]:
     """y = x Phi(x), with the normal distribution function Phi(x) = (1 + erf(x/sqrt 2))/2  (Hendrycks, Gimpel 2016)."""
     check_floats("x", x, ndim=0)
-    above = np.clip(x, -FAR, np.inf)  # -infinity times 0 would be NaN
+    above = np.maximum(x, -FAR)  # -infinity times 0 would be NaN
     Phi = normal_cdf(above)
     return above * Phi, GeluCache(above, Phi)
 
@@ -76,17 +76,17 @@ def gelu(x: Array) -> tuple[Array, GeluCache]:
 def gelu_backward(dy: Array, cache: GeluCache) -> Array:
     """dx = dy (Phi(x) + x phi(x)), from the product rule and Phi' = phi, the normal density."""
     check_same_shape("dy", dy, "x", cache.x)
-    near = np.clip(cache.x, -FAR, FAR)  # infinity times 0 would be NaN
+    near = np.minimum(cache.x, FAR)  # infinity times 0 would be NaN
     phi = normal_density(near)
     return dy * (cache.Phi + near * phi)
 
 
+@np.errstate(over="ignore")  # far to the right u may be infinite
 def gelu_tanh(x: Array) -> tuple[Array, GeluCache]:
     """y = x Phi(x) with Phi(x) = (1 + tanh(u))/2, u = sqrt(2/pi) (x + 0.044715 x^3): the approximation of GPT-2."""
     check_floats("x", x, ndim=0)
-    above = np.clip(x, -FAR, np.inf)  # -infinity times 0 would be NaN
-    with np.errstate(over="ignore"):  # far to the right u may be infinite
-        u = above * (SQRT_2_OVER_PI + SQRT_2_OVER_PI * CUBIC * (above * above))  # x**3 would go through pow(), slowly
+    above = np.maximum(x, -FAR)  # -infinity times 0 would be NaN
+    u = above * (SQRT_2_OVER_PI + SQRT_2_OVER_PI * CUBIC * (above * above))  # x**3 would go through pow(), slowly
     Phi = 0.5 * (1 + np.tanh(u))
     return above * Phi, GeluCache(above, Phi)
 
@@ -98,7 +98,7 @@ def gelu_tanh_backward(dy: Array, cache: GeluCache) -> Array:
     """
     check_same_shape("dy", dy, "x", cache.x)
     Phi = cache.Phi
-    near = np.clip(cache.x, -FAR, FAR)  # its square cannot overflow, and 0 times infinity would be NaN
+    near = np.minimum(cache.x, FAR)  # its square cannot overflow, and 0 times infinity would be NaN
     two_du_dx = 2 * SQRT_2_OVER_PI + 6 * SQRT_2_OVER_PI * CUBIC * (near * near)
     dPhi_dx = Phi * (1 - Phi) * two_du_dx
     return dy * (Phi + near * dPhi_dx)

@@ -5,10 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minitransformer.arguments import (
-    check_bias,
     check_floats,
     check_keys,
-    check_mask,
     check_rank,
     check_shape,
     check_type,
@@ -129,17 +127,21 @@ def attention(
     mask: boolean, True = may attend; bias: numbers added to the scores (constants: they get no gradient), of which
     -infinity masks; both broadcast against (..., L_q, L_k).
     """
-    check_floats("Q", Q, ndim=2)
-    check_keys(K, Q.shape[-1], Q)
-    scores_shape = (*Q.shape[:-1], K.shape[-2])
-    check_mask(mask, scores_shape)
-    check_bias(bias, scores_shape)
-    allowed = may_attend(mask, bias)
+    allowed = allowed_pairs(Q, K, mask, bias)
     Q_seen, K_seen = without_blind(Q, allowed), without_unseen(K, allowed)
     A, scores_cache = scaled_dot_product(Q_seen, K_seen)  # (..., L_q, L_k)
     biased = A if bias is None else A + bias
     O, attend_cache = attend(biased, V, allowed, rate, rng)  # (..., L_q, d_v)
     return O, AttentionCache(scores_cache, attend_cache)
+
+
+def allowed_pairs(Q: Array, K: Array, mask: Array | None, bias: Array | None) -> Array | None:
+    """Where a query may attend to a key: `may_attend`, once Q and K are known to fit.  None: everywhere."""
+    if mask is None and bias is None:
+        return None  # the scores check Q and K
+    check_floats("Q", Q, ndim=2)
+    check_keys(K, Q.shape[-1], Q)
+    return may_attend(mask, bias, (*Q.shape[:-1], K.shape[-2]))
 
 
 def attention_backward(dO: Array, cache: AttentionCache) -> tuple[Array, Array, Array]:

@@ -12,11 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from minitransformer.arguments import (
-    check_bias,
     check_floats,
     check_integer,
     check_keys,
-    check_mask,
     check_rate,
     check_rng,
     check_same_shape,
@@ -25,7 +23,7 @@ from minitransformer.arguments import (
 from minitransformer.equations.attention import AttentionCache, attention, attention_backward
 from minitransformer.equations.dropout import dropout, dropout_backward
 from minitransformer.equations.masks import may_attend, without_blind, without_unseen
-from minitransformer.equations.rows import row_sum
+from minitransformer.equations.rows import row_max, row_sum
 
 Array = np.ndarray
 
@@ -78,12 +76,10 @@ def blockwise_attention(
     check_keys(K, Q.shape[-1], Q)
     scores_shape = (*Q.shape[:-1], K.shape[-2])
     check_values(V, np.broadcast_to(Q[..., :1], scores_shape))
-    check_mask(mask, scores_shape)
-    check_bias(bias, scores_shape)
     check_integer("rows", rows, least=1)
     check_rate("rate", rate)
     check_rng(rng)
-    allowed = may_attend(mask, bias)
+    allowed = may_attend(mask, bias, scores_shape)
     Q_seen, K_seen, V_seen = without_blind(Q, allowed), without_unseen(K, allowed), without_unseen(V, allowed)
     seed = None if rng is None or rate == 0 else int(rng.integers(2**63))
     dtype = np.result_type(*(x for x in (Q, K, V, bias) if x is not None))
@@ -93,7 +89,7 @@ def blockwise_attention(
     for block in blocks(cache):
         head, queries, n_keys, _, block_rng = block
         a = block_scores(cache, block)  # a row for each query
-        highest = a.max(axis=-1, keepdims=True)
+        highest = row_max(a)
         t = np.where(highest.real == -np.inf, 0, highest)
         a -= t  # in place, here and below: what stays in the processor's cache is what makes blocks fast
         exps = np.exp(a, out=a)

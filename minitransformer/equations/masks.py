@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitransformer.arguments import check_ids, check_integer
+from minitransformer.arguments import check_bias, check_ids, check_integer, check_mask
 
 Array = np.ndarray
 
@@ -31,8 +31,13 @@ def padding_mask(lengths: Array, L: int) -> Array:
     return (np.arange(L) < lengths[..., None])[..., None, :]
 
 
-def may_attend(mask: Array | None, bias: Array | None) -> Array | None:
-    """Where a query may attend to a key: where `mask` says so and `bias` is not -infinity.  None: everywhere."""
+def may_attend(mask: Array | None, bias: Array | None, scores_shape: tuple[int, ...]) -> Array | None:
+    """Where a query may attend to a key: where `mask` says so and `bias` is not -infinity.  None: everywhere.
+
+    Both broadcast to the scores, (..., L_q, L_k).
+    """
+    check_mask(mask, scores_shape)
+    check_bias(bias, scores_shape)
     if bias is None:
         return mask
     finite = bias != -np.inf

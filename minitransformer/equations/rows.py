@@ -1,4 +1,7 @@
-"""Sums over rows and columns, as products with a vector of ones: the same sums, added up by BLAS, which is faster."""
+"""Sums over rows and columns, as products with a vector of ones: the same sums, added up by BLAS, which is faster.
+
+And the highest number of each row.
+"""
 
 import functools
 
@@ -10,13 +13,13 @@ Array = np.ndarray
 def row_sum(x: Array) -> Array:
     """sum_j x_ij over the last axis, which stays with length 1.  x: (..., n) -> (..., 1)"""
     n = x.shape[-1]
-    return row_products(x, ones(n, x.dtype))
+    return row_products(x, constant(1, n, x.dtype))
 
 
 def row_mean(x: Array) -> Array:
     """(1/n) sum_j x_ij over the last axis, which stays with length 1.  x: (..., n) -> (..., 1)"""
     n = x.shape[-1]
-    return row_products(x, ones(n, x.dtype)) / n
+    return row_products(x, constant(1 / n, n, x.dtype))
 
 
 def row_products(x: Array, w: Array) -> Array:
@@ -25,15 +28,23 @@ def row_products(x: Array, w: Array) -> Array:
     return products.reshape(x.shape[:-1] + (1,))
 
 
+def row_max(x: Array) -> Array:
+    """max_j x_ij over the last axis, which stays with length 1.  x: (..., n) -> (..., 1); NaN where one is
+
+    (`x.max` is the same by way of two more functions, which counts where a row is short.)
+    """
+    return np.maximum.reduce(x, axis=-1, keepdims=True)
+
+
 def column_sum(x: Array) -> Array:
     """sum_i x_ij over every axis but the last.  x: (..., n) -> (n,)"""
     rows = x.reshape(-1, x.shape[-1])
-    return ones(len(rows), x.dtype) @ rows
+    return constant(1, len(rows), x.dtype) @ rows
 
 
 @functools.cache
-def ones(n: int, dtype: np.dtype) -> Array:
-    """n ones, made once for each n and dtype, and read-only, since all callers share them."""
-    vector = np.ones(n, dtype)
+def constant(value: float, n: int, dtype: np.dtype) -> Array:
+    """The vector (value, ..., value) of n numbers, made once for each, and read-only, since all callers share it."""
+    vector = np.full(n, value, dtype)
     vector.flags.writeable = False
     return vector

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minitransformer.arguments import check_mask, check_same_shape, check_scores
-from minitransformer.equations.rows import row_sum
+from minitransformer.equations.rows import row_max, row_sum
 
 Array = np.ndarray
 
@@ -16,7 +16,7 @@ def softmax(a: Array) -> tuple[Array, Array]:
     a: (..., n) -> alpha: (..., n). The cache is alpha itself: the backward needs nothing else.
     """
     check_scores(a)
-    shifted = a - a.max(axis=-1, keepdims=True)  # exp cannot overflow; the ratio is unchanged
+    shifted = a - row_max(a)  # exp cannot overflow; the ratio is unchanged
     exps = np.exp(shifted)
     alpha = exps / row_sum(exps)
     return alpha, alpha
@@ -44,7 +44,7 @@ def masked_softmax(a: Array, mask: Array) -> tuple[Array, Array]:
     check_scores(a)
     check_mask(mask, a.shape)
     masked = barred(a, mask)
-    top = masked.max(axis=-1, keepdims=True)
+    top = row_max(masked)
     finite_top = np.where(top.real == -np.inf, 0, top)  # -inf minus -inf would be NaN where nothing may be attended to
     exps = np.exp(masked - finite_top)  # exp(-inf) = 0: no weight for a masked key
     total = row_sum(exps)
@@ -53,13 +53,10 @@ def masked_softmax(a: Array, mask: Array) -> tuple[Array, Array]:
 
 
 def barred(a: Array, mask: Array) -> Array:
-    """a where `mask` allows, -infinity elsewhere, whatever stands there.  a: (..., L_q, L_k) -> the same shape
-
-    The barrier (..., L_q, L_k) has the shape of the mask, mostly smaller than a: adding it costs little.
-    """
-    barrier = np.where(mask, a.dtype.type(0), a.dtype.type(-np.inf))  # (..., L_q, L_k)
+    """a where `mask` allows, -infinity elsewhere, whatever stands there.  a: (..., L_q, L_k) -> the same shape"""
+    barrier = np.where(mask, a.dtype.type(0), a.dtype.type(-np.inf))  # mostly smaller than a: adding it costs little
     with np.errstate(invalid="ignore"):
-        lowered = a + barrier
+        lowered = a + barrier  # (..., L_q, L_k)
     return np.where(mask, a, barrier) if np.isnan(lowered).any() else lowered  # infinity - infinity is no barrier
 
 
@@ -73,7 +70,7 @@ def log_softmax(a: Array) -> tuple[Array, LogSoftmaxCache]:
     a: (..., n) -> (..., n)
     """
     check_scores(a)
-    shifted = a - a.max(axis=-1, keepdims=True)
+    shifted = a - row_max(a)
     exps = np.exp(shifted)
     total = row_sum(exps)
     log_alpha = shifted - np.log(total)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_rank, check_shape, check_start, check_width
+from minitransformer.arguments import check_map, check_shape, check_start
 from minitransformer.equations.rows import column_sum
 
 Array = np.ndarray
@@ -36,13 +36,11 @@ def linear(x: Array, weights: Linear) -> tuple[Array, LinearCache]:
 
     x: (..., d_in) -> y: (..., d_out). All rows go through one 2-D product, whatever the axes before them.
     """
-    check_rank("weights.W", weights.W, 2)
+    check_map(x, weights.W, weights.b)
     d_in, d_out = weights.W.shape
-    check_shape("weights.b", weights.b, (d_out,))
-    check_width("x", x, d_in)
     rows = x.reshape(-1, d_in)
     y = rows @ weights.W + weights.b  # (N, d_out)
-    return y.reshape(*x.shape[:-1], d_out), LinearCache(x, weights)
+    return y.reshape(x.shape[:-1] + (d_out,)), LinearCache(x, weights)
 
 
 def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Linear]:

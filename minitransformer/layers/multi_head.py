@@ -6,11 +6,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minitransformer.arguments import (
-    check_bias,
     check_floats,
     check_heads,
     check_integer,
-    check_mask,
     check_positions,
     check_start,
 )
@@ -129,9 +127,7 @@ def in_sight(
     if mask is None and bias is None:
         return x_q, x_k, x_v
     scores_shape = (*x_q.shape[:-2], h, x_q.shape[-2], x_k.shape[-2])
-    check_mask(mask, scores_shape)
-    check_bias(bias, scores_shape)
-    allowed = may_attend(mask, bias)  # None, or head by head where it has an axis for the heads
+    allowed = may_attend(mask, bias, scores_shape)  # None, or head by head where it has an axis for the heads
     by_any_head = allowed if allowed is None or allowed.ndim < 3 else allowed.any(axis=-3)  # (..., L_q, L_k)
     x_k_seen = without_unseen(x_k, by_any_head)
     x_v_seen = x_k_seen if x_v is x_k else without_unseen(x_v, by_any_head)

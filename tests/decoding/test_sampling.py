@@ -116,7 +116,7 @@ def test_one_row_of_logits_and_no_more():
     """Of several rows the likeliest word would be a number of none of them."""
     with refuses(ValueError, "logits: got shape (2, 3), expected 1 axes"):
         choose(np.array([[1.0, 2.0, 3.0], [9.0, 0.0, 0.0]]), GREEDY, np.random.default_rng(0))
-    with refuses(ValueError, "logits: got none as the highest of 0, expected a finite number"):
+    with refuses(ValueError, "logits: got none, expected one for each word"):
         choose(np.zeros(0), GREEDY, np.random.default_rng(0))
 
 

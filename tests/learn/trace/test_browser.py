@@ -170,7 +170,7 @@ def test_arrays_formulas_gradients_and_masks_are_shown(opened):
     assert len(shown.texts("#made .pair td")) == 2 * 2 * 7 * 6
     values = shown.browser.execute_script("return DATA.values")
     infinite = {i for i, value in enumerate(values) if "-inf" in value.get("numbers", [])}
-    masked = next(i for i, s in enumerate(steps) if any(v in infinite for _, v, _ in s["made"]))
+    masked = next(i for i, s in enumerate(steps) if any(v in infinite and axes for _, v, axes in s["made"]))
     shown = opened(masked)
     assert "\N{MINUS SIGN}\N{INFINITY}" in shown.texts("td.masked")
     assert "L_k →" in " ".join(shown.texts("th"))
