@@ -6,9 +6,7 @@ import heapq
 from minitransformer.data.bert_words import stands_alone
 
 INSIDE = "##"  # how a piece begins that goes on within a word
-COVERAGE = (
-    0.9995  # of the text: so much is spelt, however many characters it takes (as `character_coverage` of SentencePiece)
-)
+COVERAGE = 0.9995  # so much of the text is spelt, however many characters it takes (SentencePiece's character_coverage)
 
 
 def learn_pieces(words: collections.Counter[str], size: int) -> list[str]:

@@ -81,12 +81,12 @@ def gelu_backward(dy: Array, cache: GeluCache) -> Array:
     return dy * (cache.Phi + near * phi)
 
 
-@np.errstate(over="ignore")  # far to the right u may be infinite
 def gelu_tanh(x: Array) -> tuple[Array, GeluCache]:
     """y = x Phi(x) with Phi(x) = (1 + tanh(u))/2, u = sqrt(2/pi) (x + 0.044715 x^3): the approximation of GPT-2."""
     check_floats("x", x, ndim=0)
     above = np.maximum(x, -FAR)  # -infinity times 0 would be NaN
-    u = above * (SQRT_2_OVER_PI + SQRT_2_OVER_PI * CUBIC * (above * above))  # x**3 would go through pow(), slowly
+    with np.errstate(over="ignore"):  # far to the right u may be infinite
+        u = above * (SQRT_2_OVER_PI + SQRT_2_OVER_PI * CUBIC * (above * above))  # x**3 would go through pow(), slowly
     Phi = 0.5 * (1 + np.tanh(u))
     return above * Phi, GeluCache(above, Phi)
 
