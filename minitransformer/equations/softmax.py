@@ -53,11 +53,11 @@ def masked_softmax(a: Array, mask: Array) -> tuple[Array, Array]:
 
 
 def barred(a: Array, mask: Array) -> Array:
-    """a where `mask` allows, -infinity elsewhere, whatever stands there.  a: (..., L_q, L_k) -> the same shape"""
-    barrier = np.where(mask, a.dtype.type(0), a.dtype.type(-np.inf))  # mostly smaller than a: adding it costs little
+    """a where `mask` is True, -infinity elsewhere, whatever a is there.  a: (..., L_q, L_k) -> the same shape"""
+    barrier = np.where(mask, a.dtype.type(0), a.dtype.type(-np.inf))  # usually smaller than a, so adding it is cheap
     with np.errstate(invalid="ignore"):
         lowered = a + barrier  # (..., L_q, L_k)
-    return np.where(mask, a, barrier) if np.isnan(lowered).any() else lowered  # infinity - infinity is no barrier
+    return np.where(mask, a, barrier) if np.isnan(lowered).any() else lowered  # infinity - infinity is NaN
 
 
 class LogSoftmaxCache(NamedTuple):

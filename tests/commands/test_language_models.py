@@ -66,7 +66,7 @@ def test_a_prompt_that_is_not_utf_8_is_refused(run, text, vocabulary):
         pytest.importorskip("tokenizers", reason="the extra `tokenizers` is not installed")
     train = ("train", "ngram", "--text", text, "--vocabulary", vocabulary, "--vocabulary-size", "300")
     assert run(*train, *SMALL["ngram"], "--out", "x.run")[0] == 0
-    error = "minitransformer: error: prompt: got '\\udcff' at character 6, expected text that is UTF-8\n"
+    error = "minitransformer: error: prompt: got '\\udcff' at character 6, expected valid UTF-8 text\n"
     assert run("generate", "x.run", "--prompt", b"hello \xff".decode(errors="surrogateescape")) == (2, "", error)
 
 

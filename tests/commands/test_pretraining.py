@@ -359,7 +359,7 @@ def test_what_answer_classify_and_fill_refuse(run, tuned, pretrained, monkeypatc
     assert refused(run, *ask, "\u200b") == "question: got '\\u200b', expected at least one word"
     assert refused(run, "classify", "c.run", "\0") == "text: got '\\x00', expected at least one word"
     bad = b"[MASK] \xff".decode(errors="surrogateescape")
-    message = "got '\\udcff' at character 7, expected text that is UTF-8"
+    message = "got '\\udcff' at character 7, expected valid UTF-8 text"
     assert refused(run, *ask, bad) == f"question: {message}"
     assert refused(run, "classify", "c.run", bad) == f"text: {message}"
     assert refused(run, "fill", pretrained, bad) == f"text: {message}"
