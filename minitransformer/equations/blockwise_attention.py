@@ -145,7 +145,7 @@ def block_scores(cache: BlockwiseCache, block: Block) -> Array:
 
 
 def blocks(cache: BlockwiseCache) -> Iterator[Block]:
-    """All blocks of all heads but those that may attend to nothing.
+    """All blocks of all heads, except fully masked ones.
 
     Each has a generator for dropout, which draws the same numbers whenever the block comes up.
     """

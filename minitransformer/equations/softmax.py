@@ -38,8 +38,8 @@ def softmax_backward(dalpha: Array, alpha: Array) -> Array:
 def masked_softmax(a: Array, mask: Array) -> tuple[Array, Array]:
     """Softmax over the keys that `mask` allows: the others get weight 0, as if their score were -infinity (3.2.1).
 
-    a: (..., L_q, L_k); mask: boolean, True = may attend, broadcast against a. A query that may attend to nothing gets
-    all-zero weights. The backward is `softmax_backward`: it gives 0 wherever alpha is 0.
+    a: (..., L_q, L_k); mask: boolean, True = may attend, broadcast against a. A fully masked query gets all-zero
+    weights. The backward is `softmax_backward`: it gives 0 wherever alpha is 0.
     """
     check_scores(a)
     check_mask(mask, a.shape)
