@@ -1,4 +1,4 @@
-"""The Transformer from first principles: every equation written out in NumPy, its backward derived by hand, and proven.
+"""The Transformer from first principles: every equation written out in NumPy, its backward derived by hand, and tested.
 
 Start reading at `minitransformer/equations/attention.py`, or run `python -m minitransformer`.
 """

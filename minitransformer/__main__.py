@@ -24,8 +24,8 @@ def main(argv: list[str] | tuple[str, ...] | None = None) -> int:
 
     try:
         for stream in (sys.stdout, sys.stderr):
-            if stream is not None:  # None: closed by whoever started this
-                stream.reconfigure(errors="replace")  # a console that is not UTF-8 shows `?` for what it cannot write
+            if stream is not None:  # None: the parent process closed it
+                stream.reconfigure(errors="replace")  # a console that is not UTF-8 shows `?` for what it cannot encode
         arguments = parse(argv)
         code = arguments.run(arguments)
         sys.stdout.flush()
@@ -45,9 +45,9 @@ def main(argv: list[str] | tuple[str, ...] | None = None) -> int:
 
 
 def import_commands() -> None:
-    """All of them, and NumPy, which takes 0.4 s. Ctrl-C meanwhile ends the process at once, with one line.
+    """Import all commands, and NumPy, which takes 0.4 s. Meanwhile Ctrl-C ends the process at once, with one line.
 
-    KeyboardInterrupt in the midst of an import would be many, and some of them NumPy's C code prints by itself.
+    A KeyboardInterrupt during an import would print many lines, some of them from NumPy's C code.
     """
 
     def leave(*_: object) -> None:
@@ -56,11 +56,11 @@ def import_commands() -> None:
         finally:
             os._exit(INTERRUPTED)
 
-    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not ignored, not somebody else's
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # neither ignored nor replaced
     try:
         if usual:
             signal.signal(signal.SIGINT, leave)
-    except ValueError:  # only the main thread gets signals
+    except ValueError:  # only the main thread may set signal handlers
         usual = False
     import minitransformer.commands.parsing  # noqa: F401
 

@@ -1,8 +1,8 @@
 """What a caller may pass: every check says which argument was wrong, what came, and what was expected.
 
-The checks stand at the first line of the functions that people call with their own arrays; the mathematics below them
-may then assume that shapes and types fit. Those that are passed most often ask in one line whether all is well: each
-call of a function counts beside the product of one row.
+The checks come first in the functions that people call with their own arrays; the mathematics below them may then
+assume that shapes and types fit. The checks that run most often first test everything in one expression: where an input
+is a single row, each function call costs a noticeable part of the time.
 """
 
 import math
@@ -22,7 +22,7 @@ HALF = "e"  # and for float16
 def check_floats(name: str, x: Array, ndim: int = 1, kinds: str = FLOATS) -> None:
     """`x` must be an array of floating-point (or, for the complex step, complex) numbers with `ndim` axes or more.
 
-    Half precision is refused, for sums and squares beyond 65,504 would be infinite.
+    Half precision is refused, since sums and squares beyond 65,504 would be infinite.
     """
     if isinstance(x, Array) and x.dtype.char in kinds and x.ndim >= ndim:
         return
@@ -144,10 +144,10 @@ def check_broadcast(name: str, x: Array, shape: tuple[int, ...]) -> None:
 
 
 def check_finite(name: str, x: Array) -> None:
-    """All of `x` must be finite: of NaN and infinity nothing can be chosen."""
+    """All of `x` must be finite."""
     if not np.isfinite(x).all():
         wrong = x[~np.isfinite(x)]
-        raise ValueError(f"{name}: got {wrong[0]} among {x.size} numbers, expected finite ones alone")
+        raise ValueError(f"{name}: got {wrong[0]} among {x.size} numbers, expected only finite ones")
 
 
 def check_ids(name: str, ids: Array, size: int | None, ndim: int = 0) -> None:
@@ -246,7 +246,7 @@ def check_fraction(name: str, value: float) -> None:
 
 
 def check_truth(name: str, value: bool) -> None:
-    """`value` must be True or False: every text, "no" included, would count as true."""
+    """`value` must be True or False: any non-empty string, even "no", would count as true."""
     if value is not True and value is not False and not isinstance(value, np.bool_):
         raise TypeError(f"{name}: got {value!r}, expected True or False")
 
@@ -271,7 +271,7 @@ def check_heads(h: int, width_name: str, width: int, name: str = "h") -> None:
 
 
 def check_generator(rng: np.random.Generator) -> None:
-    """`rng` must be a NumPy Generator: a seed alone would draw the same numbers at each call."""
+    """`rng` must be a NumPy Generator: a bare seed would draw the same numbers at each call."""
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng: got {type(rng).__name__}, expected a numpy.random.Generator")
 
@@ -304,8 +304,8 @@ def check_rng(rng: np.random.Generator | None) -> None:
 def check_text(name: str, text: str) -> None:
     """`text` must be a string that UTF-8 can hold.
 
-    Bytes of a command line that are not UTF-8 reach Python as half characters (surrogates). They are refused and not
-    replaced: a model would read another text than the one that was given.
+    Bytes on a command line that are not UTF-8 reach Python as lone surrogates. They are refused, not replaced, since a
+    model would otherwise read a different text from the one it was given.
     """
     if not isinstance(text, str):
         raise TypeError(f"{name}: got {type(text).__name__}, expected a string")
@@ -315,11 +315,11 @@ def check_text(name: str, text: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         found = text[error.start]
-        raise ValueError(f"{name}: got {found!r} at character {error.start}, expected text that is UTF-8") from None
+        raise ValueError(f"{name}: got {found!r} at character {error.start}, expected valid UTF-8 text") from None
 
 
 def checked_texts(name: str, texts: Iterable[str]) -> Iterator[str]:
-    """The texts, each checked when its turn comes. One string would be taken for many texts of a character each."""
+    """The texts, each checked when it is reached. A single string would count as many texts of one character each."""
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         raise TypeError(f"{name}: got {type(texts).__name__}, expected several texts, such as a list of strings")
     for text in texts:

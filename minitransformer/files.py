@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, names that one process alone writes, and files that can be read again."""
+"""Files that are written whole or not at all, exclusive file names, and files that can be read more than once."""
 
 import contextlib
 import errno
@@ -11,24 +11,24 @@ from typing import BinaryIO
 
 from minitransformer.locks import Locked, create_locked, lock
 
-MOST_OF_NAME = 50  # characters of a file's name that a temporary name begins with: there is always room for so many
-NEW = 0o666  # permissions of a new file, but for the umask
+MOST_OF_NAME = 50  # characters of a file's name that its temporary name starts with, so that it is never too long
+NEW = 0o666  # permissions of a new file, before the umask
 
 StrPath = str | os.PathLike[str]
 
 
 class Held:
-    """A file that this process alone writes, be it there already or not, until it is released.
+    """A file that only this process writes until it is released, whether it exists already or not.
 
-    As long as there is none, a hidden file beside it stands for it: nobody ever finds one without content under its
-    name. Then the file itself is locked, and so is each one that `write_whole` puts in its place. What a process held
-    that was killed is free again.
+    Before it exists, a hidden file beside it holds its name, so nobody ever finds an empty file there. After that the
+    file itself is locked, and so is each one that `write_whole` replaces it with. If the process is killed, the name is
+    free again.
     """
 
     def __init__(self, path: StrPath, file: Locked, reserved: bool = False):
         self.path = os.fspath(path)  # as it was given
         self.file = file
-        self.reserved = reserved  # there is no file with this name yet
+        self.reserved = reserved  # the file does not exist yet
 
     def __fspath__(self) -> str:
         return self.path
@@ -37,7 +37,7 @@ class Held:
         return self.path
 
     def take(self, file: Locked) -> None:
-        """Hold this file from now on, which has just got the name."""
+        """Hold this file, which has just taken the name, from now on."""
         self.release()
         self.file, self.reserved = file, False
 
@@ -54,26 +54,26 @@ class Held:
 
 
 def hold_new(path: StrPath) -> Held:
-    """Hold the name of a file that is not there yet.
+    """Hold the name of a file that does not exist yet.
 
-    Raises FileExistsError where it is there, BlockingIOError where another process holds it, and another OSError where
-    it cannot be written.
+    Raises FileExistsError if it exists, BlockingIOError if another process holds it, and another OSError if it cannot
+    be written.
     """
     target, mode = target_of(path)
     reservation = create_locked(beside(target, "reserved"), mode)
     if reservation is None:
         raise BlockingIOError(errno.EWOULDBLOCK, "another process holds it")
     held = Held(path, reservation, reserved=True)
-    if target.exists():  # only now: who held it may have written it, and released it, in between
+    if target.exists():  # checked only now: another process may have written and released it meanwhile
         held.release()
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
     return held
 
 
 def hold(path: StrPath) -> Held:
-    """Hold a file that is there.
+    """Hold an existing file.
 
-    Raises BlockingIOError where another process does, and another OSError where it cannot be read or written.
+    Raises BlockingIOError if another process holds it, and another OSError if it cannot be read or written.
     """
     target, mode = target_of(path)
     file = lock(target)
@@ -89,10 +89,10 @@ def hold(path: StrPath) -> Held:
 
 
 def write_whole(path: StrPath, content: bytes | Callable[[BinaryIO], object]) -> None:
-    """Write a file in one go: until all of it is on disk, what stood there before stays.
+    """Write a file atomically: the old content stays until all of the new one is on disk.
 
-    content: the bytes, or a function that writes them to the open file. Links are followed; a file that is there keeps
-    its permissions. Raises ValueError, naming the file, where it cannot be written.
+    content: the bytes, or a function that writes them to the open file. Links are followed; an existing file keeps its
+    permissions. Raises ValueError, naming the file, if it cannot be written.
     """
     try:
         target, mode = target_of(path)
@@ -116,7 +116,7 @@ def write_whole(path: StrPath, content: bytes | Callable[[BinaryIO], object]) ->
 
 
 def check_writable(name: str, path: StrPath) -> None:
-    """Before any work is done: it must be possible to write a file here. Raises ValueError, naming the argument."""
+    """Check before any work that a file can be written here. Raises ValueError, naming the argument."""
     try:
         create_beside(*target_of(path)).remove()
     except OSError as error:
@@ -124,15 +124,13 @@ def check_writable(name: str, path: StrPath) -> None:
 
 
 def not_writable(name: str, path: StrPath, error: OSError) -> ValueError:
-    return ValueError(
-        f"{name}: cannot write {os.fspath(path)!r} ({error.strerror or error}), expected a writable place"
-    )
+    return ValueError(f"{name}: cannot write {os.fspath(path)!r} ({error.strerror or error}), expected a writable path")
 
 
 def target_of(path: StrPath) -> tuple[Path, int]:
-    """The file that a path means, behind all links, and its permissions, also where it is still to be made.
+    """The file that a path leads to, after all links, and its permissions. It need not exist yet.
 
-    Raises OSError for what is no regular file, and for one that may not be written.
+    Raises OSError for anything but a regular file, and for one that may not be written.
     """
     target = Path(os.path.realpath(path))
     try:
@@ -154,7 +152,7 @@ def check_regular(mode: int) -> None:
 
 
 def create_beside(target: Path, mode: int) -> Locked:
-    """A new file in the folder of `target`, if possible under the name that one left behind would have."""
+    """A new temporary file in the folder of `target`; it replaces a stale one if it can."""
     names = (beside(target, "saving" if number == 1 else f"saving-{number}") for number in itertools.count(1))
     return next(file for file in (create_locked(name, mode) for name in names) if file is not None)
 
@@ -164,7 +162,7 @@ def beside(target: Path, purpose: str) -> Path:
 
 
 def keep_owner(target: Path, temporary: Path, mode: int) -> None:
-    """The file that is to replace another one gets its permissions and, where the system allows it, its owner."""
+    """Give the new file the old one's permissions and, where the system allows it, its owner."""
     if not target.exists():
         return
     before, now = os.stat(target), os.stat(temporary)
@@ -175,6 +173,6 @@ def keep_owner(target: Path, temporary: Path, mode: int) -> None:
 
 
 def open_to_read(path: StrPath) -> BinaryIO:
-    """A file that can be read as often as needed. Raises OSError as `open`, and for a pipe or a device."""
-    check_regular(os.stat(path).st_mode)  # before it is opened: `open` waits until somebody writes to the pipe
+    """A file that can be read more than once. Raises OSError like `open`, and for a pipe or a device."""
+    check_regular(os.stat(path).st_mode)  # checked first: opening a pipe waits for a writer
     return open(path, "rb")

@@ -1,4 +1,4 @@
-"""Files that one process alone has, for as long as it runs: what is left of a process that was killed is free again."""
+"""Files locked by one process for as long as it runs: if it is killed, what it leaves behind is free again."""
 
 import contextlib
 import os
@@ -14,25 +14,25 @@ BINARY = getattr(os, "O_BINARY", 0)
 
 
 class Locked:
-    """A file that is open and locked. The lock goes where the file goes, also under another name."""
+    """An open, locked file. The lock stays with the file when it is renamed."""
 
     def __init__(self, path: Path, handle: int):
         self.path = path
         self.handle: int | None = handle
 
     def move(self, target: Path) -> None:
-        """Give it another name, and replace the file that had it."""
-        if fcntl is None:  # Windows moves no file that is open
+        """Rename it, replacing any file that had the name."""
+        if fcntl is None:  # Windows cannot rename an open file
             self.close()
         os.replace(self.path, target)
         self.path = target
 
     def remove(self) -> None:
-        """Close it, and remove it, unless another file has its name by now."""
+        """Close it and remove it, unless another file has taken its name."""
         if self.handle is None:
             return
         ours = is_at(self.handle, self.path)
-        if fcntl is None:  # nor does it remove one
+        if fcntl is None:  # nor remove one
             self.close()
         if ours:
             with contextlib.suppress(FileNotFoundError):
@@ -46,9 +46,9 @@ class Locked:
 
 
 def create_locked(path: Path, mode: int = 0o666) -> Locked | None:
-    """Create a file that this process alone has. None: another process has it.
+    """Create a file and lock it. None: another process holds it.
 
-    A file with this name that no process has was left behind, and is replaced.
+    A file with this name that no process holds is stale, and is replaced.
     """
     while True:
         try:
@@ -59,11 +59,11 @@ def create_locked(path: Path, mode: int = 0o666) -> Locked | None:
             continue
         if locked(handle) is not False and is_at(handle, path):
             return Locked(path, handle)
-        os.close(handle)  # between creation and lock another process took it for one that was left behind
+        os.close(handle)  # before it was locked, another process took it for a stale one
 
 
 def lock(path: Path) -> Locked | None:
-    """Lock a file that is there. None: another process has it. Raises OSError as `open`."""
+    """Lock an existing file. None: another process holds it. Raises OSError like `open`."""
     while True:
         handle = os.open(path, os.O_RDONLY | BINARY)
         if locked(handle) is False:
@@ -71,14 +71,14 @@ def lock(path: Path) -> Locked | None:
             return None
         if is_at(handle, path):
             file = Locked(path, handle)
-            if fcntl is None:  # Windows replaces no file that is open
+            if fcntl is None:  # Windows cannot replace an open file
                 file.close()
             return file
-        os.close(handle)  # between opening and lock it was replaced by a new one
+        os.close(handle)  # before it was locked, another one replaced it
 
 
 def remove_if_free(path: Path) -> bool:
-    """Remove a file unless a process has it. -> whether it is gone; it is not where that cannot be told"""
+    """Remove a file unless a process holds it, or that is unknown. -> whether it is gone"""
     try:
         handle = os.open(path, os.O_RDONLY | NO_LINK)
     except FileNotFoundError:
@@ -96,9 +96,9 @@ def remove_if_free(path: Path) -> bool:
 
 
 def locked(handle: int) -> bool | None:
-    """Lock an open file for this process. -> whether no other has it; None where the system has no such locks
+    """Lock an open file for this process. -> False if another one holds it; None if the system has no such locks
 
-    Readers are not held off. The system takes the lock back when the process ends, however it ends.
+    Readers are not blocked. The system releases the lock when the process ends, however it ends.
     """
     if fcntl is None:
         return None
@@ -112,7 +112,7 @@ def locked(handle: int) -> bool | None:
 
 
 def is_at(handle: int, path: Path) -> bool:
-    """Whether an open file is still the one with this name."""
+    """Whether this path still leads to the open file."""
     try:
         return os.path.samestat(os.fstat(handle), os.stat(path))
     except FileNotFoundError:

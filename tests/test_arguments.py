@@ -103,7 +103,7 @@ REFUSED = [
         check.check_finite,
         ("x", np.array([1.0, np.nan, np.inf])),
         ValueError,
-        "x: got nan among 3 numbers, expected finite ones alone",
+        "x: got nan among 3 numbers, expected only finite ones",
     ),
     (check.check_tokens, ("ids", ids, 2), ValueError, "ids: got values from 0 to 2, expected 0 to 1"),
     (check.check_tokens, ("ids", ids[:0], 3), ValueError, "ids: got shape (0,), expected at least one position"),
@@ -245,7 +245,7 @@ REFUSED = [
         check.check_text,
         ("prompt", "a\u00e9\udcff"),
         ValueError,
-        "prompt: got '\\udcff' at character 2, expected text that is UTF-8",
+        "prompt: got '\\udcff' at character 2, expected valid UTF-8 text",
     ),
 ]
 

@@ -116,7 +116,7 @@ def test_what_is_no_file_is_not_replaced(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for path in (str(pipe), "/dev/null"):
-        message = f"cannot write {path!r} (it is a pipe or a device), expected a writable place"
+        message = f"cannot write {path!r} (it is a pipe or a device), expected a writable path"
         with refuses(ValueError, f"file: {message}"):
             write_whole(path, b"")
         with refuses(ValueError, f"out: {message}"):
@@ -179,12 +179,10 @@ def test_a_link_and_its_target_are_one_name(tmp_path):
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     """A directory that is not there, or one in the file's place."""
     path = tmp_path / "no" / "file"
-    with refuses(
-        ValueError, f"file: cannot write {str(path)!r} (No such file or directory), expected a writable place"
-    ):
+    with refuses(ValueError, f"file: cannot write {str(path)!r} (No such file or directory), expected a writable path"):
         write_whole(path, b"")
-    with refuses(ValueError, f"file: cannot write {str(tmp_path)!r} (Is a directory), expected a writable place"):
+    with refuses(ValueError, f"file: cannot write {str(tmp_path)!r} (Is a directory), expected a writable path"):
         write_whole(tmp_path, b"")
-    with refuses(ValueError, f"plot: cannot write {str(tmp_path)!r} (Is a directory), expected a writable place"):
+    with refuses(ValueError, f"plot: cannot write {str(tmp_path)!r} (Is a directory), expected a writable path"):
         check_writable("plot", tmp_path)
     assert os.listdir(tmp_path) == []

@@ -91,7 +91,7 @@ def test_too_little_memory_is_one_line_and_exit_code_2(run, monkeypatch):
     """In any command, and also where Python does not say for what."""
     for error, text in (
         (MemoryError("Unable to allocate 1 GiB"), "Unable to allocate 1 GiB"),
-        (MemoryError(), "there is no more"),
+        (MemoryError(), "not enough"),
     ):
 
         def fails(*_, error=error):

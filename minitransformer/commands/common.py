@@ -11,7 +11,7 @@ from minitransformer.arguments import check_text
 from minitransformer.data.text_file import universal_newlines
 
 BAD_INPUT = 2
-MOST = 10**12  # of anything that is counted, from steps to words
+MOST = 10**12  # limit for anything that is counted, from steps to words
 
 
 class Parser(argparse.ArgumentParser):
@@ -40,7 +40,7 @@ def seed(text: str) -> int:
 
 
 def check_count(name: str, value: int, least: int = 1, most: int = MOST) -> None:
-    """Raises ValueError, naming the option, for a number that is too small, or larger than any machine is patient."""
+    """Raises ValueError, naming the option, for a number that is too small, or too large for any machine."""
     if value < least:
         raise ValueError(f"{name}: got {value}, expected {least} or more")
     if value > most:
@@ -67,14 +67,14 @@ def bad_input(error: Exception | str) -> int:
 
 
 def text_of(name: str, value: str) -> str:
-    """A text of the command line, as a file with the same content is read. Raises ValueError where it is not UTF-8."""
+    """A text from the command line, read like a file with the same content. Raises ValueError if it is not UTF-8."""
     check_text(name, value)
     return universal_newlines(value)
 
 
 def reason(error: Exception | str) -> str:
     if isinstance(error, MemoryError):
-        return f"memory: {str(error) or 'there is no more'}, expected something smaller"
+        return f"memory: {str(error) or 'not enough'}, expected something smaller"
     return str(error)
 
 

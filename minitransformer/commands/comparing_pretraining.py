@@ -41,7 +41,7 @@ PROCESSES = 2
 SHARES = {"pretraining": 0.398, "readers": 1 / 19}  # of the minutes; the rest is for the curves, and for measuring
 TITLES = {QA: "questions", CLASSIFY: "topics"}
 PRETRAINING = "bert.run"
-COLUMNS = ("right", "median", "range")  # over the seeds; the first: mean and standard deviation
+COLUMNS = ("right", "median", "range")  # over the seeds; "right" is mean ± standard deviation
 
 
 def add_compare(comparisons: Any) -> None:
@@ -63,7 +63,7 @@ def add_compare(comparisons: Any) -> None:
         type=int,
         default=n_seeds,
         metavar="N",
-        help=f"trainings of each kind, which differ by their seed (default {n_seeds}; with more it takes longer)",
+        help=f"seeds for each training (default {n_seeds}; more take longer)",
     )
     compare.add_argument(
         "--plot", type=file_name, metavar="FILE", help="draw the curves as a PNG file (needs the extra `plots`)"
@@ -92,7 +92,7 @@ def make(directory: Path) -> None:
         directory.mkdir(exist_ok=True)
     except OSError as error:
         raise ValueError(
-            f"out: cannot make {str(directory)!r} ({error.strerror}), expected a place to write"
+            f"out: cannot make {str(directory)!r} ({error.strerror}), expected a writable directory"
         ) from error
 
 

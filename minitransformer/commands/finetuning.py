@@ -105,7 +105,7 @@ def train(arguments: argparse.Namespace, path: Held) -> int:
         checksums = task.module.checksums(data)
         if not are_those_of(run.checksums, checksums):
             raise ValueError(
-                f"resume: {task.data} are others than when the run began, expected the versions of Python and NumPy "
+                f"resume: {task.data} have changed since the run began, expected the versions of Python and NumPy "
                 "that it began with"
             )
         run = run._replace(checksums=checksums)
@@ -204,7 +204,7 @@ def summary(facts: dict[str, Any]) -> str:
 
 
 def is_empty(text: str, run: Run) -> bool:
-    """Whether it has white space at most, and what the vocabulary drops, such as control characters."""
+    """Whether it has only white space and what the vocabulary drops, such as control characters."""
     return len(run.vocabulary.encode(" ".join(text.split()))) == 0
 
 

@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     pretraining.add_fill(commands)
     finetuning.add_answer(commands)
     finetuning.add_classify(commands)
-    compare = commands.add_parser("compare", help="what each generation of models gave, measured")
+    compare = commands.add_parser("compare", help="measure what each generation of models gained")
     comparisons = compare.add_subparsers(title="comparisons", metavar="WHAT", required=True)
     language_models.add_compare(comparisons)
     comparing_pretraining.add_compare(comparisons)
@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The arguments; sentences may also stand after options, where argparse does not look for them any more."""
+    """The arguments; sentences may also follow options, where argparse no longer looks for them."""
     main_parser = parser()
     arguments, rest = main_parser.parse_known_args(argv)
     if rest and (not hasattr(arguments, "sentences") or any(text.startswith("-") for text in rest)):

@@ -58,7 +58,7 @@ def changed_settings(settings: Any, arguments: argparse.Namespace) -> Any:
 
 
 def keeping(name: str, arguments: argparse.Namespace, train: Callable[[Held], int]) -> int:
-    """`train`, with the path of the run's file, which from before the data are read is this process's alone."""
+    """Call `train` with the path of the run's file, held by this process from before the data are read."""
     try:
         path = path_to_keep(name, arguments)
     except ValueError as error:
@@ -68,9 +68,9 @@ def keeping(name: str, arguments: argparse.Namespace, train: Callable[[Held], in
 
 
 def path_to_keep(name: str, arguments: argparse.Namespace) -> Held:
-    """Where `--out` says; else, of a run that is resumed, its own file; else the first of name-1.run, name-2.run, ...
+    """The path of `--out`, or a resumed run's own file, or the first free one of name-1.run, name-2.run, ...
 
-    that there is not, and that no other training holds. Raises ValueError for a file that exists or that another
+    Free: it does not exist, and no other training holds it. Raises ValueError for a file that exists or that another
     training holds, and for a directory that does not exist.
     """
     if arguments.resume and arguments.out in (None, arguments.resume):
@@ -86,7 +86,7 @@ def new_path(path: Path) -> Held:
     except FileExistsError as error:
         raise ValueError(f"out: {str(path)!r} exists already, expected a new name, or --resume {path}") from error
     except BlockingIOError as error:
-        raise ValueError(f"out: {str(path)!r} is that of another training that runs, expected a new name") from error
+        raise ValueError(f"out: {str(path)!r} is in use by another training, expected a new name") from error
     except OSError as error:
         raise not_writable("out", path, error) from error
 
@@ -109,14 +109,14 @@ def resumed_path(path: str) -> Held:
     except FileNotFoundError as error:
         raise not_readable(path, error) from error
     except BlockingIOError as error:
-        raise ValueError(f"resume: {path!r} is that of another training that runs, expected one that ended") from error
+        raise ValueError(f"resume: {path!r} is in use by another training, expected one that has ended") from error
     except OSError as error:
         raise not_writable("resume", path, error) from error
 
 
 @contextlib.contextmanager
 def alone_in(directory: Path) -> Iterator[None]:
-    """A comparison has the directory where it keeps its runs to itself. Raises ValueError where it cannot."""
+    """Lock the directory where a comparison keeps its runs. Raises ValueError if it cannot."""
     if not directory.is_dir():
         raise ValueError(f"out: there is no directory {str(directory)!r}, expected one that exists")
     try:
@@ -124,7 +124,7 @@ def alone_in(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise not_writable("out", directory, error) from error
     if file is None:
-        raise ValueError(f"out: another comparison runs in {str(directory)!r}, expected another directory")
+        raise ValueError(f"out: {str(directory)!r} is in use by another comparison, expected another directory")
     try:
         yield
     finally:
@@ -169,17 +169,17 @@ def last_look(run: Any) -> str:
 
 
 def resumed(arguments: argparse.Namespace, *kinds: Kind) -> Run:
-    """The run of one of these kinds to go on with. Raises ValueError for bad input."""
+    """The run to resume, which must be of one of these kinds. Raises ValueError for bad input."""
     run = load_run(arguments.resume, *kinds)
     check_resumed(arguments, run.kind.name, getattr(arguments, "model", None) or run.kind.name)
     return run._replace(goal=goal_of(arguments, run.goal))
 
 
 def failed(error: MemoryError | ValueError, path: Held) -> int:
-    """A training that cannot go on: why, and, where that may have come after some steps, what there is of it."""
+    """Say why a training cannot go on and, if it may have made some steps, what was saved."""
     if not isinstance(error, DivergedError | MemoryError):
         return bad_input(error)
-    kept = f"the last state that was kept stays in {path}" if os.path.exists(path) else "nothing was kept"
+    kept = f"the last checkpoint is in {path}" if os.path.exists(path) else "nothing was saved"
     return bad_input(f"{reason(error)}; {kept}")
 
 

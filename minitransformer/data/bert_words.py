@@ -1,9 +1,9 @@
-"""Section 3.3, before the embedding: what BERT takes for a word, and where each of its characters stands in the text.
+"""Section 3.3, before the embedding: what BERT takes for a word, and where each of its characters is in the text.
 
-White space and punctuation part words, and each ideograph is one; control characters are dropped; upper case and
-accents are, where it is wanted. (Devlin et al. 2019, `BasicTokenizer`; `tokenizers` has it as BertNormalizer and
-BertPreTokenizer.) BERT expects composed characters (NFC). Other text is composed first, so that equal texts are equal
-words, however they are written.
+White space and punctuation separate words, and each ideograph is a word; control characters are dropped, and so are
+upper case and accents, optionally. (Devlin et al. 2019, `BasicTokenizer`; BertNormalizer and BertPreTokenizer in
+`tokenizers`.) BERT expects composed characters (NFC). Other text is composed first, so that equivalent texts give the
+same words.
 """
 
 import functools
@@ -24,8 +24,8 @@ from minitransformer.data.unicode_classes import (
 
 Array = np.ndarray
 
-# Text is cut here before anything else, only where BERT parts words, too: what has been taken apart can be remembered.
-# The white space after a chunk belongs to it, so that nothing is lost.
+# Text is first cut into chunks, only where BERT separates words, too, so that the pieces of a chunk can be cached.
+# A chunk includes the white space after it, so that nothing is lost.
 CHUNK = re.compile(
     rf"(?:[^ \t\n\r{ASCII_PUNCTUATION}{IDEOGRAPHS}]+|[{ASCII_PUNCTUATION}]|[{IDEOGRAPHS}][{VARIATION_SELECTORS}]*|\n)"
     r"[ \t\r]*|[ \t\r]+"
@@ -38,12 +38,12 @@ SPACE = " "
 class Rules(NamedTuple):
     lowercase: bool = True
     strip_accents: bool = True
-    lines: bool = False  # a new line is a word of its own. BERT takes it for white space
+    lines: bool = False  # a newline is a word of its own; for BERT it is white space
 
 
 class Word(NamedTuple):
     text: str
-    spans: list[tuple[int, int]]  # of each character its start and its end before normalization
+    spans: list[tuple[int, int]]  # start and end of each character before normalization
 
 
 def words_in(text: str, rules: Rules) -> list[Word]:
@@ -71,7 +71,7 @@ def words_in(text: str, rules: Rules) -> list[Word]:
 
 @functools.cache
 def normalized(c: str, rules: Rules) -> str:
-    """What becomes of one character: nothing, a space, or letters, with spaces around where it is set apart."""
+    """What becomes of one character: nothing, a space, or letters, with spaces around an ideograph."""
     category = unicodedata.category(c)
     if c == "\N{REPLACEMENT CHARACTER}" or (category in DROPPED and c not in WHITE):
         return ""
@@ -88,13 +88,13 @@ def is_dropped_mark(c: str, rules: Rules) -> bool:
 
 
 def stands_alone(letter: str) -> bool:
-    """Whether no word has it beside other characters."""
+    """Whether it is always a word by itself."""
     return letter == "\n" or is_punctuation(letter) or is_ideograph(letter)
 
 
 class Composed(NamedTuple):
     text: str
-    spans: Array | None  # (n, 2), of each character its start and end before; None where the text was composed already
+    spans: Array | None  # (n, 2), start and end of each character before; None if the text was already composed
 
 
 def compose(text: str) -> Composed:
@@ -114,7 +114,7 @@ def compose(text: str) -> Composed:
 
 
 def segments(text: str) -> Iterator[str]:
-    """What can be composed by itself: a character and all that may be joined with it."""
+    """The parts that can be composed independently: a character and everything that may combine with it."""
     start = 0
     for position in range(1, len(text)):
         if unicodedata.combining(text[position]) == 0 and text[position] not in joining():
@@ -125,8 +125,8 @@ def segments(text: str) -> Iterator[str]:
 
 @functools.cache
 def joining() -> frozenset[str]:
-    """The characters that are joined with the one before them: the second ones of what Unicode composes."""
+    """The characters that combine with the one before them: the second of each pair that Unicode composes."""
     decompositions = (unicodedata.decomposition(chr(code_point)).split() for code_point in range(0x20000))
     second = {chr(int(parts[1], 16)) for parts in decompositions if len(parts) == 2 and parts[0][0] != "<"}
-    jamo = map(chr, (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3)))  # of Hangul, which is composed by arithmetic
+    jamo = map(chr, (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3)))  # Hangul is composed by arithmetic
     return frozenset(second.union(jamo))

@@ -27,7 +27,7 @@ class BytePairs:
 
     @functools.cached_property
     def tokenizer(self) -> Any:
-        """Raises ValueError for a definition that is none, and where the library is not there."""
+        """Raises ValueError for an invalid definition, and if the library is not installed."""
         parts = library()
         try:
             return parts.Tokenizer.from_str(self.definition)

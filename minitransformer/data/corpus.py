@@ -77,7 +77,7 @@ def text_files(paths: Sequence[str | Path]) -> Corpus:
 
 
 def n_characters(paths: Sequence[str | Path], enough: int) -> int:
-    """Of the files' text: bytes would depend on how lines end, and on the script. It is not counted beyond `enough`."""
+    """Length of the files' text; bytes would depend on line ends and on the script. Stops counting at `enough`."""
     n = 0
     for path in paths:
         for piece in read_pieces(path):

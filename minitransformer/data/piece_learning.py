@@ -1,19 +1,19 @@
-"""Section 3.3, before the embedding: which pieces there are. Characters by frequency, and what is joined of them."""
+"""Section 3.3, before the embedding: which pieces there are: frequent characters, and what is merged from them."""
 
 import collections
 import heapq
 
 from minitransformer.data.bert_words import stands_alone
 
-INSIDE = "##"  # how a piece begins that goes on within a word
-COVERAGE = 0.9995  # so much of the text is spelt, however many characters it takes (SentencePiece's character_coverage)
+INSIDE = "##"  # prefix of a piece that continues a word
+COVERAGE = 0.9995  # of the text must be spelt, however many characters that takes (SentencePiece: `character_coverage`)
 
 
 def learn_pieces(words: collections.Counter[str], size: int) -> list[str]:
-    """The characters of the words, then, up to `size`, what comes of joining the most frequent pair of pieces.
+    """The characters of the words, then, up to `size`, the results of merging the most frequent pair of pieces.
 
-    The characters come by frequency, as the start of a word, and, but for those that stand alone, within one. They may
-    take half of the room, or more where COVERAGE needs it; those that are left out come last, where room is left.
+    The characters come by frequency, as the start of a word and, unless they stand alone, inside one. They may take
+    half of the vocabulary, or more where COVERAGE needs it; the others come last, as far as there is room.
     """
     alphabet = by_frequency(words)
     kept, rest = alphabet_within(alphabet, size)
@@ -34,7 +34,7 @@ def by_frequency(words: collections.Counter[str]) -> list[tuple[str, int]]:
 
 
 def alphabet_within(alphabet: list[tuple[str, int]], size: int) -> tuple[list[str], list[str]]:
-    """The pieces of one character that are kept, and the rest, each from the most frequent on."""
+    """The single-character pieces that are kept, and the rest, each by falling frequency."""
     enough = COVERAGE * sum(n for _, n in alphabet)
     kept: list[str] = []
     rest: list[str] = []
@@ -51,17 +51,17 @@ def alphabet_within(alphabet: list[tuple[str, int]], size: int) -> tuple[list[st
 
 
 def joined(words: list[list[str]], counts: list[int], alphabet: list[str], size: int) -> list[str]:
-    """The alphabet and what is joined of it, until there is no pair that occurs twice (Sennrich et al. 2016).
+    """The alphabet and the pieces merged from it, until no pair occurs twice (Sennrich et al. 2016).
 
-    Of equally frequent pairs the first in the order of code points is joined. Only the words that have a pair are
-    looked at when it is joined.
+    Of equally frequent pairs, the first in code point order is merged. A merge visits only the words that have the
+    pair.
     """
-    pieces = dict.fromkeys(alphabet)  # in order, and none twice: "abc" comes of "ab" with "c", and of "a" with "bc"
+    pieces = dict.fromkeys(alphabet)  # in order, without duplicates: "ab" + "c" and "a" + "bc" both give "abc"
     frequency: collections.Counter[tuple[str, str]] = collections.Counter()
     where: dict[tuple[str, str], set[int]] = collections.defaultdict(set)
 
     def count(number: int, sign: int) -> set[tuple[str, str]]:
-        """Add the pairs of a word, or take them away. -> the pairs"""
+        """Add the pairs of a word to the counts, or subtract them. -> the pairs"""
         pairs = list(zip(words[number], words[number][1:], strict=False))
         for pair in pairs:
             frequency[pair] += sign * counts[number]
@@ -70,7 +70,7 @@ def joined(words: list[list[str]], counts: list[int], alphabet: list[str], size:
 
     for number in range(len(words)):
         count(number, +1)
-    heap = [(-n, pair) for pair, n in frequency.items()]  # with outdated entries, too, which are passed over
+    heap = [(-n, pair) for pair, n in frequency.items()]  # outdated entries stay in it and are skipped
     heapq.heapify(heap)
     while heap and len(pieces) < size:
         n, pair = heapq.heappop(heap)

@@ -1,6 +1,6 @@
-"""Where the sentences of a text end: in English and its like, in Chinese and Japanese, and at the end of a paragraph.
+"""Where the sentences of a text end: in English and the like, in Chinese and Japanese, and at the end of a paragraph.
 
-After the rules SB8 to SB11 of Unicode's UAX 29, where they help and a regular expression can follow them.
+Based on rules SB8 to SB11 of Unicode's UAX 29, where they help and a regular expression can express them.
 """
 
 import itertools
@@ -16,7 +16,7 @@ CLOSING = (
 )
 OPENING = "\u2018\u201c\u00ab\u2039"
 STOP = ".!?:\u2026\u203c\u2047-\u2049\u0589\u061f\u06d4\u0964\u0965\u104b\u1362\u17d4"  # white space follows
-WIDE_STOP = "\u3002\uff01\uff1f\uff61"  # of Chinese and Japanese, and an ellipsis of two: none need follow
+WIDE_STOP = "\u3002\uff01\uff1f\uff61"  # Chinese and Japanese, and a double ellipsis: no white space needed
 WIDE_COMMA = "\uff0c\u3001\uff1b\uff1a,;:"  # the sentence goes on
 BOUNDARY = re.compile(
     rf"(?<=[{STOP}])(?P<closed>(?:[\xa0\u202f]?[{CLOSING}{OPENING}])*+)\s+"

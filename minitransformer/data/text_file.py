@@ -1,6 +1,6 @@
-"""Reading text files of the reader's, piece by piece, so that a file of any size takes the same memory.
+"""Reading the user's text files piece by piece, so that a file of any size takes the same memory.
 
-However its lines end (\\n, \\r\\n or \\r), the text has \\n, and nothing else ends a line: not U+2028, not a form feed.
+Line ends (\\n, \\r\\n or \\r) become \\n. Nothing else ends a line, neither U+2028 nor a form feed.
 """
 
 import codecs
@@ -15,10 +15,10 @@ PIECE = 1 << 16  # bytes
 
 
 def read_pieces(path: str | Path) -> Iterator[str]:
-    """The text of a UTF-8 file, without a byte order mark, its lines ended by \\n, some 64 KB at a time.
+    """The text of a UTF-8 file, without a byte order mark, with \\n as line end, some 64 KB at a time.
 
-    Raises ValueError, naming the file, for one that cannot be read, as a pipe twice, that is empty, or that is not
-    UTF-8; TypeError for what is no path, such as a number, which `open` would take for an open file.
+    Raises ValueError, naming the file, if it is unreadable, a pipe (which cannot be read twice), empty, or not UTF-8;
+    TypeError for anything but a path, such as a number, which `open` would take for an open file.
     """
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"path: got {type(path).__name__}, expected a path")

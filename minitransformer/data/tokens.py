@@ -14,9 +14,9 @@ Array = np.ndarray
 def tokens_on_disk(texts: Iterable[str], vocabulary: Vocabulary) -> Array:
     """The ids of the texts, one after the other.  -> (n,), unsigned, read-only, as small as the ids allow
 
-    The file has no name and is gone with the array. What is read of it stays in memory only while there is room.
+    The file has no name and disappears with the array. What has been read stays in memory only while there is room.
 
-    Raises ValueError where the temporary folder has no room for it.
+    Raises ValueError if the temporary folder has no room for it.
     """
     dtype = np.min_scalar_type(vocabulary.size - 1)
     try:

@@ -1,4 +1,4 @@
-"""What Unicode says of characters, where Python's regular expressions do not: marks, ideographs, punctuation, widths.
+"""Unicode classes that Python's regular expressions lack: marks, ideographs, punctuation, widths.
 
 A class is written as the inside of a regular expression's brackets.
 """
@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-# where the characters are that extend a word; the large blocks between, of ideographs and Hangul, have none
+# ranges that hold the characters that extend a word; the large blocks of ideographs and Hangul have none
 EXTENDING_WITHIN = (
     *(range(0x00AD, 0x3400), range(0xA000, 0xAC00), range(0xF900, 0x17000), range(0x1BC00, 0x20000)),
     range(0xE0000, 0xE0200),
@@ -17,7 +17,7 @@ EMOJI_MODIFIERS = range(0x1F3FB, 0x1F400)
 NOT_EXTENDING = {0x200B, 0x8E2, 0x6DD, 0x70F, 0x110BD, 0x110CD, *range(0x600, 0x606)}  # a space; signs before a number
 
 ASCII_PUNCTUATION = r"!-/:-@\[-`{-~"
-# what BERT sets apart (`_is_chinese_char`; `tokenizers` begins the last but two at 2B920, by a slip)
+# what BERT sets apart (`_is_chinese_char`; `tokenizers` has a typo, 2B920, in the third from last)
 IDEOGRAPHS = (
     "\u4e00-\u9fff\u3400-\u4dbf\U00020000-\U0002a6df\U0002a700-\U0002b73f\U0002b740-\U0002b81f\U0002b820-\U0002ceaf"
     "\uf900-\ufaff\U0002f800-\U0002fa1f"
@@ -44,7 +44,7 @@ def extending() -> Iterator[int]:
             yield code_point
 
 
-# what belongs to the character before it (UAX 29, WB4: Extend, Format and ZWJ): vowel signs, accents, joiners
+# characters that extend the one before (UAX 29, WB4: Extend, Format and ZWJ): vowel signs, accents, joiners
 EXTENDING = as_class(extending())
 
 
@@ -61,7 +61,7 @@ def is_punctuation(c: str) -> bool:
     return unicodedata.category(c)[0] == "P" or (c.isascii() and c.isprintable() and not c.isalnum() and c != " ")
 
 
-# Scripts whose words have no spaces between, as Thai, or are as many as sentences, as Korean, composed or not
+# Scripts without spaces between words, such as Thai, and Korean, whose spaces separate phrases; composed or not
 WITHOUT_SPACES = re.compile(
     f"[{IDEOGRAPHS}\U0002ebf0-\U0002ee5d\U00030000-\U000323af"  # the later ones, too
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3038-\u303b"
@@ -73,10 +73,10 @@ WITHOUT_SPACES = re.compile(
 
 
 def columns_of(text: str) -> int:
-    """How wide a terminal shows it: wide characters, such as Chinese ones, in two columns, marks in none."""
+    """Its width in a terminal: two columns for wide characters, such as Chinese ones, none for marks."""
     return sum(0 if is_mark(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def is_mark(c: str) -> bool:
-    """Whether it takes no room of its own: a non-spacing mark, or a sign of formatting."""
+    """Whether it has no width of its own: a non-spacing mark or a format character."""
     return unicodedata.category(c) in ("Mn", "Me", "Cf")

@@ -39,7 +39,7 @@ def vocabulary_from(definition: dict[str, Any]) -> Vocabulary:
 
 
 def word_pieces_from(definition: dict[str, Any]) -> WordPieces:
-    """Older checkpoints say nothing of the options: new lines were tokens then, and the rest as it is by default."""
+    """Older checkpoints lack the options: newlines were tokens then, and the other options had their defaults."""
     pieces = strings("pieces", definition["pieces"])
     lines = definition.get("lines", NEW_LINE in pieces)
     return WordPieces(pieces, definition.get("lowercase", True), definition.get("strip_accents", True), lines)

@@ -18,8 +18,8 @@ from minitransformer.data.unicode_classes import EXTENDING
 Array = np.ndarray
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
-# A word or a symbol with the space before it and the marks after it, or white space: nothing is lost. To Python's \w
-# marks are no letters, though vowel signs, accents and joiners belong to words. All of them are beyond U+00AC.
+# A word or a symbol with the space before it and the marks after it, or white space: nothing is lost. Python's \w
+# excludes marks, though vowel signs, accents and joiners belong to words. All of them are above U+00AC.
 # (++ and the like: nothing is tried again, for speed.)
 EXTENSION = rf"(?![\0-\xac])[{EXTENDING}]++"
 WORD = re.compile(rf" ?\w++(?:{EXTENSION}\w*+)*+| ?[^\w\s](?:{EXTENSION})?+|\s")
@@ -33,7 +33,7 @@ class Vocabulary(Protocol):
     def encode(self, text: str) -> Array:
         """The ids of the text's words.  -> (n,) integers in [0, V)
 
-        Raises TypeError for what is no string, and ValueError for one that UTF-8 cannot hold.
+        Raises TypeError for anything but a string, and ValueError for one that UTF-8 cannot encode.
         """
 
     def decode(self, ids: Array) -> str:

@@ -26,11 +26,11 @@ NEW_LINE = "\n"
 
 class Tokens(NamedTuple):
     ids: Array  # (n,)
-    spans: Array  # (n, 2), of each token its start and its end in the text, in characters
+    spans: Array  # (n, 2), start and end of each token in the text, in characters
 
 
 class Pieces(NamedTuple):
-    """A part of a text, taken apart."""
+    """A part of a text, split into pieces."""
 
     ids: list[int]
     spans: list[int]  # start and end of each piece, one after the other
@@ -41,7 +41,7 @@ class WordPieces:
     """Piece i has the id i; the first ones are SPECIAL. By default, as uncased BERT: "Café" and "cafe" are the same.
 
     lowercase, strip_accents: as for `tokenizers.normalizers.BertNormalizer`.
-    lines: new lines are tokens, where the vocabulary has one. BERT takes them for white space.
+    lines: newlines are tokens, if the vocabulary has one. For BERT they are white space.
     """
 
     pieces: tuple[str, ...]
@@ -62,8 +62,8 @@ class WordPieces:
     def tokens(self, text: str) -> Tokens:
         """The pieces of the text's words. A character that the vocabulary does not have makes its word [UNK].
 
-        A mark that is stripped belongs to the token before it. Tokens may share a character that is decomposed, such as
-        a syllable of Hangul.
+        A stripped mark belongs to the token before it. Tokens may share a character that decomposes, such as a Hangul
+        syllable.
         """
         composed = composed_text(text)
         chunks = CHUNK.findall(composed.text)
@@ -100,7 +100,7 @@ class WordPieces:
 
     @functools.cached_property
     def longest(self) -> int:
-        """Letters of a piece, at most."""
+        """Letters of the longest piece."""
         return max(len(piece.removeprefix(INSIDE)) for piece in self.pieces)
 
     @functools.cached_property
@@ -120,7 +120,7 @@ class WordPieces:
         return found
 
     def pieces_of_word(self, word: str) -> list[tuple[int, int, int]]:
-        """(id, start, end) of each piece: the longest that there is, then the longest of the rest (Wu et al. 2016)."""
+        """(id, start, end) of each piece: the longest known prefix, then that of the rest (Wu et al. 2016)."""
         if len(word) > MOST_LETTERS:
             return [(UNK, 0, len(word))]
         found = []
@@ -137,7 +137,7 @@ class WordPieces:
 
 
 class Known(dict[str, Pieces]):
-    """The chunks that have been taken apart, each when it is first asked for."""
+    """A cache of chunks and their pieces, filled on first use."""
 
     def __init__(self, take_apart: Callable[[str], Pieces]) -> None:
         super().__init__()
@@ -145,7 +145,7 @@ class Known(dict[str, Pieces]):
 
     def __missing__(self, chunk: str) -> Pieces:
         pieces = self.take_apart(chunk)
-        if len(chunk) <= MOST_LETTERS:  # longer ones hardly come again
+        if len(chunk) <= MOST_LETTERS:  # longer ones rarely recur
             self[chunk] = pieces
         return pieces
 
@@ -157,7 +157,7 @@ def check_rules(lowercase: bool, strip_accents: bool, lines: bool) -> None:
 
 
 def spans_before(of_characters: Array, spans: Array) -> Array:
-    """Spans of a composed text, (n, 2), where they were before. of_characters: (L, 2), of each of its characters"""
+    """Spans of a composed text, (n, 2), in the text before. of_characters: (L, 2), the span of each character there"""
     firsts, lasts = of_characters[spans[:, 0]], of_characters[spans[:, 1] - 1]
     return np.stack([firsts[:, 0], lasts[:, 1]], axis=1)
 
@@ -170,9 +170,9 @@ def composed_text(text: str) -> Composed:
 def word_piece_vocabulary(
     texts: Iterable[str], size: int, lowercase: bool = True, strip_accents: bool = True, lines: bool = False
 ) -> WordPieces:
-    """The most frequent characters of the texts, and the most frequent pieces of words, `size` of them at most.
+    """The most frequent characters of the texts, and the most frequent pieces of words, at most `size` in all.
 
-    The options are those of `WordPieces`, which it keeps.
+    The options are those of `WordPieces`, which keeps them.
     """
     check_integer("size", size, least=N_SPECIAL + 1)
     check_rules(lowercase, strip_accents, lines)

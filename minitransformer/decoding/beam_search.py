@@ -169,7 +169,7 @@ def check_search(start: Array, end: int, longest: int, width: int, alpha: float)
 
 def check_log_p(log_p: Array, N: int, end: int) -> None:
     """What `step` gives must be log-probabilities of the word after each of N words, and know the end."""
-    check_floats("log-probabilities", log_p, ndim=2, kinds=HALF + FLOATS)  # they are added up in float64
+    check_floats("log-probabilities", log_p, ndim=2, kinds=HALF + FLOATS)  # they are summed in float64
     if log_p.ndim != 2:
         raise ValueError(f"log-probabilities: got shape {log_p.shape}, expected 2 axes")
     check_reals("log-probabilities", log_p)

@@ -11,17 +11,17 @@ Array = np.ndarray
 
 class BestSpan(NamedTuple):
     start: int
-    end: int  # the last place of the answer, no earlier than its start
-    score: float  # how much better it is than no answer; at 0 or below there is none
+    end: int  # the last position of the answer, no earlier than its start
+    score: float  # how much better it is than no answer; at 0 or below, no answer is better
 
 
 def best_span(scores: Array, allowed: Array, longest: int) -> BestSpan | None:
-    """argmax of scores_1i + scores_2j over the pairs i <= j < i + longest of allowed places (Devlin et al. 2019, 4.3).
+    """argmax of scores_1i + scores_2j over allowed pairs i <= j < i + longest (Devlin et al. 2019, 4.3).
 
-    scores: (2, L), of starts and ends; the first place means that there is no answer, and what it scores, as start and
-    as end, is taken from the answer's score. allowed: (L,), boolean, the places of the text. -> None where no place is
-    allowed. Of equally good pairs the first is taken. Raises ValueError for scores there, or at the first place, that
-    are no finite numbers; what the others hold has no influence.
+    scores: (2, L), of starts and ends; the first position stands for no answer, and its score, as start and as end, is
+    subtracted from the answer's. allowed: (L,), boolean, the positions of the text. -> None if no position is allowed.
+    Of equally good pairs the first is chosen. Raises ValueError if scores at allowed positions, or at the first one,
+    are not finite; the other scores have no influence.
     """
     check_integer("longest", longest, least=1)
     check_allowed(allowed, scores)
@@ -37,7 +37,7 @@ def best_span(scores: Array, allowed: Array, longest: int) -> BestSpan | None:
 
 
 def check_allowed(allowed: Array, scores: Array) -> None:
-    """`allowed` must be boolean, and all scores that are looked at finite and real."""
+    """`allowed` must be boolean, and all scores that are used must be finite and real."""
     if not isinstance(allowed, np.ndarray) or allowed.dtype != np.bool_:
         given = f"dtype {allowed.dtype}" if isinstance(allowed, np.ndarray) else type(allowed).__name__
         raise TypeError(f"allowed: got {given}, expected a boolean array")
@@ -48,4 +48,4 @@ def check_allowed(allowed: Array, scores: Array) -> None:
     looked_at = np.append(scores[:, allowed], scores[:, :1], axis=1)
     wrong = looked_at[~np.isfinite(looked_at)]
     if len(wrong):
-        raise ValueError(f"scores: got {wrong[0]}, expected finite numbers at the places of the text and at the first")
+        raise ValueError(f"scores: got {wrong[0]}, expected finite numbers at the allowed positions and the first")

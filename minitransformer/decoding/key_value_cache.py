@@ -66,7 +66,7 @@ def read_on(ids: Array, reading: Reading, weights: GPT, config: Config) -> tuple
     ids: (..., L) integers in [0, V), the next words -> logits: (..., L, V), and the reading with them; the one that was
     given must not be used again, since its room is now theirs.
     """
-    check_ids("ids", ids, None, ndim=1)  # whether the vocabulary has them, the embedding checks
+    check_ids("ids", ids, None, ndim=1)  # the embedding checks that they are in the vocabulary
     check_positions("ids", ids, axis=-1)
     check_batch("ids", ids.shape[:-1], reading.layers)
     n, L = reading.n, ids.shape[-1]
@@ -83,7 +83,7 @@ def read_on(ids: Array, reading: Reading, weights: GPT, config: Config) -> tuple
 
 
 def check_batch(name: str, batch: tuple[int, ...], layers: tuple[KeysValues, ...]) -> None:
-    """As many sequences as there is room for: NumPy would spread a single one over the room of all."""
+    """There must be as many sequences as the cache has; NumPy would broadcast a single one over all of them."""
     expected = layers[0].K.shape[:-3] if layers else batch
     if batch != expected:
         raise ValueError(f"{name}: got the batch axes {batch}, expected {expected}, those of what was read before")

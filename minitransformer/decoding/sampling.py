@@ -51,7 +51,7 @@ def write(read: Read, prompt: Array, rng: np.random.Generator, choice: Choice = 
 
 
 def choose(logits: Array, choice: Choice, rng: np.random.Generator) -> int:
-    """The id of one word.  logits: (V,). Raises ValueError for logits that are no numbers, or that rule out all."""
+    """The id of one word.  logits: (V,). Raises ValueError for NaN or +infinity, or if no word is left."""
     check_choice(choice)
     if choice.temperature == 0:
         check_logits(logits)
@@ -62,11 +62,11 @@ def choose(logits: Array, choice: Choice, rng: np.random.Generator) -> int:
 
 
 def distribution(logits: Array, choice: Choice) -> Array:
-    """softmax(logits / temperature), cut to the top k words and to the top p, and made to sum to 1 again.
+    """softmax(logits / temperature), cut to the top k words and to the top p, and renormalized.
 
-    logits: (V,), -infinity for a word that is ruled out -> (V,), float64. top_k: the k likeliest; top_p: the likeliest,
-    one after the other, until together they have `top_p` or more; of both, the fewer. Of equally likely words those
-    with lower ids stay. Raises ValueError for logits that are no numbers, or that rule out all words.
+    logits: (V,), -infinity for a word that is ruled out -> (V,), float64. top_k keeps the k likeliest words; top_p
+    keeps the likeliest ones until their probabilities reach `top_p` together; with both, the smaller set stays. Of
+    equally likely words those with lower ids stay. Raises ValueError for NaN or +infinity, or if no word is left.
     """
     check_logits(logits)
     check_choice(choice)
@@ -75,7 +75,7 @@ def distribution(logits: Array, choice: Choice) -> Array:
     below_top = logits.astype(np.float64) - logits.max()
     with np.errstate(over="ignore"):  # next to nothing for a temperature makes -infinity of all but the likeliest
         p, _ = softmax(below_top / float(choice.temperature))
-    by_likelihood = np.argsort(-logits, kind="stable")  # of the logits: probabilities may be rounded to equal ones
+    by_likelihood = np.argsort(-logits, kind="stable")  # by logits: rounding may make probabilities equal
     n_kept = min(n_enough(p[by_likelihood], float(choice.top_p)), len(p) if choice.top_k is None else choice.top_k)
     kept = np.zeros_like(p)
     kept[by_likelihood[:n_kept]] = p[by_likelihood[:n_kept]]
@@ -83,9 +83,9 @@ def distribution(logits: Array, choice: Choice) -> Array:
 
 
 def n_enough(p: Array, top_p: float) -> int:
-    """How many of the likeliest words have `top_p` together.  p: (V,), the largest first
+    """How many of the likeliest words it takes to reach `top_p`.  p: (V,), the largest first
 
-    All words have 1 together, whatever their rounded sum is.
+    All words together count as 1, whatever their rounded sum is.
     """
     if top_p == 1:
         return len(p)
@@ -94,7 +94,7 @@ def n_enough(p: Array, top_p: float) -> int:
 
 
 def check_logits(logits: Array) -> None:
-    """One row of scores of which the highest is a number."""
+    """One row of scores whose maximum is finite."""
     check_rank("logits", logits, ndim=1)
     check_reals("logits", logits)
     if len(logits) == 0:

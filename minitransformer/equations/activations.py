@@ -13,7 +13,7 @@ Array = np.ndarray
 
 SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 CUBIC = 0.044715
-FAR = 100  # from there on Phi is 0 on the left and 1 on the right, to the last bit
+FAR = 100  # Phi is exactly 0 below -FAR and exactly 1 above FAR
 
 
 def relu(x: Array) -> tuple[Array, Array]:
@@ -45,8 +45,8 @@ def tanh_backward(dy: Array, y: Array) -> Array:
 def sigmoid(x: Array) -> tuple[Array, Array]:
     """y = 1 / (1 + exp(-x)), element by element. The cache is y.
 
-    Far to the left exp(-x) overflows, and y is 0, as it should be. ((1 + tanh(x/2)) / 2 is the same on paper, but in
-    float32 it is 0 from x = -18 on, where y is 10^-8.)
+    For very negative x, exp(-x) overflows, and y is 0, as it should be. ((1 + tanh(x/2)) / 2 is the same on paper, but
+    in float32 it is 0 below x = -18, where y is 10^-8.)
     """
     check_floats("x", x, ndim=0)
     with np.errstate(over="ignore"):
@@ -61,7 +61,7 @@ def sigmoid_backward(dy: Array, y: Array) -> Array:
 
 
 class GeluCache(NamedTuple):
-    x: Array  # no further to the left than -FAR
+    x: Array  # clipped to -FAR or more
     Phi: Array  # like x
 
 
@@ -85,8 +85,8 @@ def gelu_tanh(x: Array) -> tuple[Array, GeluCache]:
     """y = x Phi(x) with Phi(x) = (1 + tanh(u))/2, u = sqrt(2/pi) (x + 0.044715 x^3): the approximation of GPT-2."""
     check_floats("x", x, ndim=0)
     above = np.maximum(x, -FAR)  # -infinity times 0 would be NaN
-    with np.errstate(over="ignore"):  # far to the right u may be infinite
-        u = above * (SQRT_2_OVER_PI + SQRT_2_OVER_PI * CUBIC * (above * above))  # x**3 would go through pow(), slowly
+    with np.errstate(over="ignore"):  # for very large x, u may be infinite
+        u = above * (SQRT_2_OVER_PI + SQRT_2_OVER_PI * CUBIC * (above * above))  # x**3 would call pow(), which is slow
     Phi = 0.5 * (1 + np.tanh(u))
     return above * Phi, GeluCache(above, Phi)
 

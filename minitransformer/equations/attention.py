@@ -79,8 +79,8 @@ def attend(
     """From scores to outputs: alpha = softmax(A) over the keys, O = alpha V  (4.1), for scores of any f.
 
     A: (..., L_q, L_k), V: (..., L_k, d_v) -> O: (..., L_q, d_v). mask: boolean, True = may attend, broadcast against A;
-    a query that may attend to nothing gets O = 0, and a key that no query may attend to has no influence. With `rng`,
-    weights are dropped at `rate`, as section 5's code does and the equations do not.
+    a fully masked query gets O = 0, and a key that no query may attend to has no influence. With `rng`, weights are
+    dropped at `rate`, as in section 5's code but not in the equations.
     """
     check_floats("A", A, ndim=2)
     check_values(V, A)
@@ -124,8 +124,8 @@ def attention(
     """Attention(Q, K, V) = softmax(Q K^T / sqrt(d_k)) V  (2.2.1).
 
     Q: (..., L_q, d_k), K: (..., L_k, d_k), V: (..., L_k, d_v) -> O: (..., L_q, d_v).
-    mask: boolean, True = may attend; bias: numbers added to the scores (constants: they get no gradient), of which
-    -infinity masks; both broadcast against (..., L_q, L_k).
+    mask: boolean, True = may attend; bias: numbers added to the scores (constants: they get no gradient), where
+    -infinity masks a key; both broadcast against (..., L_q, L_k).
     """
     allowed = allowed_pairs(Q, K, mask, bias)
     Q_seen, K_seen = without_blind(Q, allowed), without_unseen(K, allowed)
@@ -133,15 +133,6 @@ def attention(
     biased = A if bias is None else A + bias
     O, attend_cache = attend(biased, V, allowed, rate, rng)  # (..., L_q, d_v)
     return O, AttentionCache(scores_cache, attend_cache)
-
-
-def allowed_pairs(Q: Array, K: Array, mask: Array | None, bias: Array | None) -> Array | None:
-    """Where a query may attend to a key: `may_attend`, once Q and K are known to fit.  None: everywhere."""
-    if mask is None and bias is None:
-        return None  # the scores check Q and K
-    check_floats("Q", Q, ndim=2)
-    check_keys(K, Q.shape[-1], Q)
-    return may_attend(mask, bias, (*Q.shape[:-1], K.shape[-2]))
 
 
 def attention_backward(dO: Array, cache: AttentionCache) -> tuple[Array, Array, Array]:
@@ -152,3 +143,12 @@ def attention_backward(dO: Array, cache: AttentionCache) -> tuple[Array, Array, 
     dA, dV = attend_backward(dO, cache.attend)
     dQ, dK = scaled_dot_product_backward(dA, cache.scores)
     return dQ, dK, dV
+
+
+def allowed_pairs(Q: Array, K: Array, mask: Array | None, bias: Array | None) -> Array | None:
+    """Check that Q and K fit, then `may_attend`: where a query may attend to a key.  None: everywhere."""
+    if mask is None and bias is None:
+        return None  # scaled_dot_product checks Q and K
+    check_floats("Q", Q, ndim=2)
+    check_keys(K, Q.shape[-1], Q)
+    return may_attend(mask, bias, (*Q.shape[:-1], K.shape[-2]))

@@ -36,9 +36,9 @@ class BlockwiseCache(NamedTuple):
     K: Array  # (..., L_k, d_k)
     V: Array  # (..., L_k, d_v)
     O: Array  # (..., L_q, d_v)
-    top: Array  # (..., L_q, 1), t = max_j a_j of each query; 0 where it may attend to nothing
-    Z: Array  # (..., L_q, 1), sum_j exp(a_j - t); 1 where it may attend to nothing
-    mask: Array | None  # with the -infinities of the bias
+    top: Array  # (..., L_q, 1), t = max_j a_j of each query; 0 if fully masked
+    Z: Array  # (..., L_q, 1), sum_j exp(a_j - t); 1 if fully masked
+    mask: Array | None  # excludes keys whose bias is -infinity, too
     bias: Array | None
     rate: float
     seed: int | None  # of the dropout; None: nothing is dropped
@@ -67,10 +67,10 @@ def blockwise_attention(
 ) -> tuple[Array, BlockwiseCache]:
     """Attention(Q, K, V) = softmax(Q K^T / sqrt(d_k)) V  (2.2.1), `rows` queries at a time.
 
-    Arguments and result as `attention` has them; with dropout, other weights are dropped than there, but as many.
+    Arguments and result are those of `attention`; dropout drops different weights, at the same rate.
     For one query, with a_j its scores, t = max_j a_j and Z = sum_j exp(a_j - t): o = (1/Z) sum_j exp(a_j - t) v_j.
-    What the backward needs of the a_j is t and Z, since alpha_j = exp(a_j - t) / Z. (One number, t + log Z, would do,
-    but beside a t of 10^8 float32 has no room for log Z.)
+    Of the a_j, the backward needs only t and Z, since alpha_j = exp(a_j - t) / Z. (One number, t + log Z, would do,
+    but added to a t of 10^8, log Z would be lost to rounding in float32.)
     """
     check_floats("Q", Q, ndim=2)
     check_keys(K, Q.shape[-1], Q)
@@ -91,9 +91,9 @@ def blockwise_attention(
         a = block_scores(cache, block)  # a row for each query
         highest = row_max(a)
         t = np.where(highest.real == -np.inf, 0, highest)
-        a -= t  # in place, here and below: what stays in the processor's cache is what makes blocks fast
+        a -= t  # in place, here and below: blocks are fast because they stay in the processor's cache
         exps = np.exp(a, out=a)
-        total = row_sum(exps)  # 0 where a query may attend to nothing
+        total = row_sum(exps)  # 0 for a fully masked query
         kept, _ = dropout(exps, rate, block_rng)
         top[head][queries] = t
         Z[head][queries] = np.where(total == 0, 1, total)
@@ -102,9 +102,9 @@ def blockwise_attention(
 
 
 def blockwise_attention_backward(dO: Array, cache: BlockwiseCache) -> tuple[Array, Array, Array]:
-    """dQ, dK, dV as in `attention_backward`, block by block, the weights made again as exp(a - t) / Z.
+    """dQ, dK, dV as in `attention_backward`, block by block, with the weights recomputed as exp(a - t) / Z.
 
-    A block's queries get their whole gradient from it; a key's and a value's is the sum over all blocks that see it.
+    A query's gradient comes from its own block; a key's or a value's is the sum over all blocks that attend to it.
     softmax_backward subtracts sum_j dalpha_j alpha_j from each dalpha_j. With dalpha_j = m_j (do . v_j), m dropout's
     factors, that sum is do . (sum_j m_j alpha_j v_j) = do . o: the scores need not be summed over again.
     """
@@ -116,7 +116,7 @@ def blockwise_attention_backward(dO: Array, cache: BlockwiseCache) -> tuple[Arra
         head, queries, n_keys, _, block_rng = block
         a = block_scores(cache, block)
         a -= top[head][queries]
-        exps = np.exp(a, out=a)  # Z times alpha: dividing the few columns beside it by Z costs less
+        exps = np.exp(a, out=a)  # Z times alpha: dividing its narrower factors by Z is cheaper
         per_Z = 1 / Z[head][queries]
         kept, m = dropout(exps, cache.rate, block_rng)
         dO_block = dO[head][queries]
@@ -145,7 +145,7 @@ def block_scores(cache: BlockwiseCache, block: Block) -> Array:
 
 
 def blocks(cache: BlockwiseCache) -> Iterator[Block]:
-    """All blocks of all heads but those that may attend to nothing.
+    """All blocks of all heads, except fully masked ones.
 
     Each has a generator for dropout, which draws the same numbers whenever the block comes up.
     """

@@ -25,7 +25,7 @@ def sequence_log_probability(log_p: Array, ids: Array) -> Array:
 
 
 def perplexity(nats: float) -> float:
-    """exp(nats a word): among how many equally likely words the model chooses, on average. NaN stays NaN."""
+    """exp(nats per word): the number of equally likely words that would be as hard to guess. NaN stays NaN."""
     check_nats(nats)
     return math.inf if nats >= MOST_NATS else math.exp(nats)
 
@@ -47,7 +47,7 @@ def bits_per_character(nats: float, n_words: int, n_characters: int) -> float:
 
 
 def check_nats(nats: float) -> None:
-    """Nats are -log P of something: 0 or more, infinite for what cannot be; NaN of a training that diverged stays."""
+    """Nats are -log P: 0 or more, infinite where P = 0. NaN, from a training that diverged, is let through."""
     check_number("nats", nats)
     if nats < 0:
         raise ValueError(f"nats: got {nats}, expected 0 or more")

@@ -26,9 +26,9 @@ def cross_entropy(
     q_i puts 1 - e on the target and spreads e = label_smoothing evenly over all V words (Szegedy et al. 2016); with
     e = 0 the loss is the mean of -log p(target). In nats. With nothing to count, loss and gradients are 0.
 
-    n: how many targets the loss is divided by: those that count here, or, where this batch is a part of a larger one,
-    those of the whole. Logits of -infinity rule words out; what stands at ignored positions has no influence, NaN and
-    infinity included.
+    n: how many targets the loss is divided by: by default those that count here; for a part of a larger batch, pass
+    those of the whole. Logits of -infinity rule words out; logits at ignored positions have no influence, not even NaN
+    or infinity.
 
     logits: (..., V); targets: (...) integers in [0, V), or `ignore` -> loss: one number.
     """
@@ -41,11 +41,11 @@ def cross_entropy(
     n_targets = int(counted.sum()) if n is None else n
     check_integer("n", n_targets, least=0)
     share = counted[..., None] / logits.real.dtype.type(max(n_targets, 1))  # (..., 1), 1/n where a target counts
-    words = np.where(counted, targets, 0)[..., None]  # (..., 1); at ignored positions any word, with a share of 0
+    words = np.where(counted, targets, 0)[..., None]  # (..., 1); any word will do where ignored: its share is 0
     seen = logits if counted.all() else np.where(counted[..., None], logits, logits.dtype.type(0))
     log_p, log_softmax_cache = log_softmax(seen)
     of_target = np.take_along_axis(log_p, words, axis=-1)  # (..., 1)
-    if e == 0:  # one word of each row has q = 1: the others are not looked at, for 0 log 0 is 0
+    if e == 0:  # one word of each row has q = 1; the others are skipped, since 0 log 0 counts as 0
         loss = -(share * of_target).sum()
     else:
         of_all = row_sum(log_p)  # (..., 1)

@@ -48,7 +48,7 @@ def erfc(z: Array) -> Array:
     check_floats("z", np.asarray(z), ndim=0)
     negative = z.real < 0
     size = np.where(negative, -z, z)  # |z|, written so that it stays differentiable for complex z
-    t = 1 - 6 / (size + 3)  # which is (size - 3) / (size + 3), and 1 where that has no value
+    t = 1 - 6 / (size + 3)  # which is (size - 3) / (size + 3), but 1 at infinity instead of NaN
     polynomial = np.full_like(t, COEFFICIENTS[-1])
     for coefficient in COEFFICIENTS[-2::-1]:  # Horner's scheme, from the highest power of t
         polynomial = polynomial * t + coefficient

@@ -47,10 +47,10 @@ def may_attend(mask: Array | None, bias: Array | None, scores_shape: tuple[int, 
 
 
 def without_unseen(X: Array, mask: Array | None) -> Array:
-    """X (..., L_k, d) without what could spoil a product at a key that no query may attend to, such as padding.
+    """X (..., L_k, d) with harmless rows for keys that no query may attend to, such as padding.
 
-    The weight of such a key is 0; but 0 times NaN or infinity is NaN, and would spoil results and gradients. Whatever
-    numbers stand where nobody looks, they must have no influence.
+    The weight of such a key is 0, but 0 times NaN or infinity is NaN, which would spoil results and gradients. Masked
+    rows must have no influence, whatever they contain.
     """
     if mask is None:
         return X
@@ -58,16 +58,16 @@ def without_unseen(X: Array, mask: Array | None) -> Array:
 
 
 def without_blind(X: Array, mask: Array | None) -> Array:
-    """X (..., L_q, d), the same for every query that may attend to nothing: it has no influence, either."""
+    """X (..., L_q, d), the same for every fully masked query, which must have no influence, either."""
     if mask is None:
         return X
     return rows_where(np.atleast_2d(mask).any(axis=-1), X)
 
 
 def rows_where(counts: Array, X: Array) -> Array:
-    """The rows of X (..., L, d) that count, and 0 for the others, if need be.  counts: boolean, broadcasts to (..., L)
+    """X (..., L, d) with 0 in the rows that do not count, if need be.  counts: boolean, broadcasts to (..., L)
 
-    There is no need where the others' squares have a finite sum: then 0 times any of them is 0, and a copy is saved.
+    If those rows' squares have a finite sum, 0 times any of their numbers is 0 anyway, and X is not copied.
     """
     if counts.all():
         return X

@@ -1,6 +1,6 @@
-"""Sums over rows and columns, as products with a vector of ones: the same sums, added up by BLAS, which is faster.
+"""Sums over rows and columns, as products with a vector of ones, which BLAS computes faster than NumPy's `sum`.
 
-And the highest number of each row.
+Also the maximum of each row.
 """
 
 import functools
@@ -31,7 +31,7 @@ def row_products(x: Array, w: Array) -> Array:
 def row_max(x: Array) -> Array:
     """max_j x_ij over the last axis, which stays with length 1.  x: (..., n) -> (..., 1); NaN where one is
 
-    (`x.max` is the same by way of two more functions, which counts where a row is short.)
+    (`x.max` does the same through two more function calls, which matters for short rows.)
     """
     return np.maximum.reduce(x, axis=-1, keepdims=True)
 
@@ -44,7 +44,7 @@ def column_sum(x: Array) -> Array:
 
 @functools.cache
 def constant(value: float, n: int, dtype: np.dtype) -> Array:
-    """The vector (value, ..., value) of n numbers, made once for each, and read-only, since all callers share it."""
+    """The vector (value, ..., value) of length n, cached, and read-only, since all callers share it."""
     vector = np.full(n, value, dtype)
     vector.flags.writeable = False
     return vector

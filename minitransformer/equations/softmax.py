@@ -38,8 +38,8 @@ def softmax_backward(dalpha: Array, alpha: Array) -> Array:
 def masked_softmax(a: Array, mask: Array) -> tuple[Array, Array]:
     """Softmax over the keys that `mask` allows: the others get weight 0, as if their score were -infinity (3.2.1).
 
-    a: (..., L_q, L_k); mask: boolean, True = may attend, broadcast against a. A query that may attend to nothing gets
-    all-zero weights. The backward is `softmax_backward`: it gives 0 wherever alpha is 0.
+    a: (..., L_q, L_k); mask: boolean, True = may attend, broadcast against a. A fully masked query gets all-zero
+    weights. The backward is `softmax_backward`: it gives 0 wherever alpha is 0.
     """
     check_scores(a)
     check_mask(mask, a.shape)
@@ -53,11 +53,11 @@ def masked_softmax(a: Array, mask: Array) -> tuple[Array, Array]:
 
 
 def barred(a: Array, mask: Array) -> Array:
-    """a where `mask` allows, -infinity elsewhere, whatever stands there.  a: (..., L_q, L_k) -> the same shape"""
-    barrier = np.where(mask, a.dtype.type(0), a.dtype.type(-np.inf))  # mostly smaller than a: adding it costs little
+    """a where `mask` is True, -infinity elsewhere, whatever a is there.  a: (..., L_q, L_k) -> the same shape"""
+    barrier = np.where(mask, a.dtype.type(0), a.dtype.type(-np.inf))  # usually smaller than a, so adding it is cheap
     with np.errstate(invalid="ignore"):
         lowered = a + barrier  # (..., L_q, L_k)
-    return np.where(mask, a, barrier) if np.isnan(lowered).any() else lowered  # infinity - infinity is no barrier
+    return np.where(mask, a, barrier) if np.isnan(lowered).any() else lowered  # infinity - infinity is NaN
 
 
 class LogSoftmaxCache(NamedTuple):

@@ -67,7 +67,7 @@ def decoder(
     """x_0 = x,  x_n = DecoderLayer_n(x_{n-1}, memory)  (3.2), then the final norm if there is one.
 
     x: (..., L_t, d_model), memory: (..., L_s, d_model) -> (..., L_t, d_model); every layer gets the same masks.
-    norm_eps: of the final norm, where it is another than `config.eps`, that of all norms.
+    norm_eps: eps of the final norm, if it differs from `config.eps`, that of all the other norms.
     """
     x_n = x
     layer_caches = []

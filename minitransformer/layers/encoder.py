@@ -66,7 +66,7 @@ def encoder(
     """x_0 = x,  x_n = EncoderLayer_n(x_{n-1})  (3.1), then the final norm if there is one.
 
     x: (..., L, d_model) -> (..., L, d_model); every layer gets the same mask and bias, as in `multi_head`.
-    norm_eps: of the final norm, where it is another than `config.eps`, that of all norms.
+    norm_eps: eps of the final norm, if it differs from `config.eps`, that of all the other norms.
     """
     x_n = x
     layer_caches = []

@@ -46,7 +46,7 @@ def layer_norm(x: Array, weights: LayerNorm, eps: float = 1e-5) -> tuple[Array, 
     check_same_shape("weights.beta", weights.beta, "weights.gamma", weights.gamma)
     check_width("x", x, len(weights.gamma))
     check_positive("eps", eps)
-    shifted = x - x[..., :1]  # so that equal numbers are 0 to the last bit: the mean is rounded, and eps may be tiny
+    shifted = x - x[..., :1]  # so that equal numbers give exactly 0: the mean is rounded, and eps may be tiny
     centred = shifted - row_mean(shifted)
     variance = row_mean(centred * centred)  # (..., 1)
     sigma = np.sqrt(variance + float(eps))

@@ -67,7 +67,7 @@ def lstm(x: Array, start: State, weights: LSTM, reads: Array | None = None) -> t
     x: (..., L, d_in) -> h: (..., L, d_h). The path from c_{t-1} to c_t is a product with f and nothing else: a gradient
     can come back along it over many steps, which in the Elman network it cannot.
 
-    reads: (..., L), False at padding: there the state stays as it is, and nothing of x is felt.  None: all is read.
+    reads: (..., L), False at padding, where the state does not change and x has no influence.  None: all is read.
     """
     check_rank("weights.W_h", weights.W_h, 2)
     check_rank("weights.W_x", weights.W_x, 2)
@@ -106,7 +106,7 @@ def lstm_backward(dh: Array, cache: LSTMCache, dlast: State | None = None) -> tu
         do = dh_t tanh(c_t),       dc_t += dh_t o (1 - tanh(c_t)^2),
         di = dc_t g,   dg = dc_t i,   df = dc_t c_{t-1},   dc_{t-1} = dc_t f,
     through the gates' own slopes, s (1 - s) of a sigmoid and 1 - g^2 of tanh, to dz_t, and dh_{t-1} = dz_t W_h^T.
-    Where step t reads nothing, h_t = h_{t-1} and c_t = c_{t-1}: both gradients go back as they are, and dz_t = 0.
+    Where step t reads nothing, h_t = h_{t-1} and c_t = c_{t-1}: both gradients pass back unchanged, and dz_t = 0.
     """
     x, start, gates, c, h, weights, reads = cache
     check_same_shape("dh", dh, "h", h)

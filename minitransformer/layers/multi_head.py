@@ -69,9 +69,9 @@ def multi_head(
     x_q: (..., L_q, d_query), x_k: (..., L_k, d_key), x_v: (..., L_k, d_value) -> y: (..., L_q, d_model). Self-attention
     passes the same x three times; encoder-decoder attention passes the encoder's output as x_k and x_v.
 
-    mask (boolean, True = may attend) and bias (added to the scores) broadcast against (..., L_q, L_k) and hold for all
+    mask (boolean, True = may attend) and bias (added to the scores) broadcast against (..., L_q, L_k) and apply to all
     heads alike; with one axis more than x_q they broadcast against (..., h, L_q, L_k), head by head. A key that no
-    query may attend to has no influence, nor has a query that may attend to nothing.
+    query may attend to has no influence, nor does a fully masked query.
     """
     mask_heads = over_heads(mask, np.ndim(x_q))
     bias_heads = over_heads(bias, np.ndim(x_q))
@@ -111,9 +111,9 @@ def multi_head_backward(dy: Array, cache: MultiHeadCache) -> tuple[Array, Array,
 def in_sight(
     x_q: Array, x_k: Array, x_v: Array, h: int, mask: Array | None, bias: Array | None
 ) -> tuple[Array, Array, Array]:
-    """The inputs, with 0 at the queries and the keys that no head connects with any other.
+    """The inputs, with harmless rows for queries and keys that are masked in every head.
 
-    Attention alone would do for the result; but the gradient of W_K is x_k^T dK, and NaN in x_k times 0 is NaN.
+    Attention itself does this for the result, but the gradient of W_K is x_k^T dK, and NaN in x_k times 0 is NaN.
     """
     check_floats("x_q", x_q, ndim=2)
     check_floats("x_k", x_k, ndim=2)
@@ -122,12 +122,12 @@ def in_sight(
     if x_k.shape[:-2] != x_q.shape[:-2]:
         raise ValueError(f"x_k: got shape {x_k.shape}, expected the batch axes of x_q, {x_q.shape[:-2]}")
     if x_v.shape[:-1] != x_k.shape[:-1]:
-        raise ValueError(f"x_v: got shape {x_v.shape}, expected {x_k.shape[:-1]} before the last axis, as x_k has them")
+        raise ValueError(f"x_v: got shape {x_v.shape}, expected {x_k.shape[:-1]} before the last axis, as in x_k")
     check_integer("h", h, least=1)
     if mask is None and bias is None:
         return x_q, x_k, x_v
     scores_shape = (*x_q.shape[:-2], h, x_q.shape[-2], x_k.shape[-2])
-    allowed = may_attend(mask, bias, scores_shape)  # None, or head by head where it has an axis for the heads
+    allowed = may_attend(mask, bias, scores_shape)  # None, or per head if it has an axis for the heads
     by_any_head = allowed if allowed is None or allowed.ndim < 3 else allowed.any(axis=-3)  # (..., L_q, L_k)
     x_k_seen = without_unseen(x_k, by_any_head)
     x_v_seen = x_k_seen if x_v is x_k else without_unseen(x_v, by_any_head)

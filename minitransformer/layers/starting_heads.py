@@ -16,7 +16,7 @@ Array = np.ndarray
 SAME = 0  # no offset: a head that looks for the same word
 LAYERS = ((SAME, SAME, -1, +1), (SAME, SAME, -1, -2), (-1, +1, -2, -3))  # later layers are as the last; heads go round
 AWAY, ALIKE = 1.5, 2.0  # the sizes of the weights: the larger they are, the surer is a head
-ALIKE_LEARNED = 3.0  # above learned positions, which leave the tokens a smaller part of a vector of the same length
+ALIKE_LEARNED = 3.0  # with learned positions, which leave less of a vector's norm to the token
 
 
 def with_starting_heads(encoder: Encoder, h: int, rng: np.random.Generator, positions: Array | None = None) -> Encoder:
@@ -75,8 +75,8 @@ def places_away(d_model: int, d_k: int, offset: int) -> tuple[Array, Array]:
 def same_word(d_model: int, d_k: int, rng: np.random.Generator, directions: Array | None = None) -> tuple[Array, Array]:
     """W_Q = W_K of a head that looks for the same word: of all vectors as long as x, x has the largest product with x.
 
-    directions: (d_model, n), orthonormal, of which it reads d_k; None: those of the upper half, where the sines are so
-    slow that they are about the same at every position.
+    directions: (d_model, n), orthonormal, of which it reads d_k; None: the upper half of the features, where the sines
+    are so slow that they are about the same at every position.
     """
     readable = np.eye(d_model)[:, d_model // 2 :] if directions is None else directions
     size = ALIKE if directions is None else ALIKE_LEARNED
@@ -87,15 +87,14 @@ def same_word(d_model: int, d_k: int, rng: np.random.Generator, directions: Arra
 
 
 def steady_directions(positions: Array) -> Array:
-    """The half of all directions in which the vectors of the positions differ least.
+    """The half of all directions in which the position vectors vary least.
 
     positions: (n, d_model) -> (d_model, d_model / 2, rounded up), orthonormal columns.
-    Pretraining leaves no half of the features to the words: learned positions and segments are in all of them. Read
-    there, a token in the text is less like itself in the question than like others nearby. These are the eigenvectors
-    of the positions' covariance that have the smallest eigenvalues, as in a principal component analysis the wrong
-    way round.
+    After pretraining, no half of the features belongs to the words alone: learned positions and segments use all of
+    them. Read there, a token in the text resembles its neighbours more than its copy in the question. These directions
+    are the minor components of the positions: the eigenvectors of their covariance with the smallest eigenvalues.
     """
     d_model = positions.shape[-1]
-    centred = positions.astype(np.float64) - positions.mean(axis=0, dtype=np.float64)  # small eigenvalues need it
-    _, eigenvectors = np.linalg.eigh(centred.T @ centred)  # in the order of their eigenvalues, the smallest first
+    centred = positions.astype(np.float64) - positions.mean(axis=0, dtype=np.float64)  # for the small eigenvalues
+    _, eigenvectors = np.linalg.eigh(centred.T @ centred)  # by eigenvalue, the smallest first
     return eigenvectors[:, : d_model - d_model // 2]

@@ -74,7 +74,7 @@ def bert_pretraining(
     rows = y.reshape(-1, y.shape[-1])  # (N, d_model)
     check_ids("places", places, len(rows))
     if len(np.unique(places)) < len(places):
-        raise ValueError(f"places: got {len(places)}, of which some are the same, expected each place once")
+        raise ValueError(f"places: got {len(places)}, some of them repeated, expected each position once")
     masked = rows[places]  # (n, d_model)
     words = weights.bert.embedding.words
     word_logits, word_cache = masked_word_output(masked, weights.word, words, config.activation, config.eps)

@@ -47,7 +47,7 @@ def count_ngrams(ids: Array, V: int, n: int, smoothing: str = "Kneser-Ney", k: f
     check_integer("n", n, least=1)
     check_row("ids", ids, V)
     check_smoothing(smoothing, k)
-    if int(V) ** int(n) > MOST_CODES:  # a power of NumPy's integers would overflow, and be small again
+    if int(V) ** int(n) > MOST_CODES:  # with NumPy's integers the power would wrap around
         raise ValueError(f"n: got {n}, too large for {V} words: V^n must stay below 2^63")
     if len(ids) < n:
         raise ValueError(f"ids: got {len(ids)} of them, expected {n} or more, so that there is an n-gram")
@@ -125,7 +125,7 @@ def codes(words: Array, V: int) -> Array:
     """Runs of words as numbers with base V.  words: (..., n) integers in [0, V), with V^n below 2^63 -> (...)"""
     code = np.zeros(words.shape[:-1], np.int64)
     for position in range(words.shape[-1]):
-        code = code * V + words[..., position].astype(np.int64)  # int64 and uint64 together would be float64
+        code = code * V + words[..., position].astype(np.int64)  # mixing int64 and uint64 would give float64
     return code
 
 

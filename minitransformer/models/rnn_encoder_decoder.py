@@ -56,7 +56,7 @@ def read_source(
 ) -> tuple[Any, EmbeddingCache, LSTMCache]:
     """The state after the last word of the source: all that the decoder will know of it.
 
-    source: (..., L_s); lengths: (...), so many words, the last ones, of each source are no padding.  None: all
+    source: (..., L_s); lengths: (...), how many words each source has, at its end, after the padding.  None: all L_s
     """
     check_tokens("source", source, len(weights.source.E))
     reads = None if lengths is None else padded_at_start(source, lengths)
@@ -90,7 +90,7 @@ def rnn_encoder_decoder(
     """logits_i scores every word as the one after w_1, ..., w_i of the target, given the source's last state.
 
     source: (..., L_s), padded at its start, so that its words come last; target: (..., L_t); lengths: (...), how many
-    words of each source are no padding, which is not read -> logits: (..., L_t, V_t)
+    words each source has without its padding, which is not read -> logits: (..., L_t, V_t)
     """
     state, source_cache, encoder_cache = read_source(source, weights, lengths)
     logits, target_cache, decoder_cache, output_cache = write_target(target, state, weights)

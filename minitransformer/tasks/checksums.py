@@ -1,4 +1,4 @@
-"""What tells the data that a training began with from all others: a checksum of each of their sides."""
+"""Checksums of the training, validation and test data, so that a training resumes only with the data it began with."""
 
 import zlib
 from collections.abc import Iterable, Iterator
@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray
-Checksums = tuple[int, ...]  # of each side; none: a run that was kept before there were any
+Checksums = tuple[int, ...]  # one for each side; empty for runs saved before there were any
 
 
 def checksum(parts: Iterable[str | Array], code: int = 0) -> int:
-    """Of texts or arrays one after the other, and of where each of them ends. code: of those before them."""
+    """A checksum of texts or arrays in order, and of their lengths. code: the checksum of those before them."""
     for part in parts:
         content = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else np.ascontiguousarray(part)
         code = zlib.crc32(content, zlib.crc32(b"%d " % len(part), code))
@@ -19,7 +19,7 @@ def checksum(parts: Iterable[str | Array], code: int = 0) -> int:
 
 
 class Passing:
-    """Texts on their way to who reads them, and the checksum of those that have passed."""
+    """Yields texts, and keeps a checksum of those it has yielded."""
 
     def __init__(self, texts: Iterable[str]):
         self.texts = texts
@@ -32,12 +32,12 @@ class Passing:
 
 
 def are_those_of(kept: Checksums, found: Checksums) -> bool:
-    """Whether data are those that a run began with, as far as it can tell."""
+    """Whether the data are those that the run began with, as far as the run can tell."""
     return not kept or kept == found
 
 
 def take_checksums(description: dict[str, Any]) -> Checksums:
-    """Of a checkpoint's description. Raises TypeError for what is no list of integers."""
+    """The checksums in a checkpoint's description. Raises TypeError for anything but a list of integers."""
     found = description.get("checksums", [])
     if not isinstance(found, list) or not all(type(code) is int for code in found):
         raise TypeError(f"checksums: got {found!r}, expected a list of integers")

@@ -42,13 +42,13 @@ def reader(pretrained: Run, settings: Any, seed: int, scratch: bool = False, abo
 
 
 def body_for_questions(pretrained: Run, fresh_layers: bool, rng: Rng) -> Bert:
-    """The pretrained embeddings and layers; with `fresh_layers` the embeddings, below layers as they start.
+    """The pretrained embeddings and layers; with `fresh_layers`, the embeddings below reinitialized layers.
 
-    To answer is to find the question's words in the text. Layers that have learned to guess masked words do not look
-    for the same word any more, and learn it again more slowly than new ones; what words mean is kept either way.
-    (Zhang et al. 2021, Revisiting few-sample BERT fine-tuning, start the highest layers anew.) The new heads for the
-    same word read what differs least from position to position in the pretrained embedding; heads as they start above
-    an untrained one find the question's word with some seeds, and with others do not.
+    Answering means finding the question's words in the text. Layers that have learned to guess masked words no longer
+    attend to the same word, and relearn that more slowly than new ones; what words mean is kept either way. (Zhang et
+    al. 2021, Revisiting few-sample BERT fine-tuning, reinitialize the top layers.) The new heads for the same word
+    read the features that vary least with position in the pretrained embedding; the heads meant for an untrained one
+    find the question's word with some seeds but not with others.
     """
     body = pretrained.weights.bert
     if not fresh_layers:
@@ -61,7 +61,7 @@ def body_for_questions(pretrained: Run, fresh_layers: bool, rng: Rng) -> Bert:
 
 
 def position_vectors(embedding: BertEmbedding) -> Array:
-    """gamma * (P_i + S_s), what each position in each segment adds to a token's vector.  -> (2 context, d_model)"""
+    """gamma * (P_i + S_s), what position i in segment s adds to a token's vector.  -> (2 context, d_model)"""
     P, S = embedding.positions.P, embedding.segments.E
     both = (P + S[:, None, :]).reshape(-1, P.shape[-1])  # (2 context, d_model)
     return embedding.norm.gamma * both

@@ -19,7 +19,7 @@ from minitransformer.tree import Tree, leaves
 
 Array = np.ndarray
 
-USUAL = (1e-20, 1e20)  # sums of squares that are as exact in float32 as its numbers are
+USUAL = (1e-20, 1e20)  # sums of squares within these lose nothing to overflow or underflow in float32
 
 
 class Adam(NamedTuple):
@@ -55,7 +55,7 @@ def adam(
     and `state.v` in place; returns the new state.
     """
     check_adam(weights, gradient, state, beta1, beta2, eps)
-    beta1, beta2, eps = float(beta1), float(beta2), float(eps)  # NumPy's numbers would make float64 of float32
+    beta1, beta2, eps = float(beta1), float(beta2), float(eps)  # NumPy scalars would turn float32 into float64
     rate, decay = number_or_each("rate", rate, weights), number_or_each("decay", decay, weights)
     m, v, step = state.m, state.v, state.step + 1
     root = math.sqrt(1 - beta2**step)
@@ -63,7 +63,7 @@ def adam(
     shrink = 1 - rate * decay
     part, change = np.empty_like(weights), np.empty_like(weights)
     np.multiply(1 - beta1, gradient, out=part)
-    # From here on nothing can fail, for want of memory or else: it would leave half of this step and half of the last.
+    # Nothing below can fail, not even for lack of memory: a failure would leave the step half done.
     m *= beta1
     m += part
     v *= beta2
@@ -72,7 +72,7 @@ def adam(
     v += part
     if isinstance(decay, np.ndarray) or decay:
         weights *= shrink
-    # m_hat / (sqrt(v_hat) + eps) = root / (1 - beta1^t) m / (sqrt(v) + eps root): numbers first, and no array more
+    # m_hat / (sqrt(v_hat) + eps) = root / (1 - beta1^t) m / (sqrt(v) + eps root): scalars first, no further array
     np.multiply(scale, m, out=change)
     np.sqrt(v, out=part)
     part += eps * root
@@ -82,7 +82,7 @@ def adam(
 
 
 def check_adam(weights: Array, gradient: Array, state: Adam, beta1: float, beta2: float, eps: float) -> None:
-    """One number of each for every weight: NumPy would spread a gradient of one number over all."""
+    """One number of each for every weight: NumPy would broadcast a gradient of one number."""
     check_rank("weights", weights, 1)
     check_same_shape("gradient", gradient, "weights", weights)
     check_type("state", state, Adam)
@@ -95,9 +95,9 @@ def check_adam(weights: Array, gradient: Array, state: Adam, beta1: float, beta2
 
 
 def number_or_each(name: str, value: float | Array, weights: Array) -> float | Array:
-    """`value` as a number of Python's, which leaves float32 as it is, or as the array with one number for each weight.
+    """`value` as a Python number, which keeps float32 arrays float32, or as an array with one number for each weight.
 
-    Raises ValueError for numbers below 0, of which only the one that stands for all weights is looked at.
+    Raises ValueError for a number below 0; arrays are not searched for one.
     """
     if isinstance(value, np.ndarray):
         check_same_shape(name, value, "weights", weights)
@@ -118,8 +118,8 @@ def clip_by_global_norm(gradient: Array, limit: float) -> tuple[Array, float]:
     gradient: (n,), of all weights together; limit: above 0, infinity for none. -> the clipped gradient, and the norm
     before clipping.
 
-    The square of a number that float32 can hold may be one that it cannot. So where the sum of squares is not of a
-    usual size, all is divided by the largest number first.
+    The square of a float32 number may overflow or underflow. So if the sum of squares is outside USUAL, the gradient is
+    divided by its largest number first.
     """
     check_rank("gradient", gradient, 1)
     check_limit("limit", limit)

@@ -47,10 +47,10 @@ class Checkpoint(NamedTuple):
 
 
 def save_checkpoint(path: StrPath, description: dict[str, Any], arrays: dict[str, Array]) -> None:
-    """Write the file whole, or leave what stood there before. `description` must be what JSON can hold."""
+    """Write the whole file, or leave the old one. `description` must be serializable as JSON."""
     header = json.dumps({"format": FORMAT, "version": VERSION, "description": description})
     named = {HEADER: np.frombuffer(header.encode(), np.uint8)} | arrays
-    write_whole(path, lambda file: np.savez(file, **named))  # straight to disk: memory has no room for a copy
+    write_whole(path, lambda file: np.savez(file, **named))  # straight to disk, without a copy in memory
 
 
 def load_checkpoint(path: StrPath) -> Checkpoint:
@@ -79,19 +79,19 @@ def not_readable(path: StrPath, error: OSError) -> ValueError:
 
 
 def read_arrays(path: StrPath) -> dict[str, Array]:
-    """Every array of the archive. Each is read to its end, which verifies its checksum, before it is looked into."""
+    """Every array of the archive. Each is read to its end, which verifies its checksum, before it is parsed."""
     with open_to_read(path) as file, zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
         return {entry.filename.removesuffix(".npy"): array_from(content(archive, entry)) for entry in entries}
 
 
 def content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    """Raises BadZipFile for what NumPy does not write: other ways to compress have errors of their own."""
+    """Raises BadZipFile for compression that NumPy does not use, which raises other errors."""
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise zipfile.BadZipFile(f"{entry.filename} is compressed in a way that NumPy does not use")
     try:
         return archive.read(entry)
-    except MemoryError as error:  # which is no damage
+    except MemoryError as error:  # the file is not damaged
         raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from error
 
 
@@ -160,11 +160,11 @@ def take_state(checkpoint: Checkpoint, numbers: dict[str, Any], weights: Array, 
 
 
 def check_numbers(name: str, tree: Tree) -> None:
-    """Raises ValueError for infinity, and for what is no number."""
+    """Raises ValueError for infinity and NaN."""
     if not all(map(is_finite, leaves(tree))):
-        raise ValueError(f"checkpoint: got {name} that are no numbers, expected finite ones")
+        raise ValueError(f"checkpoint: got {name} with NaN or infinity, expected finite numbers")
 
 
 def is_finite(x: Array) -> bool:
-    """Whether all are finite numbers; extremes tell it without an array of answers."""
+    """Whether all numbers are finite; testing only min and max needs no array of booleans."""
     return x.size == 0 or bool(np.isfinite(x.min()) and np.isfinite(x.max()))

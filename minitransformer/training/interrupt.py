@@ -8,23 +8,23 @@ from types import FrameType
 
 
 class Presses:
-    """Of Ctrl-C, in the training that runs."""
+    """The presses of Ctrl-C during the current training."""
 
     def __init__(self) -> None:
         self.first = False
         self.second = False
-        self.updating = False  # some arrays are those of the next state already
+        self.updating = False  # some arrays already belong to the next state
 
 
-_presses: Presses | None = None  # None: no training of the main thread runs
+_presses: Presses | None = None  # None: no training runs in the main thread
 
 
 @contextlib.contextmanager
 def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
     """`with stop_on_interrupt() as stopped`: `stopped()` is True once Ctrl-C has been pressed.
 
-    A second Ctrl-C interrupts at once, as it always does, but for the moment of an update, which it waits for. Outside
-    the main thread, which alone gets signals, Ctrl-C stays as it is.
+    A second Ctrl-C interrupts at once, except during an update, for whose end it waits. Outside the main thread, the
+    only one that can handle signals, Ctrl-C works as before.
     """
     global _presses
     presses = Presses()
@@ -51,13 +51,13 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
 
 
 def begin_update() -> None:
-    """Until `end_update` nothing interrupts: weights, moments and counters change one after the other."""
+    """Defer Ctrl-C until `end_update`, while weights, moments and counters change one after the other."""
     if _presses is not None and threading.current_thread() is threading.main_thread():
         _presses.updating = True
 
 
 def end_update() -> None:
-    """All of the new state is where it is saved from. Raises KeyboardInterrupt if that was waited for."""
+    """The new state is complete. Raises the KeyboardInterrupt that was deferred, if any."""
     if _presses is None or threading.current_thread() is not threading.main_thread():
         return
     _presses.updating = False

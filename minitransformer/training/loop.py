@@ -60,11 +60,11 @@ class State(NamedTuple):
     carry: Any = None  # what a model that reads its text window by window remembers from the last one
     step: int = 0
     seconds: float = 0.0
-    batches: int = 0  # that all steps so far have read: the next one has this number
+    batches: int = 0  # read by all steps so far, and so the number of the next one
 
 
 class Slope(NamedTuple):
-    """What a step finds at the weights as they are, before it changes them."""
+    """Loss and gradient norm of a step, at the weights before it changes them."""
 
     loss: float
     norm: float  # of the gradient, before clipping
@@ -77,7 +77,7 @@ class Step(NamedTuple):
     rate: float
     progress: float  # from 0 to 1
     state: State  # after it
-    ahead: Callable[[], Slope] | None = None  # what the next step would find; to be asked before it is taken
+    ahead: Callable[[], Slope] | None = None  # what the next step would find; call it before that step is taken
 
 
 Batch = Any
@@ -96,17 +96,17 @@ def train(
 ) -> Iterator[Step]:
     """Go on from `state` to the end of the plan. A caller may stop at any step: its state is whole.
 
-    It also is where an exception leaves the next step unfinished. Of an update nothing is left unfinished: from
-    `begin_update` on Ctrl-C waits until the caller, who has the new state, calls `end_update`.
+    It is also whole if an exception interrupts the next step. An update is never interrupted: from `begin_update` on,
+    Ctrl-C waits until the caller has the new state and calls `end_update`.
 
     next_batch(number, rng) -> the batch with this number, from 0 on; count(batch) -> how many targets it has, or, where
     there are several losses, a tuple with the number of each; loss_and_gradient(batch, carry, rng, n) -> the loss, a
     tree of gradients, and the new carry, where each loss is the sum over the batch's targets divided by n, those of the
-    whole step. So the batches of a step are one large batch exactly, however unequal they are.
+    whole step. So the batches of a step are exactly one large batch, however unequal they are.
 
-    Without `count` there is no n: each batch gives a mean, and all weigh alike.
+    Without `count` there is no n: each batch gives a mean, and all have the same weight.
 
-    Nothing else may enter into a step: then a training that was interrupted and resumed from its state takes the same
+    A step must depend on nothing else: then a training that was interrupted and resumed from its state takes the same
     steps, bit for bit, as one that was not.
     """
     check_type("state", state, State)
@@ -121,9 +121,9 @@ def train(
         try:
             loss, gradient, carry = next_gradient(state, *of_step)
             clipped, norm = clip_by_global_norm(gradient, plan.clip)
-            begin_update()  # which the caller ends, when it has the new state
+            begin_update()  # the caller ends it once it has the new state
             optimizer = adam(state.weights, clipped, state.optimizer, rates, beta2=plan.beta2, decay=plan.decay)
-        except BaseException:  # Ctrl-C, too little memory: only the generator has changed yet
+        except BaseException:  # Ctrl-C, too little memory: so far only the generator has changed
             state.rng.bit_generator.state = before
             end_update()
             raise
@@ -137,13 +137,13 @@ def train(
 def next_gradient(
     state: State, plan: Plan, next_batch: NextBatch, loss_and_gradient: LossAndGradient, count: Count | None
 ) -> tuple[float, Array, Any]:
-    """Loss and gradient of the next step, and the carry after it. Of the state, this changes the generator alone."""
+    """Loss and gradient of the next step, and the carry after it. Changes only the generator of the state."""
     batches = [next_batch(state.batches + k, state.rng) for k in range(plan.accumulate)]
     return over_batches(batches, state, loss_and_gradient, count)
 
 
 def look_ahead(state: State, of_step: tuple) -> Slope:
-    """What the next step would find: of a state that is sound, finite numbers. Nothing of the state changes."""
+    """What the next step would find: finite numbers, if the state is sound. Does not change the state."""
     loss, gradient, _ = next_gradient(state._replace(rng=copy.deepcopy(state.rng)), *of_step)
     return Slope(loss, clip_by_global_norm(gradient, math.inf)[1])
 
@@ -185,9 +185,9 @@ def rate_at(plan: Plan, state: State) -> float:
 
 
 def check_plan(plan: Plan) -> None:
-    """Raises ValueError or TypeError, naming the field. How long arrays must be is told by `adam`, who has the weights.
+    """Raises ValueError or TypeError, naming the field. `adam`, which has the weights, checks the length of arrays.
 
-    Learning nothing is allowed (a share of 0, no decay), learning backwards is not.
+    A share or decay of 0 is allowed, a negative one is not.
     """
     check_type("plan", plan, Plan)
     if plan.steps is None and plan.seconds is None:

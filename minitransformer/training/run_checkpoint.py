@@ -39,16 +39,16 @@ def put_training(run: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def save_training(path: StrPath, run: Any, own: dict[str, Any]) -> None:
-    """Keep a run, with what its task needs besides. Raises DivergedError for one that is no use any more."""
+    """Save a run, with what else its task needs. Raises DivergedError for one that has diverged."""
     check_state(run.state)
     description, arrays = put_training(run)
     save_checkpoint(path, description | own, arrays)
 
 
 def check_state(state: State) -> None:
-    """Raises DivergedError before weights, moments or a carry that are no finite numbers replace what was kept."""
+    """Raises DivergedError before NaN or infinity in weights, moments or carry can replace the last checkpoint."""
     if not all(map(is_finite, leaves((state.weights, state.optimizer[:2], state.carry)))):
-        raise DivergedError(f"training: step {state.step} leads to weights that are no numbers, {EXPECTED}")
+        raise DivergedError(f"training: step {state.step} leads to weights with NaN or infinity, {EXPECTED}")
 
 
 def take_settings(description: dict[str, Any], default: Any) -> Any:
@@ -68,7 +68,7 @@ def take_training(
     """
     description = checkpoint.description
     goal = Goal(**description["goal"])
-    n_read = {"batches": description["state"]["step"] * goal.accumulate}  # files that do not say: all steps were alike
+    n_read = {"batches": description["state"]["step"] * goal.accumulate}  # for older files, whose steps were all alike
     flat, weights = flatten(take_tree(checkpoint.arrays, template, "weights"))
     return {
         "weights": weights,

@@ -41,4 +41,4 @@ def vaswani_peak(d_model: int, warmup: int) -> float:
     """
     check_integer("d_model", d_model, least=1)
     check_integer("warmup", warmup, least=1)
-    return (int(d_model) * int(warmup)) ** -0.5  # NumPy's integers would overflow
+    return (int(d_model) * int(warmup)) ** -0.5  # NumPy integers would overflow

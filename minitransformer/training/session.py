@@ -61,11 +61,11 @@ def carry_on(
 
     run: a NamedTuple with `state`, which each step replaces, and `looks`, a tuple of `Look`;
     look(run, training loss) -> the run with one more of them. With `save`, the run is saved every 15 seconds and at the
-    end. Ctrl-C lets the step that runs finish, saves, and returns. What is looked at and saved in between has no effect
-    on what is learned.
+    end. Ctrl-C lets the current step finish, saves, and returns. Evaluating and saving have no effect on what is
+    learned.
 
     What is saved is the state after a whole step, at whose weights the next step finds a finite loss and gradient.
-    Raises DivergedError where it does not; then what was saved before stays.
+    Raises DivergedError if it does not; then the last checkpoint stays.
     """
     mean = None
     step = due = None
@@ -73,7 +73,7 @@ def carry_on(
     looked_at = run.looks[-1].step if run.looks else 0
     next_look = 1 / LOOKS
     stopped_early = False
-    quiet = np.errstate(all="ignore")  # what is no number is told in one line, by `check_finite`
+    quiet = np.errstate(all="ignore")  # `check_finite` reports NaN and infinity in one line
     with stop_on_interrupt() as stopped, kept(save, lambda: run, lambda: check_ahead(step)), quiet:
         for step in steps:
             check_finite(step)
@@ -95,7 +95,7 @@ def carry_on(
                 break
         if save is not None:
             check_ahead(step)
-            save(run)  # before anything that takes time: who presses Ctrl-C again has lost nothing
+            save(run)  # before anything slow, so that a second Ctrl-C loses nothing
         if mean is not None and looked_at != run.state.step:
             run = look(run, mean)
     return run, stopped_early
@@ -112,10 +112,10 @@ def apart(run: Any) -> Any:
 def kept(
     save: Callable[[Any], None] | None, run: Callable[[], Any], check: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
-    """Save `run()` at the end, and also where something fails in between, such as the pipe that was written to.
+    """Save `run()` at the end, and also if something fails before, such as writing to a pipe.
 
-    A training that diverged is not saved: the last checkpoint is worth more. Nor is one that has not made a step.
-    check: raises DivergedError for a run that is not to be saved where something failed
+    A diverged training is not saved, since the last checkpoint is worth more; nor is one that has not made a step.
+    check: called after a failure; raises DivergedError for a run that must not be saved
     """
     try:
         yield
@@ -124,7 +124,7 @@ def kept(
     except BaseException as error:
         if save is not None and run().state.step:
             if isinstance(error, MemoryError):
-                traceback.clear_frames(error.__traceback__)  # the arrays of the step that failed make room
+                traceback.clear_frames(error.__traceback__)  # frees the arrays of the failed step
             else:
                 check_if_possible(check)  # it may have failed because the training diverged
             save(run())
@@ -134,7 +134,7 @@ def kept(
 
 
 def check_if_possible(check: Callable[[], None]) -> None:
-    """Whatever made a step fail may make the check fail, too, and Ctrl-C may end it: then nothing speaks against it."""
+    """A check that fails, as the step did, or that Ctrl-C ends, counts as passed."""
     try:
         check()
     except DivergedError:
@@ -144,7 +144,7 @@ def check_if_possible(check: Callable[[], None]) -> None:
 
 
 class DivergedError(ValueError):
-    """The loss or the gradient is no number any more."""
+    """The loss or the gradient is no longer finite."""
 
 
 def check_finite(step: Step) -> None:
@@ -156,7 +156,7 @@ def check_finite(step: Step) -> None:
 
 
 def check_ahead(step: Step | None) -> None:
-    """The same for the state that a step led to, if there is one that no other has started from yet."""
+    """The same for the state after a step, if there is one and the next step has not started from it."""
     if step is None or step.ahead is None:
         return
     loss, norm = step.ahead()

@@ -66,7 +66,7 @@ def test_a_prompt_that_is_not_utf_8_is_refused(run, text, vocabulary):
         pytest.importorskip("tokenizers", reason="the extra `tokenizers` is not installed")
     train = ("train", "ngram", "--text", text, "--vocabulary", vocabulary, "--vocabulary-size", "300")
     assert run(*train, *SMALL["ngram"], "--out", "x.run")[0] == 0
-    error = "minitransformer: error: prompt: got '\\udcff' at character 6, expected text that is UTF-8\n"
+    error = "minitransformer: error: prompt: got '\\udcff' at character 6, expected valid UTF-8 text\n"
     assert run("generate", "x.run", "--prompt", b"hello \xff".decode(errors="surrogateescape")) == (2, "", error)
 
 
@@ -245,7 +245,7 @@ def test_a_training_that_diverges_stops_and_says_so(run, text, tmp_path, steps):
         code, _, err = run("train", "fnn", "--text", text, *arguments)
     assert (code, err.count("\n")) == (2, 1)
     assert err.startswith("minitransformer: error: training: step ") and "expected finite numbers" in err
-    assert err.endswith("; nothing was kept\n")
+    assert err.endswith("; nothing was saved\n")
     assert os.listdir(tmp_path) == ["text.txt"]
 
 
@@ -259,7 +259,7 @@ def test_a_training_that_diverges_leaves_what_was_kept(run, text, monkeypatch, k
     with np.errstate(all="ignore"):
         code, _, err = run("train", kind, "--resume", "x.run", "--steps", "30")
     assert (code, err.count("\n")) == (2, 1)
-    assert err.endswith("; the last state that was kept stays in x.run\n")
+    assert err.endswith("; the last checkpoint is in x.run\n")
     assert_array_equal(load_run("x.run").state.weights, before.state.weights)
     assert load_run("x.run").state.step == before.state.step == 5
 
@@ -276,7 +276,7 @@ def test_too_little_memory_is_one_line(run, text, monkeypatch):
 
     monkeypatch.setattr(loop, "adam", adam)
     code, _, err = run("train", "rnn", "--text", text, *SMALL["rnn"], "--out", "x.run")
-    message = "memory: Unable to allocate 8.00 GiB, expected something smaller; the last state that was kept stays in"
+    message = "memory: Unable to allocate 8.00 GiB, expected something smaller; the last checkpoint is in"
     assert (code, err) == (2, f"minitransformer: error: {message} x.run\n")
     assert load_run("x.run").state.step == 3
     monkeypatch.setattr(loop, "adam", real)
@@ -289,10 +289,10 @@ def test_a_name_is_that_of_one_training_from_its_start(run, text, tmp_path):
     train = ("train", "fnn", "--text", text, *SMALL["fnn"])
     with hold_new("fnn-1.run"):
         assert "Kept in fnn-2.run." in run(*train)[1]
-        message = "out: 'fnn-1.run' is that of another training that runs, expected a new name"
+        message = "out: 'fnn-1.run' is in use by another training, expected a new name"
         assert refused(run, *train, "--out", "fnn-1.run") == message
     with hold("fnn-2.run"):
-        message = "resume: 'fnn-2.run' is that of another training that runs, expected one that ended"
+        message = "resume: 'fnn-2.run' is in use by another training, expected one that has ended"
         assert refused(run, "train", "fnn", "--resume", "fnn-2.run") == message
         assert run("generate", "fnn-2.run", "--length", "3")[0] == 0
     assert "Kept in fnn-1.run." in run(*train)[1]
@@ -303,7 +303,7 @@ def test_a_name_is_that_of_one_training_from_its_start(run, text, tmp_path):
 def test_two_comparisons_need_two_directories(run, text, tmp_path):
     (tmp_path / "kept").mkdir()
     with alone_in(tmp_path / "kept"):
-        message = "out: another comparison runs in 'kept', expected another directory"
+        message = "out: 'kept' is in use by another comparison, expected another directory"
         assert refused(run, "compare", "lm", "--text", text, "--out", "kept") == message
     assert os.listdir(tmp_path / "kept") == []
 

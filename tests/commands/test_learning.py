@@ -153,7 +153,7 @@ def test_trace_shows_the_steps_or_writes_a_page(run, monkeypatch, tmp_path):
     assert run("trace", "softmax", "--html", str(path)) == (0, f"10 steps in {path}\n", "")
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
     nowhere = tmp_path / "no" / "softmax.html"
-    message = f"file: cannot write {str(nowhere)!r} (No such file or directory), expected a writable place"
+    message = f"file: cannot write {str(nowhere)!r} (No such file or directory), expected a writable path"
     assert run("trace", "softmax", "--html", str(nowhere)) == (2, "", f"minitransformer: error: {message}\n")
 
 

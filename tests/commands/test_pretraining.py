@@ -269,7 +269,7 @@ def test_what_resuming_refuses(run, pretrained, tuned, unchanged, here):
     assert refused(run, *pretrain, "text0.txt").startswith("checkpoint: 'text0.txt' is damaged")
     with (here / "text0.txt").open("a", encoding="utf-8") as file:
         file.write("\n\nOne more sentence. And another one, of more words than there were before.")
-    message = "text: it is not the one that the run began with, expected the same"
+    message = "text: it has changed since the run began, expected the same text"
     assert refused(run, *pretrain, pretrained) == message
     for option in (("--from", pretrained), ("--labels", "3"), ("--labels", "0")):
         message = f"{option[0][2:]}: a run that is resumed keeps its own, expected none"
@@ -284,7 +284,7 @@ def test_a_text_of_as_many_tokens_is_another_one(run, pretrained, unchanged, her
     documents = (here / "text0.txt").read_text(encoding="utf-8").split("\n\n")
     documents[3], documents[4] = documents[4], documents[3]
     (here / "text0.txt").write_text("\n\n".join(documents), encoding="utf-8")
-    message = "text: it is not the one that the run began with, expected the same"
+    message = "text: it has changed since the run began, expected the same text"
     assert refused(run, "pretrain", "bert", "--resume", pretrained) == message
 
 
@@ -300,7 +300,7 @@ def test_docstrings_of_another_version_are_others(run, tuned, monkeypatch, task,
         monkeypatch.setattr(module, reads, lambda: changed)
     found = refused(run, "finetune", task, "--resume", name, "--steps", "4")
     assert found.startswith("resume: ") and found.endswith(
-        "are others than when the run began, expected the versions of Python and NumPy that it began with"
+        "have changed since the run began, expected the versions of Python and NumPy that it began with"
     )
 
 
@@ -359,7 +359,7 @@ def test_what_answer_classify_and_fill_refuse(run, tuned, pretrained, monkeypatc
     assert refused(run, *ask, "\u200b") == "question: got '\\u200b', expected at least one word"
     assert refused(run, "classify", "c.run", "\0") == "text: got '\\x00', expected at least one word"
     bad = b"[MASK] \xff".decode(errors="surrogateescape")
-    message = "got '\\udcff' at character 7, expected text that is UTF-8"
+    message = "got '\\udcff' at character 7, expected valid UTF-8 text"
     assert refused(run, *ask, bad) == f"question: {message}"
     assert refused(run, "classify", "c.run", bad) == f"text: {message}"
     assert refused(run, "fill", pretrained, bad) == f"text: {message}"

@@ -96,7 +96,7 @@ def test_sentences_that_are_not_utf_8_are_refused(run, trained):
     """By the argument's name, before anything is translated."""
     bad = b"word \xff".decode(errors="surrogateescape")
     for command in (("translate", trained, "word 1 2", bad), ("attention", trained, bad)):
-        error = "minitransformer: error: sentence: got '\\udcff' at character 5, expected text that is UTF-8\n"
+        error = "minitransformer: error: sentence: got '\\udcff' at character 5, expected valid UTF-8 text\n"
         assert run(*command) == (2, "", error)
 
 

@@ -38,9 +38,9 @@ def test_bad_ids_are_refused(vocabulary):
 def test_what_is_not_utf_8_is_refused(vocabulary):
     """As by every other vocabulary."""
     text = b"the \xff".decode(errors="surrogateescape")
-    with refuses(ValueError, "text: got '\\udcff' at character 4, expected text that is UTF-8"):
+    with refuses(ValueError, "text: got '\\udcff' at character 4, expected valid UTF-8 text"):
         vocabulary.encode(text)
-    with refuses(ValueError, "texts: got '\\udcff' at character 4, expected text that is UTF-8"):
+    with refuses(ValueError, "texts: got '\\udcff' at character 4, expected valid UTF-8 text"):
         byte_pair_vocabulary(["the", text], 300)
     with refuses(TypeError, "texts: got str, expected several texts, such as a list of strings"):
         byte_pair_vocabulary("the", 300)

@@ -77,12 +77,12 @@ def test_what_is_not_utf_8_is_refused():
     """Half characters, in which Python hides bytes of a command line: by every vocabulary, read or learned."""
     text = b"hi \xff".decode(errors="surrogateescape")
     for made in (character_vocabulary(["hi"]), word_vocabulary(["hi"], 4), word_piece_vocabulary(["hi"], 9)):
-        with refuses(ValueError, "text: got '\\udcff' at character 3, expected text that is UTF-8"):
+        with refuses(ValueError, "text: got '\\udcff' at character 3, expected valid UTF-8 text"):
             made.encode(text)
         with refuses(TypeError, "text: got bytes, expected a string"):
             made.encode(b"hi")
     for learn in (character_vocabulary, lambda texts: word_vocabulary(texts, 9), lambda t: word_piece_vocabulary(t, 9)):
-        with refuses(ValueError, "texts: got '\\udcff' at character 3, expected text that is UTF-8"):
+        with refuses(ValueError, "texts: got '\\udcff' at character 3, expected valid UTF-8 text"):
             learn(["hi", text])
         with refuses(TypeError, "texts: got str, expected several texts, such as a list of strings"):
             learn("hi")

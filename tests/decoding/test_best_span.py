@@ -97,7 +97,7 @@ def test_scores_that_are_no_numbers_are_told_where_they_are_looked_at(wrong):
     for place in (0, 1, 3):
         spoilt = scores.copy()
         spoilt[1, place] = wrong
-        message = f"scores: got {wrong}, expected finite numbers at the places of the text and at the first"
+        message = f"scores: got {wrong}, expected finite numbers at the allowed positions and the first"
         with refuses(ValueError, message):
             best_span(spoilt, allowed, 4)
 

@@ -258,7 +258,7 @@ def test_bad_input_is_refused():
         multi_head(x[..., :4], x, x, weights, 3)
     with refuses(ValueError, "x_k: got shape (1, 5, 6), expected the batch axes of x_q, (2,)"):
         multi_head(x, x[:1], x[:1], weights, 3)
-    message = "x_v: got shape (2, 4, 6), expected (2, 5) before the last axis, as x_k has them"
+    message = "x_v: got shape (2, 4, 6), expected (2, 5) before the last axis, as in x_k"
     with refuses(ValueError, message):
         multi_head(x, x, x[:, 1:], weights, 3)
 

@@ -105,7 +105,7 @@ def test_a_state_dict_that_does_not_fit_changes_nothing(name):
             (
                 without | {first: np.full_like(state[first], number)},
                 ValueError,
-                f"state_dict['{first}']: got {number} among {state[first].size} numbers, expected finite ones alone",
+                f"state_dict['{first}']: got {number} among {state[first].size} numbers, expected only finite ones",
             )
             for number in (np.nan, np.inf, -np.inf)
         ),

@@ -30,7 +30,7 @@ def diverged(run):
 
 
 def told(x):
-    return refuses(ValueError, f"logits: got nan among {x} numbers, expected finite ones alone")
+    return refuses(ValueError, f"logits: got nan among {x} numbers, expected only finite ones")
 
 
 def test_masks_are_not_filled(tmp_path):
@@ -38,7 +38,7 @@ def test_masks_are_not_filled(tmp_path):
     run = small_run(text)
     with told(run.vocabulary.size):
         fill(diverged(run), "The [MASK].")
-    with pytest.raises(ValueError, match=r"^logits: got nan among \d+ numbers, expected finite ones alone$"):
+    with pytest.raises(ValueError, match=r"^logits: got nan among \d+ numbers, expected only finite ones$"):
         accuracy(diverged(run), held_out(text.test, run, 1))
 
 

@@ -86,7 +86,7 @@ def test_what_is_missing_is_damage(missing):
 def test_weights_that_are_no_numbers_are_refused():
     run = run_of()
     run.state.weights[2] = np.nan
-    with refuses(ValueError, "checkpoint: got weights that are no numbers, expected finite ones"):
+    with refuses(ValueError, "checkpoint: got weights with NaN or infinity, expected finite numbers"):
         take_training(Checkpoint(*put_training(run)), run.weights)
 
 
@@ -102,11 +102,11 @@ def test_what_is_no_number_is_neither_kept_nor_taken(tmp_path, name, number):
     arrays = {"weights": state.weights, "optimizer.m": state.optimizer.m, "optimizer.v": state.optimizer.v}
     (arrays | {"carry": state.carry})[name][3] = number
     expected = "expected finite numbers: the learning rate may be too high"
-    with refuses(DivergedError, f"training: step 7 leads to weights that are no numbers, {expected}"):
+    with refuses(DivergedError, f"training: step 7 leads to weights with NaN or infinity, {expected}"):
         save_training(path, run, {})
     assert path.read_bytes() == before
     what = {"weights": "weights"}.get(name, "moments")
-    with refuses(ValueError, f"checkpoint: got {what} that are no numbers, expected finite ones"):
+    with refuses(ValueError, f"checkpoint: got {what} with NaN or infinity, expected finite numbers"):
         take_training(Checkpoint(*put_training(run)), run.weights, lambda weights: np.ones(5))
 
 

@@ -152,7 +152,7 @@ def encoder_case(rng: Rng) -> Case:
 
 
 def post_norm_decoder_layer_case(rng: Rng) -> Case:
-    """The first target position may attend to nothing in the memory."""
+    """The first target position is fully masked in the memory."""
     seed = int(rng.integers(2**32))
     config = Config(h, RATE, RELU)
     masks = Masks(causal_mask(L_q), holey_mask(rng), rng.standard_normal((L_q, L_q)), rng.standard_normal((L_q, L_k)))

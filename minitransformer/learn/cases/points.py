@@ -28,7 +28,7 @@ def one(backward: Callable) -> Callable:
 
 
 def holey_mask(rng: Rng) -> Array:
-    """A random mask in which the first query may attend to nothing."""
+    """A random mask with the first query fully masked."""
     mask = rng.random((B, L_q, L_k)) < 0.6
     mask[:, 0, :] = False
     mask[:, 1:, 0] = True

@@ -44,7 +44,7 @@ def prepare(vocabulary: Vocabulary, seed: int = 0, labels: int | None = None) ->
 
 
 def checksums(data: Data) -> Checksums:
-    """Of each side."""
+    """One for each side."""
     return tuple(checksum([*side.ids, side.topics]) for side in data)
 
 
@@ -67,7 +67,7 @@ def steps(run: Run, data: Data) -> Iterator[Step]:
 
 
 def n_targets(batch: tuple[tuple, Array]) -> int:
-    """One topic a text."""
+    """One topic for each text."""
     return len(batch[1])
 
 

@@ -38,12 +38,12 @@ class Training(NamedTuple):
     plan: Callable[[Any, Any], Plan]  # (settings, weights) -> all but how long
     carry: Callable[[Any, Any], Any]  # (weights, settings) -> what it remembers before the first window
     next_batch: Callable[[Array, Any], NextBatch]  # (training ids, settings)
-    count: Count  # targets of a batch
+    count: Count  # the number of targets in a batch
     loss_and_gradient: Callable[[Any, Any], LossAndGradient]  # (weights, settings)
 
 
 def n_targets(batch: tuple[Array, Array]) -> int:
-    """Of windows, every position has a target.  batch: inputs and targets, (B, L) each"""
+    """In windows, every position has a target.  batch: inputs and targets, (B, L) each"""
     return batch[1].size
 
 

@@ -66,7 +66,7 @@ def checksum(text: Text) -> int:
 
 
 def began_with(run: Run, text: Text) -> bool:
-    """Whether the text is the one that the run began with, on all its sides."""
+    """Whether all sides of the text are those that the run began with."""
     return checksum(text) == run.checksum and are_those_of(run.checksums, text.checksums)
 
 

@@ -104,10 +104,10 @@ def begin(settings: BertSettings, text: Text, seed: int = 0, paths: tuple[str, .
 
 
 def check_text(run: Run, text: Text) -> None:
-    """Raises ValueError for a text that is not the one that the run began with, on all its sides."""
+    """Raises ValueError unless all sides of the text are those that the run began with."""
     same_length = text.training.n_tokens == run.about.get("n_tokens")
     if not (same_length and are_those_of(run.checksums, text.checksums)):
-        raise ValueError("text: it is not the one that the run began with, expected the same")
+        raise ValueError("text: it has changed since the run began, expected the same text")
 
 
 def steps(run: Run, text: Text) -> Iterator[Step]:
@@ -120,7 +120,7 @@ def steps(run: Run, text: Text) -> Iterator[Step]:
 
 
 class Counts(NamedTuple):
-    """Targets of each of the two losses."""
+    """The number of targets of each of the two losses."""
 
     words: int
     pairs: int

@@ -49,7 +49,7 @@ class Cell(NamedTuple):
 def curve_cells(arm: str, minutes: float, seeds: int | None = None) -> list[Cell]:
     """The points of the label-efficiency curves, the smallest numbers of labels first.
 
-    seeds: how many, from 0 on; None: SEEDS. Each is as long a training, however many there are.
+    seeds: how many, counted from 0; None: SEEDS. The number does not change how long each training is.
     """
     steps = {task: max(1, round(STEPS[task] * minutes / MINUTES)) for task in TASKS}
     return [
@@ -135,7 +135,7 @@ class Point(NamedTuple):
     labels: int | None  # None: all
     mean: float
     spread: float  # standard deviation over the seeds
-    median: float  # it and the range tell what mean and spread do not: that some seeds come far, and others do not
+    median: float  # with the range it shows what mean and spread hide: that some seeds succeed and others fail
     lowest: float
     highest: float
 
@@ -154,7 +154,7 @@ def readers(results: Results, cells: list[Cell]) -> dict[str, Point]:
 
 
 def point(results: Results, cells: list[Cell]) -> Point | None:
-    """What trainings that differ by their seed alone came to. None: not all of them have been measured."""
+    """The results of trainings that differ only in their seed. None: not all of them have been measured."""
     found = [results.of(cell) for cell in cells]
     if None in found:
         return None

@@ -23,8 +23,8 @@ class Table(NamedTuple):
 def count(texts: list[Array], V: int, width: int) -> list[Table]:
     """A table for each number of words on either side up to `width`, the widest first.
 
-    The last one has no words on either side: it knows the most frequent word. Contexts that have no room in a number,
-    with a large vocabulary, are left out.
+    The last one has no words on either side: it knows the most frequent word. Contexts too
+    long to fit in one integer, with a large vocabulary, are left out.
     """
     shapes = [(a, b) for a in range(width + 1) for b in range(width + 1) if int(V) ** (a + b) <= MOST_CODES]
     shapes.sort(key=lambda shape: (-min(shape), -sum(shape)))  # words on both sides tell most

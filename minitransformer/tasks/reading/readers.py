@@ -26,11 +26,11 @@ class BertReaderSettings(NamedTuple):
     rate: float = 0.0  # of dropout
     context: int = 64
     with_answer: float = 0.7  # of the windows to learn from
-    misnamed: float = 0.4  # part of those with a named parameter whose question gets another name, and so no answer
+    misnamed: float = 0.4  # part of those with a named parameter whose question gets another name, so has no answer
     renamed: float = 0.95  # part of the questions to learn from whose parameter gets another name
     layer_decay: float = 1.0  # of the learning rate, from each layer to the one below it
     frozen: bool = False  # the pretrained layers do not learn
-    fresh_layers: bool = True  # of what is pretrained the embeddings alone are taken, `finetuning.body_for_questions`
+    fresh_layers: bool = True  # only the embeddings are pretrained, see `finetuning.body_for_questions`
     B: int = 24
     peak: float = 2e-3
     decay: float = 0.01
@@ -43,8 +43,8 @@ class RnnReaderSettings(NamedTuple):
     d_h: int = 64  # of each direction
     context: int = 96
     with_answer: float = 0.5
-    misnamed: float = 0.0  # it learns faster without
-    renamed: float = 0.0  # and without
+    misnamed: float = 0.0  # it learns faster without misnamed
+    renamed: float = 0.0  # and renamed questions
     B: int = 16
     peak: float = 3e-3
     decay: float = 0.01

@@ -68,7 +68,7 @@ def prepare(vocabulary: WordPieces, seed: int = 0, labels: int | None = None) ->
 
 
 def checksums(data: Data) -> Checksums:
-    """Of each side."""
+    """One for each side."""
     return tuple(
         checksum(part for one in side for part in (one.question, one.document.text, str(one.answer))) for side in data
     )

@@ -30,20 +30,20 @@ def renamed(rows: Batch, names: list[Array], part: float, V: int, rng: np.random
 
 
 def misnamed(rows: Batch, names: list[Array], part: float, V: int, rng: np.random.Generator) -> Batch:
-    """With probability `part`, a question that the row answers asks for another name instead, and has no answer.
+    """With probability `part`, a question that the row answers asks for another name, which has no answer there.
 
-    With few labels, each text to learn from is seen with one question, and a reader does without the question: it
-    remembers the text. Two rows that differ by the question's name alone, one with an answer and one without, can be
-    told apart by that name alone (counterfactual examples, Kaushik, Hovy, Lipton 2020; the questions without an
-    answer of Rajpurkar, Jia, Liang 2018).
-    names: as in `renamed`, which comes after this one
+    With few labels, each training text is seen with only one question, so a reader can memorize the text and ignore
+    the question. Two rows that differ only in the question's name, one with an answer and one without, force it to
+    read that name (counterfactual examples, Kaushik, Hovy, Lipton 2020; unanswerable questions, Rajpurkar, Jia,
+    Liang 2018).
+    names: as in `renamed`, which is applied after this one
     """
     ids, targets = rows.ids.copy(), rows.targets.copy()
     for row, segments, target, name in zip(ids, rows.segments, targets, names, strict=True):
         if len(name) and target.any() and rng.random() < part:
             question = row[segments == 0]
             asked = with_other_words(question, name, V, rng)
-            if (asked != question).any():  # the same words may be drawn: then it is the question that it was
+            if (asked != question).any():  # the draw may give the same words, and so the same question
                 row[segments == 0] = asked
                 target[:] = 0
     return rows._replace(ids=ids, targets=targets)

@@ -43,7 +43,7 @@ def target_batch(rows: Sequence[Array], language: Language) -> tuple[Array, Arra
 
 
 def n_targets(batch: Batch) -> int:
-    """Words to write, each sentence's end among them."""
+    """The number of target words, including each sentence's end."""
     return int((batch.targets != IGNORE).sum())
 
 

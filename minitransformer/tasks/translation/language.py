@@ -49,7 +49,7 @@ class Language(NamedTuple):
 
 
 def language_of(texts: Iterable[str]) -> Language:
-    """Words, or characters, where most letters are of scripts such as Chinese, whose words have no spaces between."""
+    """Words, or characters if most letters are of scripts without spaces between words, such as Chinese."""
     kept = list(texts)
     letters = [c for text in kept for c in text if c.isalpha()]
     without_spaces = len(WITHOUT_SPACES.findall("".join(letters)))

@@ -27,7 +27,7 @@ class Pairs(NamedTuple):
     validation: Sentences
     test: Sentences
     longer: Sentences  # a second test, beyond what there was to learn from; may be empty
-    training: Sequence[tuple[str, str]] = ()  # all that there are to learn from, where they are not drawn without end
+    training: Sequence[tuple[str, str]] = ()  # all training pairs, unless they are drawn without end
 
 
 def number_phrases(direction: str) -> Pairs:
@@ -55,10 +55,10 @@ def number_phrases(direction: str) -> Pairs:
 
 
 def pairs_from_file(path: str | Path) -> Pairs:
-    """The reader's own: a UTF-8 file, on each line a sentence, a tab, and its translation.
+    """The user's own pairs: a UTF-8 file with a sentence, a tab, and its translation on each line.
 
     A tenth of the sentences is for validation and a tenth for the test, by a checksum of the sentence, so that one that
-    occurs twice is on one side only, composed or not. Raises ValueError, naming file and line, for anything else.
+    occurs twice, composed or not, is on one side only. Raises ValueError, naming file and line, for anything else.
     """
     sides: dict[int, Sentences] = {0: [], 1: [], 2: []}
     for number, line in enumerate(lines("".join(read_pieces(path))), start=1):

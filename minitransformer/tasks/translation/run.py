@@ -30,7 +30,7 @@ Array = np.ndarray
 TASK = "translation"
 KINDS = {kind.name: kind for kind in (TRANSFORMER, RNN)}
 LOOK_AT = 100  # validation sentences that are translated while training
-N_CHECKED = 1000  # phrases by which a way to draw them is recognised
+N_CHECKED = 1000  # sample phrases whose checksum identifies how they are drawn
 DECAY = 0.01
 COOLDOWN = 0.2
 WIDTH_OF_MODEL = {"transformer": "d_model", "rnn": "d_h"}
@@ -72,14 +72,14 @@ def new_run(kind: Kind, settings: Any, pairs: Pairs, origin: str, from_file: boo
 
 
 def checksums(pairs: Pairs) -> Checksums:
-    """Of each side; where training pairs are drawn without end, of some of them."""
+    """One for each side; if training pairs are drawn without end, of a sample of them."""
     training = pairs.training or pairs.draw(N_CHECKED, np.random.default_rng(0))
     sides = (training, pairs.validation, pairs.test, pairs.longer)
     return tuple(checksum(text for pair in side for text in pair) for side in sides)
 
 
 def check_pairs(run: Run, pairs: Pairs) -> None:
-    """Raises ValueError for pairs that are not those that the run began with, on all their sides."""
+    """Raises ValueError unless all sides of the pairs are those that the run began with."""
     if (pairs.source, pairs.target) != (run.source, run.target):
         raise ValueError(f"pairs: {run.origin!r} has other words than when the run began, expected the same file")
     if not are_those_of(run.checksums, checksums(pairs)):
