@@ -17,6 +17,7 @@ Array = np.ndarray
 
 FLOATS = "fdgFDG"  # NumPy's letters for float32 and more, real and complex
 HALF = "e"  # and for float16
+OTHER_ARITHMETIC = (np.matrix, np.ma.MaskedArray)  # arrays for which * or sum means something else
 
 
 def check_floats(name: str, x: Array, ndim: int = 1, kinds: str = FLOATS) -> None:
@@ -24,37 +25,38 @@ def check_floats(name: str, x: Array, ndim: int = 1, kinds: str = FLOATS) -> Non
 
     Half precision is refused, since sums and squares beyond 65,504 would be infinite.
     """
-    if isinstance(x, Array) and x.dtype.char in kinds and x.ndim >= ndim:
+    if type(x) is Array and x.dtype.char in kinds and x.ndim >= ndim:
         return
-    if not isinstance(x, np.ndarray):
+    if not isinstance(x, Array) or isinstance(x, OTHER_ARITHMETIC):
         raise TypeError(f"{name}: got {type(x).__name__}, expected a NumPy array of floating-point numbers")
     if x.dtype.char not in kinds:
         raise TypeError(f"{name}: got dtype {x.dtype}, expected floating-point numbers such as float32")
-    raise ValueError(f"{name}: got shape {x.shape}, expected at least {ndim} axes")
+    if x.ndim < ndim:
+        raise ValueError(f"{name}: got shape {x.shape}, expected at least {ndim} axes")
 
 
 def check_rank(name: str, x: Array, ndim: int) -> None:
     """`x` must be floating-point with exactly `ndim` axes."""
-    if isinstance(x, Array) and x.dtype.char in FLOATS and x.ndim == ndim:
+    if type(x) is Array and x.dtype.char in FLOATS and x.ndim == ndim:
         return
     check_floats(name, x, ndim)
-    raise ValueError(f"{name}: got shape {x.shape}, expected {ndim} axes")
+    if x.ndim != ndim:
+        raise ValueError(f"{name}: got shape {x.shape}, expected {ndim} axes")
 
 
 def check_width(name: str, x: Array, width: int, ndim: int = 1) -> None:
     """`x` must be floating-point with `width` features on its last axis."""
-    if isinstance(x, Array) and x.dtype.char in FLOATS and x.ndim >= ndim and x.shape[-1] == width:
+    if type(x) is Array and x.dtype.char in FLOATS and x.ndim >= ndim and x.shape[-1] == width:
         return
     check_floats(name, x, ndim)
-    raise ValueError(f"{name}: got shape {x.shape}, expected {width} features on the last axis")
+    if x.shape[-1] != width:
+        raise ValueError(f"{name}: got shape {x.shape}, expected {width} features on the last axis")
 
 
 def check_map(x: Array, W: Array, b: Array) -> None:
     """`x` (..., d_in), `weights.W` (d_in, d_out) and `weights.b` (d_out,) must be floating-point and fit together."""
     if (
-        isinstance(x, Array)
-        and isinstance(W, Array)
-        and isinstance(b, Array)
+        type(x) is type(W) is type(b) is Array
         and W.ndim == 2
         and x.shape[-1:] == W.shape[:1]
         and b.shape == W.shape[1:]
@@ -70,10 +72,11 @@ def check_map(x: Array, W: Array, b: Array) -> None:
 
 def check_shape(name: str, x: Array, shape: tuple[int, ...]) -> None:
     """`x` must be floating-point and have exactly this shape."""
-    if isinstance(x, Array) and x.dtype.char in FLOATS and x.shape == shape:
+    if type(x) is Array and x.dtype.char in FLOATS and x.shape == shape:
         return
     check_floats(name, x, ndim=0)
-    raise ValueError(f"{name}: got shape {x.shape}, expected {shape}")
+    if x.shape != shape:
+        raise ValueError(f"{name}: got shape {x.shape}, expected {shape}")
 
 
 def check_same_shape(name: str, x: Array, other_name: str, other: Array) -> None:
@@ -152,7 +155,7 @@ def check_finite(name: str, x: Array) -> None:
 
 def check_ids(name: str, ids: Array, size: int | None, ndim: int = 0) -> None:
     """`ids` must be integers in [0, size), or any integers where `size` is None, with `ndim` axes or more."""
-    if not isinstance(ids, np.ndarray) or ids.dtype.kind not in "iu":
+    if not isinstance(ids, np.ndarray) or isinstance(ids, OTHER_ARITHMETIC) or ids.dtype.kind not in "iu":
         given = f"dtype {ids.dtype}" if isinstance(ids, np.ndarray) else type(ids).__name__
         raise TypeError(f"{name}: got {given}, expected an array of integers")
     if ids.ndim < ndim:

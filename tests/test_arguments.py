@@ -17,6 +17,7 @@ ACCEPTED = [
     (check.check_floats, ("x", x.astype(complex))),
     (check.check_rank, ("x", x, 2)),
     (check.check_width, ("x", x, 3)),
+    (check.check_width, ("x", x.view(np.memmap), 3)),  # a subclass with the same arithmetic
     (check.check_map, (x, np.ones((3, 4)), np.ones(4))),
     (check.check_shape, ("x", x, (2, 3))),
     (check.check_shape, ("x", np.array(1.0), ())),
@@ -76,6 +77,18 @@ REFUSED = [
     (check.check_floats, ("x", None), TypeError, "x: got NoneType, expected a NumPy array of floating-point numbers"),
     (check.check_floats, ("x", ids), TypeError, "x: got dtype int64, expected floating-point numbers such as float32"),
     (check.check_floats, ("x", x, 3), ValueError, "x: got shape (2, 3), expected at least 3 axes"),
+    (
+        check.check_floats,
+        ("x", np.ma.masked_array(x, x > 0)),
+        TypeError,
+        "x: got MaskedArray, expected a NumPy array of floating-point numbers",
+    ),
+    (
+        check.check_shape,
+        ("x", x.view(np.matrix), (2, 3)),
+        TypeError,
+        "x: got matrix, expected a NumPy array of floating-point numbers",
+    ),
     (check.check_rank, ("x", x, 1), ValueError, "x: got shape (2, 3), expected 1 axes"),
     (check.check_width, ("x", x, 4), ValueError, "x: got shape (2, 3), expected 4 features on the last axis"),
     (check.check_map, (x, np.ones(3), np.ones(())), ValueError, "weights.W: got shape (3,), expected at least 2 axes"),

@@ -89,8 +89,13 @@ def n_enough(p: Array, top_p: float) -> int:
     """
     if top_p == 1:
         return len(p)
-    together = np.cumsum(p)  # of the first word, of the first two, ...
-    return 1 + int((together[:-1] < top_p).sum())
+    together = np.cumsum(p)  # of the first word, of the first two, ..., but for rounding, which the exact sums mend
+    n = 1 + int((together[:-1] < top_p).sum())
+    while n > 1 and math.fsum(p[: n - 1]) >= top_p:
+        n -= 1
+    while n < len(p) and math.fsum(p[:n]) < top_p:
+        n += 1
+    return n
 
 
 def check_logits(logits: Array) -> None:

@@ -13,6 +13,7 @@ Array = np.ndarray
 
 SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 CUBIC = 0.044715
+MINUS_2A = -2 * SQRT_2_OVER_PI
 FAR = 100  # Phi is exactly 0 below -FAR and exactly 1 above FAR
 
 
@@ -82,17 +83,20 @@ def gelu_backward(dy: Array, cache: GeluCache) -> Array:
 
 
 def gelu_tanh(x: Array) -> tuple[Array, GeluCache]:
-    """y = x Phi(x) with Phi(x) = (1 + tanh(u))/2, u = sqrt(2/pi) (x + 0.044715 x^3): the approximation of GPT-2."""
+    """y = x Phi(x) with Phi(x) = (1 + tanh(u))/2, u = sqrt(2/pi) (x + 0.044715 x^3): the approximation of GPT-2.
+
+    Computed as Phi = 1 / (1 + exp(-2u)), which is the same but keeps its digits where tanh(u) is close to -1.
+    """
     check_floats("x", x, ndim=0)
     above = np.maximum(x, -FAR)  # -infinity times 0 would be NaN
-    with np.errstate(over="ignore"):  # for very large x, u may be infinite
-        u = above * (SQRT_2_OVER_PI + SQRT_2_OVER_PI * CUBIC * (above * above))  # x**3 would call pow(), which is slow
-    Phi = 0.5 * (1 + np.tanh(u))
+    with np.errstate(over="ignore"):  # far from 0, u and exp(-2u) may be infinite, and Phi is 1 or 0
+        minus_2u = above * (MINUS_2A + MINUS_2A * CUBIC * (above * above))  # x**3 would call pow(), which is slow
+        Phi = 1 / (1 + np.exp(minus_2u))
     return above * Phi, GeluCache(above, Phi)
 
 
 def gelu_tanh_backward(dy: Array, cache: GeluCache) -> Array:
-    """dx = dy (Phi + x Phi'), where Phi' = (1 - tanh(u)^2)/2 u' = Phi (1 - Phi) 2u', from tanh(u) = 2 Phi - 1,
+    """dx = dy (Phi + x Phi'), where Phi' = Phi (1 - Phi) 2u', as of any 1 / (1 + exp(-2u)),
 
     and 2u' = 2 sqrt(2/pi) (1 + 3 * 0.044715 x^2).
     """

@@ -40,6 +40,8 @@ def cross_entropy(
     counted = check_targets(targets, logits, ignore)  # (...), boolean
     n_targets = int(counted.sum()) if n is None else n
     check_integer("n", n_targets, least=0)
+    if n_targets == 0 and counted.any():
+        raise ValueError(f"n: got 0, expected at least 1, since {counted.sum()} targets count")
     share = counted[..., None] / logits.real.dtype.type(max(n_targets, 1))  # (..., 1), 1/n where a target counts
     words = np.where(counted, targets, 0)[..., None]  # (..., 1); any word will do where ignored: its share is 0
     seen = logits if counted.all() else np.where(counted[..., None], logits, logits.dtype.type(0))

@@ -86,6 +86,12 @@ def test_the_words_of_the_nucleus_are_as_many_as_it_takes_and_no_more(top_p, n):
     assert sorted(kept) == sorted([1, 3, 0, 2, 4][:n])
 
 
+@pytest.mark.parametrize("n", range(1, 10))
+def test_n_of_ten_equal_words_have_n_tenths_together(n):
+    """Also where a running sum of 0.1 falls short of it, as at 0.8."""
+    assert np.count_nonzero(distribution(np.zeros(10), Choice(top_p=n / 10))) == n
+
+
 def test_a_top_p_of_1_keeps_the_unlikeliest_word():
     """Also where the sum of the others is 1 already, to the last bit."""
     logits = np.array([0.0] * 9 + [-40.0])

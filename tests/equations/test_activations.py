@@ -138,6 +138,15 @@ def test_sigmoid_at_the_ends():
     assert y.tolist() == [0, 0, 1, 1]
 
 
+@given(st.floats(-9, -3))
+def test_the_approximation_of_gelu_is_precise_far_to_the_left(x):
+    """Relative to its value, in float32: u is about -29 at x = -9, where 1 + tanh(u) has no digit left."""
+    (y,), _ = gelu_tanh(np.array([x], np.float32))
+    exact = np.longdouble(np.float32(x))
+    u = np.sqrt(2 / np.longdouble(np.pi)) * (exact + np.longdouble(0.044715) * exact**3)
+    assert y == pytest.approx(float(exact / (1 + np.exp(-2 * u))), rel=2e-5)  # exp(-2u) has the error of u times 2u
+
+
 @pytest.mark.parametrize("pair", [GELU, GELU_TANH])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_gelu_at_the_ends(pair, dtype):

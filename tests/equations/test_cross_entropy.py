@@ -136,6 +136,8 @@ def test_bad_input_is_refused():
         cross_entropy(logits, np.array([0, 3]))
     with refuses(ValueError, "targets: got values from -1 to 1, expected 0 to 2"):
         cross_entropy(logits, np.array([1, -1]))
+    with refuses(ValueError, f"n: got 0, expected at least 1, since {targets.size} targets count"):
+        cross_entropy(logits, targets, n=0)
     for label_smoothing in (-0.1, 1.1, "0.1", None):
         error = ValueError if isinstance(label_smoothing, float) else TypeError
         with refuses(error, f"label_smoothing: got {label_smoothing!r}, expected a number in [0, 1]"):

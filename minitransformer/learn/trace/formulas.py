@@ -146,8 +146,8 @@ FORMULAS: dict[str, Formulas] = {
         "return": "dx[i] = dy[i] * (cache.Phi[i] + cache.x[i] * phi[i])",
     },
     "gelu_tanh": {
-        "u": "u[i] = sqrt(2 / pi) * (x[i] + 0.044715 * x[i] ** 3)",
-        "Phi": "Phi[i] = (1 + tanh(u[i])) / 2",
+        "minus_2u": "minus_2u[i] = -2 * sqrt(2 / pi) * (x[i] + 0.044715 * x[i] ** 3)",
+        "Phi": "Phi[i] = 1 / (1 + exp(minus_2u[i]))",
         "return[0]": "y[i] = x[i] * Phi[i]",
     },
     "gelu_tanh_backward": {
