@@ -22,13 +22,17 @@ def main(argv: list[str] | tuple[str, ...] | None = None) -> int:
     from minitransformer.commands.common import bad_input
     from minitransformer.commands.parsing import parse
 
+    closed = sys.stdout is None
+    open_closed_streams()
     try:
         for stream in (sys.stdout, sys.stderr):
-            if stream is not None:  # None: the parent process closed it
-                stream.reconfigure(errors="replace")  # a console that is not UTF-8 shows `?` for what it cannot encode
+            stream.reconfigure(errors="replace")  # a console that is not UTF-8 shows `?` for what it cannot encode
         arguments = parse(argv)
         code = arguments.run(arguments)
         sys.stdout.flush()
+        if closed and code == 0:
+            print("minitransformer: error: output: standard output is closed, expected an open one", file=sys.stderr)
+            return NO_OUTPUT
         return code
     except MemoryError as error:
         return bad_input(error)
@@ -42,6 +46,16 @@ def main(argv: list[str] | tuple[str, ...] | None = None) -> int:
     except KeyboardInterrupt:
         print("minitransformer: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def open_closed_streams() -> None:
+    """Where the parent process closed standard output or error (`>&-`), open one that leads nowhere.
+
+    Python has None for it, and the next file to be opened would take its place.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def import_commands() -> None:

@@ -115,3 +115,13 @@ def test_a_console_that_is_not_utf_8():
     assert result.returncode == 0
     assert result.stdout.isascii()
     assert "linear_backward" in result.stdout
+
+
+@pytest.mark.parametrize("argv", ["index --json", "check softmax"])
+def test_a_closed_output_is_one_line_and_exit_code_74(argv):
+    """What was asked for cannot be shown. With standard error closed as well, the code alone says so."""
+    command = f"{sys.executable} -m minitransformer {argv} >&-"
+    found = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120)
+    assert found.returncode == 74
+    assert found.stderr == "minitransformer: error: output: standard output is closed, expected an open one\n"
+    assert subprocess.run(["bash", "-c", f"{command} 2>&-"], timeout=120).returncode == 74

@@ -69,7 +69,7 @@ class GeluCache(NamedTuple):
 def gelu(x: Array) -> tuple[Array, GeluCache]:
     """y = x Phi(x), with the normal distribution function Phi(x) = (1 + erf(x/sqrt 2))/2  (Hendrycks, Gimpel 2016)."""
     check_floats("x", x, ndim=0)
-    above = np.maximum(x, -FAR)  # -infinity times 0 would be NaN
+    above = x.clip(-FAR, np.inf)  # -infinity times 0 would be NaN
     Phi = normal_cdf(above)
     return above * Phi, GeluCache(above, Phi)
 
@@ -77,7 +77,7 @@ def gelu(x: Array) -> tuple[Array, GeluCache]:
 def gelu_backward(dy: Array, cache: GeluCache) -> Array:
     """dx = dy (Phi(x) + x phi(x)), from the product rule and Phi' = phi, the normal density."""
     check_same_shape("dy", dy, "x", cache.x)
-    near = np.minimum(cache.x, FAR)  # infinity times 0 would be NaN
+    near = cache.x.clip(-FAR, FAR)  # infinity times 0 would be NaN
     phi = normal_density(near)
     return dy * (cache.Phi + near * phi)
 
@@ -88,7 +88,7 @@ def gelu_tanh(x: Array) -> tuple[Array, GeluCache]:
     Computed as Phi = 1 / (1 + exp(-2u)), which is the same but keeps its digits where tanh(u) is close to -1.
     """
     check_floats("x", x, ndim=0)
-    above = np.maximum(x, -FAR)  # -infinity times 0 would be NaN
+    above = x.clip(-FAR, np.inf)  # -infinity times 0 would be NaN
     with np.errstate(over="ignore"):  # far from 0, u and exp(-2u) may be infinite, and Phi is 1 or 0
         minus_2u = above * (MINUS_2A + MINUS_2A * CUBIC * (above * above))  # x**3 would call pow(), which is slow
         Phi = 1 / (1 + np.exp(minus_2u))
@@ -102,7 +102,7 @@ def gelu_tanh_backward(dy: Array, cache: GeluCache) -> Array:
     """
     check_same_shape("dy", dy, "x", cache.x)
     Phi = cache.Phi
-    near = np.minimum(cache.x, FAR)  # its square cannot overflow, and 0 times infinity would be NaN
+    near = cache.x.clip(-FAR, FAR)  # its square cannot overflow, and 0 times infinity would be NaN
     two_du_dx = 2 * SQRT_2_OVER_PI + 6 * SQRT_2_OVER_PI * CUBIC * (near * near)
     dPhi_dx = Phi * (1 - Phi) * two_du_dx
     return dy * (Phi + near * dPhi_dx)

@@ -43,8 +43,7 @@ def masked_softmax(a: Array, mask: Array) -> tuple[Array, Array]:
     """
     check_scores(a)
     check_mask(mask, a.shape)
-    masked = barred(a, mask)
-    top = row_max(masked)
+    masked, top = barred(a, mask)
     finite_top = np.where(top.real == -np.inf, 0, top)  # -inf minus -inf would be NaN where nothing may be attended to
     exps = np.exp(masked - finite_top)  # exp(-inf) = 0: no weight for a masked key
     total = row_sum(exps)
@@ -52,12 +51,19 @@ def masked_softmax(a: Array, mask: Array) -> tuple[Array, Array]:
     return alpha, alpha
 
 
-def barred(a: Array, mask: Array) -> Array:
-    """a where `mask` is True, -infinity elsewhere, whatever a is there.  a: (..., L_q, L_k) -> the same shape"""
-    barrier = np.where(mask, a.dtype.type(0), a.dtype.type(-np.inf))  # usually smaller than a, so adding it is cheap
+def barred(a: Array, mask: Array) -> tuple[Array, Array]:
+    """a where `mask` allows, -infinity elsewhere, whatever a has there; and the highest of each row.
+
+    a: (..., L_q, L_k) -> the same shape, and (..., L_q, 1)
+    """
+    barrier = np.where(mask, a.dtype.type(0), a.dtype.type(-np.inf))  # mostly smaller than a, so adding it costs little
     with np.errstate(invalid="ignore"):
         lowered = a + barrier  # (..., L_q, L_k)
-    return np.where(mask, a, barrier) if np.isnan(lowered).any() else lowered  # infinity - infinity is NaN
+    top = row_max(lowered)  # (..., L_q, 1)
+    if not np.isnan(top).any():
+        return lowered, top
+    masked = np.where(mask, a, barrier)  # infinity - infinity and NaN - infinity are NaN, not -infinity
+    return masked, row_max(masked)
 
 
 class LogSoftmaxCache(NamedTuple):

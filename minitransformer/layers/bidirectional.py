@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minitransformer.arguments import check_floats, check_lengths
+from minitransformer.equations.masks import rows_where
 from minitransformer.layers.lstm import LSTM, LSTMCache, init_lstm, lstm, lstm_backward, lstm_start
 
 Array = np.ndarray
@@ -30,14 +31,16 @@ def bidirectional(x: Array, lengths: Array, weights: Bidirectional) -> tuple[Arr
     """y_t = [onward_t; back_t], the states after x_1, ..., x_t and after x_L, ..., x_t (Schuster, Paliwal 1997).
 
     x: (..., L, d_in); lengths: (...), so many of each sequence are no padding -> y: (..., L, 2*d_h). Each sequence is
-    turned around within its own length, so that no state has seen padding before a word.
+    turned around within its own length, so that no state has seen padding before a word; and whatever x has at padding,
+    also NaN or infinity, has no influence.
     """
     check_floats("x", x, ndim=2)
     check_lengths(lengths, x[..., 0])
     start = lstm_start(x.shape[:-2], weights.onward)
-    onward, onward_cache = lstm(x, start, weights.onward)  # (..., L, d_h)
+    x_read = rows_where(np.arange(x.shape[-2]) < lengths[..., None], x)
+    onward, onward_cache = lstm(x_read, start, weights.onward)  # (..., L, d_h)
     order = turned_order(lengths, x.shape[-2])  # (..., L)
-    turned_x = in_order(x, order)
+    turned_x = in_order(x_read, order)
     turned_back, back_cache = lstm(turned_x, start, weights.back)  # (..., L, d_h)
     back = in_order(turned_back, order)
     y = np.concatenate([onward, back], axis=-1)

@@ -1,5 +1,6 @@
 """Section 2.1.2: the n-gram model, which predicts each word from the n - 1 words before it; the bigram has n = 2."""
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -46,7 +47,7 @@ def count_ngrams(ids: Array, V: int, n: int, smoothing: str = "Kneser-Ney", k: f
     check_integer("V", V, least=1)
     check_integer("n", n, least=1)
     check_row("ids", ids, V)
-    check_smoothing(smoothing, k)
+    check_smoothing(smoothing, k, V)
     if int(V) ** int(n) > MOST_CODES:  # with NumPy's integers the power would wrap around
         raise ValueError(f"n: got {n}, too large for {V} words: V^n must stay below 2^63")
     if len(ids) < n:
@@ -78,7 +79,7 @@ def ngram_from(arrays: dict[str, Array], n: int, V: int, smoothing: str, k: floa
     """The model again. Raises KeyError for an order that is missing, ValueError for what is no n-gram of V words."""
     check_integer("V", V, least=1)
     check_integer("n", n, least=1)
-    check_smoothing(smoothing, k)
+    check_smoothing(smoothing, k, V)
     size = int(V)
     orders = []
     for order in range(1, int(n) + 1):
@@ -91,9 +92,11 @@ def ngram_from(arrays: dict[str, Array], n: int, V: int, smoothing: str, k: floa
     return NGram(int(n), size, tuple(orders), smoothing, k, tuple(map(discount, orders)))
 
 
-def check_smoothing(smoothing: str, k: float) -> None:
+def check_smoothing(smoothing: str, k: float, V: int) -> None:
     check_choice("smoothing", smoothing, SMOOTHINGS)
     check_positive("k", k)
+    if not math.isfinite(float(k) * int(V)):  # what is added to all words together
+        raise ValueError(f"k: got {k}, too large for {V} words: k V must be finite")
 
 
 def count_runs(ids: Array, V: int, n: int) -> tuple[Array, Array]:
@@ -155,7 +158,8 @@ def look_up(keys: Array, values: Array, wanted: Array) -> Array:
 def ngram_probability(model: NGram, histories: Array, words: Array) -> Array:
     """P(w_i | w_1, ..., w_{i-1}) ~ P(w_i | w_{i-n+1}, ..., w_{i-1})  (2.1.2): the Markov assumption.
 
-    histories: (..., n - 1), words: (...) integers in [0, V) -> (...).
+    histories: (..., n - 1), words: (...) integers in [0, V) -> (...). After fewer words, k of them, which have no
+    further history, the counts of order k + 1 say it.
 
         maximum likelihood   count(h, w) / count(h), and 1/V after a history that never occurred;
         add-k                (count(h, w) + k) / (count(h) + k V);
@@ -165,12 +169,14 @@ def ngram_probability(model: NGram, histories: Array, words: Array) -> Array:
     """
     check_ids("histories", histories, model.V, ndim=1)
     check_ids("words", words, model.V)
-    if histories.shape[-1] != model.n - 1:
-        raise ValueError(f"histories: got shape {histories.shape}, expected {model.n - 1} words on the last axis")
+    if histories.shape[-1] > model.n - 1:
+        raise ValueError(
+            f"histories: got shape {histories.shape}, expected {model.n - 1} words or fewer on the last axis"
+        )
     if model.smoothing == "Kneser-Ney":
         return kneser_ney(model, histories, words)
     h = codes(histories, model.V)
-    counts = model.orders[-1]
+    counts = model.orders[histories.shape[-1]]
     times = look_up(counts.grams, counts.times, h * model.V + words.astype(np.int64))
     totals = look_up(counts.histories, counts.totals, h)
     if model.smoothing == "add-k":
@@ -180,9 +186,10 @@ def ngram_probability(model: NGram, histories: Array, words: Array) -> Array:
 
 def kneser_ney(model: NGram, histories: Array, words: Array) -> Array:
     """From order 1 up: each order adds what it has counted to what the one below expects."""
+    L = histories.shape[-1]
     p = np.full(np.broadcast_shapes(histories.shape[:-1], words.shape), 1 / model.V)
-    for order, (counts, D) in enumerate(zip(model.orders, model.discounts, strict=True), start=1):
-        h = codes(histories[..., model.n - order :], model.V)
+    for order, counts, D in zip(range(1, L + 2), model.orders, model.discounts, strict=False):
+        h = codes(histories[..., L + 1 - order :], model.V)
         times = look_up(counts.grams, counts.times, h * model.V + words.astype(np.int64))
         totals = look_up(counts.histories, counts.totals, h)
         kinds = look_up(counts.histories, counts.kinds, h)

@@ -75,7 +75,7 @@ def rnn_reader_backward(dscores: Array, cache: RnnReaderCache) -> RnnReader:
     check_shape("dscores", dscores, (*cache.y.shape[:-2], 2, cache.y.shape[-2]))
     dU = dscores @ cache.y  # (..., 2, 2*d_h)
     dy_scored = dscores.mT @ cache.U  # (..., L, 2*d_h)
-    du = dU.reshape(*dU.shape[:-2], 1, -1)  # (..., 1, 4*d_h)
+    du = dU.reshape(*dU.shape[:-2], 1, 2 * dU.shape[-1])  # (..., 1, 4*d_h)
     dq, dspan = linear_backward(du, cache.span)  # (..., 1, 2*d_h)
     dA, dy_averaged = attend_backward(dq, cache.attend)
     da = dA.mT  # (..., L, 1)

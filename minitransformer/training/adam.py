@@ -12,6 +12,7 @@ from minitransformer.arguments import (
     check_positive,
     check_rank,
     check_rate,
+    check_reals,
     check_same_shape,
     check_type,
 )
@@ -88,6 +89,11 @@ def check_adam(weights: Array, gradient: Array, state: Adam, beta1: float, beta2
     check_type("state", state, Adam)
     check_same_shape("state.m", state.m, "weights", weights)
     check_same_shape("state.v", state.v, "weights", weights)
+    for name, x in (("weights", weights), ("state.m", state.m), ("state.v", state.v)):
+        check_reals(name, x)
+        if not x.flags.writeable:
+            raise ValueError(f"{name}: got a read-only array, expected one that can be changed")
+    check_reals("gradient", gradient)
     check_integer("state.step", state.step, least=0)
     check_rate("beta1", beta1)
     check_rate("beta2", beta2)

@@ -233,7 +233,7 @@ ROWS = (
         smoothing=one_of("add-k"),
         k=positive(0.5),
     ),
-    row(ngram.check_smoothing, smoothing=one_of("add-k"), k=positive(0.5)),
+    internal(ngram.check_smoothing, smoothing="add-k", k=0.5, V=V),
     internal(ngram.of_all_orders, ids=text, V=V, n=2, smoothing="add-k", k=0.1),
     internal(ngram.count_runs, ids=text, V=V, n=2),
     internal(ngram.pieces, ids=text, n=2),

@@ -4,6 +4,7 @@ import by_the_book as book
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import seeds, sizes
 
@@ -51,12 +52,12 @@ def test_bidirectional_gradients(s, seed):
         )
 
 
-@given(sizes, seeds)
-def test_padding_changes_nothing(s, seed):
-    """Neither what stands before it nor a gradient, as long as the loss does not look at padding."""
+@given(sizes, seeds, st.sampled_from([1.0, 1e200, np.inf, np.nan]))
+def test_padding_changes_nothing(s, seed, size):
+    """Neither what stands before it nor a gradient, whatever it is, as long as the loss does not look at padding."""
     x, lengths, weights, rng = draw(s, seed)
     words = np.arange(s.L_q) < lengths[:, None]  # (B, L)
-    other = np.where(words[..., None], x, rng.standard_normal(x.shape))
+    other = np.where(words[..., None], x, size * rng.standard_normal(x.shape))
     y, cache = bidirectional(x, lengths, weights)
     again, cache_again = bidirectional(other, lengths, weights)
     assert_array_equal(again[words], y[words])

@@ -266,7 +266,9 @@ def test_bad_input_is_refused():
     model = count_ngrams(ids, 3, 2)
     with refuses(ValueError, "ids: got 1 of them, expected 2 or more, so that there is an n-gram"):
         ngram_loss(ids[:1], model)
-    with refuses(ValueError, "histories: got shape (2,), expected 1 words on the last axis"):
+    with refuses(ValueError, "k: got 1e+308, too large for 3 words: k V must be finite"):
+        count_ngrams(ids, 3, 2, "add-k", 1e308)
+    with refuses(ValueError, "histories: got shape (2,), expected 1 words or fewer on the last axis"):
         ngram_probability(model, ids[:2], ids[2:])
     with refuses(ValueError, "histories: got values from 3 to 3, expected 0 to 2"):
         ngram_probability(model, np.array([3]), np.array(0))
@@ -275,6 +277,30 @@ def test_bad_input_is_refused():
             no_row(np.array(1))
     with refuses(ValueError, "words: got values from 3 to 3, expected 0 to 2"):
         ngram_probability(model, ids[:1], np.array(3))
+
+
+@pytest.mark.parametrize("smoothing", ["maximum likelihood", "add-k"])
+@pytest.mark.parametrize("n_words", [0, 1, 2])
+def test_after_fewer_words_the_model_is_that_of_a_lower_order(smoothing, n_words):
+    """With k words before it, and none before these, a word has the probability that a (k+1)-gram model gives it."""
+    text = np.random.default_rng(0).integers(0, 4, 60)
+    history, words = np.array([3, 1], int)[2 - n_words :], np.arange(4)
+    lower = ngram_probability(count_ngrams(text, 4, n_words + 1, smoothing), history, words)
+    assert ngram_probability(count_ngrams(text, 4, 3, smoothing), history, words).tolist() == lower.tolist()
+
+
+@pytest.mark.parametrize("n_words", [0, 1])
+def test_for_kneser_ney_fewer_words_are_as_words_that_never_occur(n_words):
+    """It falls back on the words that are left, in each case."""
+    text = np.random.default_rng(0).integers(1, 4, 60)  # without the word 0
+    model = count_ngrams(text, 4, 3)
+    history = np.array([3], int)[1 - n_words :]
+    after_others = np.append(np.zeros(2 - n_words, int), history)
+    assert_allclose(
+        ngram_probability(model, history, np.arange(4)),
+        ngram_probability(model, after_others, np.arange(4)),
+        rtol=1e-14,
+    )
 
 
 @pytest.mark.parametrize("ids", [np.array(1), np.array([0, 3]), np.array([-1, 0])], ids=["a number", "above", "below"])

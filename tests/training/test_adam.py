@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from assertions import assert_float32
+from assertions import assert_float32, refuses
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -77,6 +77,18 @@ def test_once_a_weight_or_a_moment_has_changed_nothing_can_fail(decay):
     assert Watched.noted.count("kept") >= 5
     for ours, theirs in zip(watched, (expected, *unwatched[:2]), strict=True):
         assert ours.tobytes() == theirs.tobytes()
+
+
+@pytest.mark.parametrize("name", ["weights", "state.m", "state.v"])
+def test_what_cannot_be_changed_is_refused_before_anything_is(name):
+    weights, gradient = np.ones(3), np.ones(3)
+    state = init_adam(weights)
+    arrays = {"weights": weights, "state.m": state.m, "state.v": state.v}
+    arrays[name].flags.writeable = False
+    before = {key: array.tobytes() for key, array in arrays.items()}
+    with refuses(ValueError, f"{name}: got a read-only array, expected one that can be changed"):
+        adam(weights, gradient, state, 0.1)
+    assert before == {key: array.tobytes() for key, array in arrays.items()}
 
 
 def test_only_matrices_decay():

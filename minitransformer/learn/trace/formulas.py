@@ -33,6 +33,7 @@ FORMULAS: dict[str, Formulas] = {
     "barred": {
         "barrier": "barrier[i, j] = 0 if mask[i, j] else -inf",
         "lowered": "lowered[i, j] = a[i, j] + barrier[i, j]",
+        "top": "top = max_over(k, lowered[k])",
     },
     "log_softmax": {
         "shifted": "shifted[j] = a[j] - max_over(k, a[k])",

@@ -1,5 +1,6 @@
 """Section 2.1: what a text costs a model, in units that models of other vocabularies and compressors share."""
 
+import itertools
 import lzma
 import math
 import zlib
@@ -9,7 +10,7 @@ import numpy as np
 
 from minitransformer.data.byte_pairs import BYTES, BytePairs
 from minitransformer.data.corpus import TEST, TRAINING, texts
-from minitransformer.data.vocabulary import UNKNOWN
+from minitransformer.data.vocabulary import UNKNOWN, Vocabulary
 from minitransformer.equations.chain_rule import bits, bits_per_character, perplexity
 from minitransformer.models.ngram import MOST_CODES, codes, pieces, windows
 from minitransformer.tasks.language_modelling.kind import FIRST
@@ -31,34 +32,42 @@ class Score(NamedTuple):
 
 
 def score(run: Run, text: Text, side: str = TEST) -> Score:
-    """On the judged part of one side, but for its first few words."""
+    """On the judged part of one side, except its first FIRST words: neither they nor their characters count."""
     part = judged(text, side)
     nats = costs(run, part.ids)
     mean = float(nats.mean())
-    n_characters = len(part.text) - len(text.vocabulary.decode(part.ids[:FIRST]))
-    spelled = nats_of_spelling(text, part)  # of the words that the vocabulary does not have
-    with_spelling = mean + spelled / len(nats)
+    ids, covered = part.ids[FIRST:], part.text[len(text_of_first(FIRST, part, text.vocabulary)) :]
+    with_spelling = mean + nats_of_spelling(ids, covered, text.vocabulary) / len(nats)
     new = unseen_contexts(text, part.ids)
     of_unseen = bits(float(nats[new].mean())) if new.any() else float("nan")
-    per_character = bits_per_character(with_spelling, len(nats), n_characters)
-    return Score(per_character, bits(mean), perplexity(mean), of_unseen, unknown_part(text, part))
+    per_character = bits_per_character(with_spelling, len(nats), len(covered))
+    return Score(per_character, bits(mean), perplexity(mean), of_unseen, unknown_part(ids, text.vocabulary))
 
 
-def nats_of_spelling(text: Text, part: Part) -> float:
+def text_of_first(n: int, part: Part, vocabulary: Vocabulary) -> str:
+    """The text of the first n words, which those that the vocabulary does not have cannot give back."""
+    if vocabulary.kind == BytePairs.kind:
+        return vocabulary.decode(part.ids[:n])
+    words = (word for document in part.documents for word in vocabulary.words_of(document))
+    return "".join(itertools.islice(words, n))
+
+
+def nats_of_spelling(ids: Array, text: str, vocabulary: Vocabulary) -> float:
     """What it costs to say which word an unknown one is: its UTF-8 bytes and an end, each one of 257, equally likely.
 
-    Without it a vocabulary that knows little would make everything cheap. Byte pairs know every text.
+    ids: (n,), the words of `text`. Without it a vocabulary that knows little would make everything cheap. Byte pairs
+    know every text.
     """
-    if text.vocabulary.kind == BytePairs.kind:
+    if vocabulary.kind == BytePairs.kind:
         return 0.0
-    n_unknown = int((part.ids == 0).sum())
-    n_known = len(text.vocabulary.decode(part.ids).encode()) - n_unknown * len(UNKNOWN.encode())
-    return (len(part.text.encode()) - n_known + n_unknown) * math.log(BYTES + 1)
+    n_unknown = int((ids == 0).sum())
+    n_known = len(vocabulary.decode(ids).encode()) - n_unknown * len(UNKNOWN.encode())
+    return (len(text.encode()) - n_known + n_unknown) * math.log(BYTES + 1)
 
 
-def unknown_part(text: Text, part: Part) -> float:
+def unknown_part(ids: Array, vocabulary: Vocabulary) -> float:
     """How many of the words are unknown to the vocabulary, as a part of all."""
-    return 0.0 if text.vocabulary.kind == BytePairs.kind else float((part.ids == 0).mean())
+    return 0.0 if vocabulary.kind == BytePairs.kind else float((ids == 0).mean())
 
 
 def context_of(text: Text) -> int:

@@ -6,6 +6,7 @@ import numpy as np
 
 from minitransformer.equations.cross_entropy import cross_entropy, cross_entropy_backward
 from minitransformer.equations.softmax import log_softmax
+from minitransformer.layers.embedding import Embedding
 from minitransformer.models.fnn_lm import FnnLM, fnn_lm, fnn_lm_backward, init_fnn_lm
 from minitransformer.tasks.language_modelling.kind import FIRST, Kind, Rng, Training, nats_of_targets
 from minitransformer.training.adam import decay_of_matrices
@@ -68,10 +69,21 @@ def costs(ids: Array, weights: FnnLM, settings: FnnSettings) -> Array:
 
 
 def read(ids: Array, state: Any, weights: FnnLM, settings: FnnSettings) -> tuple[Array, Array]:
-    """The state is the last n - 1 words; before the first one stands the word 0."""
-    before = np.zeros(settings.n - 1, np.int64) if state is None else state
-    history = np.concatenate([before, ids])[-(settings.n - 1) :]
-    logits, _ = fnn_lm(history, weights)
+    """The state is the last n - 1 words, or as many as have been read.
+
+    The model cannot do without n - 1 words. Where there are fewer, the mean of all words' vectors stands for each that
+    is missing: nothing is known about it.
+    """
+    joined = ids if state is None else np.concatenate([state, ids])
+    history = joined[-(settings.n - 1) :]
+    n_missing = settings.n - 1 - len(history)
+    if n_missing == 0:
+        logits, _ = fnn_lm(history, weights)
+        return logits, history
+    E = weights.embedding.E
+    with_mean = Embedding(np.concatenate([E, E.mean(axis=0, keepdims=True)]))  # (V + 1, d)
+    padded = np.concatenate([np.full(n_missing, len(E)), history])
+    logits, _ = fnn_lm(padded, weights._replace(embedding=with_mean))
     return logits, history
 
 

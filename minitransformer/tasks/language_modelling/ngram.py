@@ -33,10 +33,9 @@ def costs(ids: Array, model: NGram, settings: NGramSettings) -> Array:
 
 
 def read(ids: Array, state: Any, model: NGram, settings: NGramSettings) -> tuple[Array, Array]:
-    """The state is the last n - 1 words; before the first one stands the word 0, which no text has."""
-    before = np.zeros(model.n - 1, np.int64) if state is None else state
-    joined = np.concatenate([before, ids])
-    history = joined[len(joined) - (model.n - 1) :]
+    """The state is the last n - 1 words, or as many as have been read."""
+    joined = ids if state is None else np.concatenate([state, ids])
+    history = joined[max(0, len(joined) - (model.n - 1)) :]
     with np.errstate(divide="ignore"):  # of maximum likelihood: log 0 is -infinity
         logits = np.log(ngram_probability(model, history[None, :], np.arange(model.V)))
     return logits, history

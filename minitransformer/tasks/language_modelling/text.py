@@ -52,8 +52,12 @@ def check_long_enough(text: Text, needed: int) -> None:
 
 
 class Part(NamedTuple):
-    text: str
+    documents: list[str]
     ids: Array  # (n,)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.documents)
 
 
 def judged(text: Text, side: str) -> Part:
@@ -64,4 +68,4 @@ def judged(text: Text, side: str) -> Part:
         n += len(document)
         if n >= MOST:
             break
-    return Part("".join(documents), np.concatenate([text.vocabulary.encode(document) for document in documents]))
+    return Part(documents, np.concatenate([text.vocabulary.encode(document) for document in documents]))

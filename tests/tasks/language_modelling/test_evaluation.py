@@ -40,7 +40,7 @@ def test_a_score_is_of_the_side_that_is_asked_for(name):
     for side, found in by_side.items():
         ids = getattr(text, side)
         assert found.per_word == pytest.approx(costs(run, ids).mean() / math.log(2), rel=1e-12)
-        assert found.unknown == (ids == 0).mean() > 0
+        assert found.unknown == (ids[FIRST:] == 0).mean() > 0
     assert by_side["validation"].per_character != by_side["test"].per_character
 
 
@@ -74,6 +74,29 @@ def test_a_vocabulary_that_knows_little_is_not_rewarded():
         scores.append(score(new_run(KINDS["ngram"], SMALL["ngram"]._replace(n=2), text), text))
     assert scores[0].unknown > scores[1].unknown > 0.1 > 0.01 > scores[2].unknown
     assert scores[0].per_character > scores[1].per_character > scores[2].per_character
+
+
+@pytest.mark.parametrize("kind", ["characters", "words"])
+def test_the_first_words_have_no_part_in_a_score(kind):
+    """Known or unknown, short or long: what is judged is the same, and so are its units and its unknown words."""
+    rng = np.random.default_rng(0)
+    letters = " ".join(rng.choice(list("abcd"), 300))
+    unknown = list(map(chr, range(0x4E00, 0x4E00 + FIRST - 1)))
+    known, unknown = "a" * FIRST, "".join([*unknown, "a"])
+    if kind == "words":
+        known, unknown = " ".join(known) + " ", " ".join(c * 40 if c != "a" else c for c in unknown) + " "
+    found = []
+    for first in (known, unknown):
+        documents = [
+            Document("training", letters),
+            Document("validation", letters[5:]),
+            Document("test", first + letters),
+        ]
+        text = prepare(with_elsewhere("", (), lambda documents=documents: documents), kind=kind)
+        run = new_run(KINDS["ngram"], SMALL["ngram"]._replace(n=2), text)
+        found.append(score(run, text)._replace(unseen=0.0))
+    assert found[0].per_character == pytest.approx(found[1].per_character, rel=1e-12)
+    assert found[0].unknown == found[1].unknown == 0
 
 
 def test_unseen_contexts_are_those_that_never_occur_in_training(text):

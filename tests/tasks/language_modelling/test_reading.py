@@ -6,7 +6,6 @@ from every_task import ACTIVATIONS, loud_run, task_named
 from numpy.testing import assert_allclose
 
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.models.fnn_lm import fnn_lm
 from minitransformer.models.gpt import gpt
 from minitransformer.models.ngram import ngram_probability
 from minitransformer.models.rnn_lm import rnn_lm, rnn_lm_start
@@ -31,11 +30,12 @@ def last_of(run, seen):
     """The scores after the words that a model sees, by one pass over them."""
     s, weights = run.settings, run.weights
     if run.kind.name == "ngram":
-        padded = np.append(np.zeros(s.n - 1, np.int64), seen)[-(s.n - 1) :]
-        return np.log(ngram_probability(weights, padded[None], np.arange(weights.V)))
+        return np.log(ngram_probability(weights, seen[None, -(s.n - 1) :], np.arange(weights.V)))
     if run.kind.name == "fnn":
-        padded = np.append(np.zeros(s.n - 1, np.int64), seen)[-(s.n - 1) :]
-        return fnn_lm(padded, weights)[0]
+        E = weights.embedding.E
+        vectors = [*[E.mean(axis=0)] * (s.n - 1), *E[seen]][-(s.n - 1) :]  # nothing is known of what is missing
+        hidden = np.tanh(np.concatenate(vectors) @ weights.hidden.W + weights.hidden.b)
+        return hidden @ weights.output.W + weights.output.b
     if run.kind.name == "rnn":
         return rnn_lm(seen[None], rnn_lm_start((1,), weights), weights)[0][0, -1]
     return gpt(seen, weights, Config(s.h, 0.0, ACTIVATIONS[s.activation], s.norm_first))[0][-1]
