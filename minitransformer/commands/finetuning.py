@@ -234,9 +234,9 @@ def run_classify(arguments: argparse.Namespace) -> int:
         text = text_of("text", arguments.text)
         if is_empty(text, run):
             raise ValueError(f"text: got {text!r}, expected at least one word")
+        (p,) = classification.probabilities(run, [run.vocabulary.encode(text)])
     except ValueError as error:
         return bad_input(error)
-    (p,) = classification.probabilities(run, [run.vocabulary.encode(text)])
     ranked = [(run.classes[i], float(p[i])) for i in np.argsort(-p)]
     if arguments.json:
         print(json.dumps(dict(ranked)))

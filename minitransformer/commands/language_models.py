@@ -219,8 +219,12 @@ def run_generate(arguments: argparse.Namespace) -> int:
     except (TypeError, ValueError) as error:
         return bad_input(error)
     print(prompt, end="", flush=True)
-    for piece in pieces:
-        print(piece, end="", flush=True)
+    try:
+        for piece in pieces:
+            print(piece, end="", flush=True)
+    except ValueError as error:  # such as a model whose logits are NaN
+        print(flush=True)
+        return bad_input(error)
     print()
     return 0
 

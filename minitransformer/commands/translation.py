@@ -155,9 +155,9 @@ def run_translate(arguments: argparse.Namespace) -> int:
             sentences += lines("".join(read_pieces(arguments.file)))
         if not sentences:
             return translate_lines(run, arguments)
+        rows = translations(run, sentences, arguments.beam)
     except ValueError as error:
         return bad_input(error)
-    rows = translations(run, sentences, arguments.beam)
     if arguments.json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
     else:

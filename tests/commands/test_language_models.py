@@ -207,6 +207,20 @@ def test_what_generate_refuses(run, text):
     assert refused(run, "generate", "x.run", "--top-p", "2") == "top_p: got 2.0, expected a probability above 0"
 
 
+def test_a_model_that_fails_while_it_writes_ends_in_one_line(run, text, monkeypatch):
+    """What it has written so far stays."""
+
+    def failing(*_):
+        yield "so far"
+        raise ValueError("logits: got nan as the highest of 3, expected a finite number")
+
+    run("train", "ngram", "--text", text, "--out", "x.run")
+    monkeypatch.setattr(language_models, "written", failing)
+    code, out, err = run("generate", "x.run", "--prompt", "a")
+    assert (code, out) == (2, "aso far\n")
+    assert err == "minitransformer: error: logits: got nan as the highest of 3, expected a finite number\n"
+
+
 @pytest.mark.parametrize(
     "kind, setting, message",
     [

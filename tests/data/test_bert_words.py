@@ -3,7 +3,7 @@
 import unicodedata
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from minitransformer.data.bert_words import CHUNK, Rules, compose, segments, words_in
@@ -11,7 +11,7 @@ from minitransformer.data.bert_words import CHUNK, Rules, compose, segments, wor
 any_texts = st.text(max_size=30)
 joining = st.text(
     st.sampled_from(
-        "ae=<\u0301\u0323\u0338\u00e9\u1112\u1161\u11ab\uac00\u09c7\u09be\u0b47\u0b3e\u0344\u2126\ufb1d\u302a"
+        "ae=<\u0301\u0323\u0338\u00e9\u1112\u1161\u11ab\uac00\u09c7\u09be\u0b47\u0b3e\u0344\u2126\ufb1d\u302a\u0f40\u0f39\u0f71\u0f72\u0f73\u0f75\u0f81"
     ),
     max_size=12,
 )
@@ -40,6 +40,8 @@ def test_a_text_is_cut_only_where_words_are_parted(text, rules):
 
 
 @given(any_texts | joining)
+@example("\u0f40\u0f39\u0f73")  # a vowel sign that is two marks: the one before it goes between or behind them
+@example("\u0f40\u0f39\u0f81\u0f75")
 def test_composing_by_segments_is_composing(text):
     """NFC; and each character comes from where its span says: what stands there composes to what is there."""
     composed, spans = compose(text)

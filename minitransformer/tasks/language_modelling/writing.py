@@ -13,8 +13,6 @@ from minitransformer.tasks.language_modelling.run import Run
 
 Array = np.ndarray
 
-LONGEST = 4  # bytes of a character, and so the most words of a byte-pair vocabulary that make one
-
 
 def written(run: Run, prompt: str, length: int, choice: Choice, rng: np.random.Generator) -> Iterator[str]:
     """`length` words after the prompt, each as soon as it is chosen.
@@ -35,11 +33,14 @@ def written(run: Run, prompt: str, length: int, choice: Choice, rng: np.random.G
 def whole_characters(words: Iterable[int], vocabulary: Vocabulary) -> Iterator[str]:
     """The text of the words, each as soon as it is whole: a byte pair may be a part of a character."""
     waiting: list[int] = []
+    n_given = 0  # characters of them
     for word in words:
         waiting.append(word)
         text = vocabulary.decode(np.array(waiting))
-        if not text.endswith(UNKNOWN) or len(waiting) >= LONGEST:
-            waiting = []
-            yield text
+        is_whole = not text.endswith(UNKNOWN)
+        n_certain = len(text) if is_whole else len(text) - 1  # the next bytes may complete the last one
+        if n_certain > n_given:
+            yield text[n_given:n_certain]
+        waiting, n_given = ([], 0) if is_whole else (waiting, n_certain)
     if waiting:
-        yield vocabulary.decode(np.array(waiting))
+        yield vocabulary.decode(np.array(waiting))[n_given:]
