@@ -70,6 +70,22 @@ def check_map(x: Array, W: Array, b: Array) -> None:
     check_width("x", x, W.shape[0])
 
 
+def check_gains(x: Array, gamma: Array, beta: Array) -> None:
+    """`x` (..., d), `weights.gamma` and `weights.beta`, (d,) each, must be floating-point and fit together."""
+    if (
+        type(x) is type(gamma) is type(beta) is Array
+        and gamma.ndim == 1
+        and x.shape[-1:] == gamma.shape == beta.shape
+        and x.dtype.char in FLOATS
+        and gamma.dtype.char in FLOATS
+        and beta.dtype.char in FLOATS
+    ):
+        return
+    check_rank("weights.gamma", gamma, 1)
+    check_same_shape("weights.beta", beta, "weights.gamma", gamma)
+    check_width("x", x, len(gamma))
+
+
 def check_shape(name: str, x: Array, shape: tuple[int, ...]) -> None:
     """`x` must be floating-point and have exactly this shape."""
     if type(x) is Array and x.dtype.char in FLOATS and x.shape == shape:

@@ -19,6 +19,7 @@ ACCEPTED = [
     (check.check_width, ("x", x, 3)),
     (check.check_width, ("x", x.view(np.memmap), 3)),  # a subclass with the same arithmetic
     (check.check_map, (x, np.ones((3, 4)), np.ones(4))),
+    (check.check_gains, (x, np.ones(3), np.ones(3))),
     (check.check_shape, ("x", x, (2, 3))),
     (check.check_shape, ("x", np.array(1.0), ())),
     (check.check_same_shape, ("x", x, "y", x)),
@@ -92,6 +93,24 @@ REFUSED = [
     (check.check_rank, ("x", x, 1), ValueError, "x: got shape (2, 3), expected 1 axes"),
     (check.check_width, ("x", x, 4), ValueError, "x: got shape (2, 3), expected 4 features on the last axis"),
     (check.check_map, (x, np.ones(3), np.ones(())), ValueError, "weights.W: got shape (3,), expected at least 2 axes"),
+    (
+        check.check_gains,
+        (x, np.ones((1, 3)), np.ones(3)),
+        ValueError,
+        "weights.gamma: got shape (1, 3), expected 1 axes",
+    ),
+    (
+        check.check_gains,
+        (x, np.ones(3), np.ones(1)),
+        ValueError,
+        "weights.beta: got shape (1,), expected (3,), the shape of weights.gamma",
+    ),
+    (
+        check.check_gains,
+        (x, np.ones(2), np.ones(2)),
+        ValueError,
+        "x: got shape (2, 3), expected 2 features on the last axis",
+    ),
     (check.check_map, (x, np.ones((3, 4)), np.ones(1)), ValueError, "weights.b: got shape (1,), expected (4,)"),
     (
         check.check_map,

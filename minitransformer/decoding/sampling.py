@@ -45,7 +45,7 @@ def write(read: Read, prompt: Array, rng: np.random.Generator, choice: Choice = 
     check_rng(rng)
     logits, state = read(prompt, None)
     while True:
-        word = choose(logits, choice, rng)
+        word = chosen(logits, choice, rng)
         yield word
         logits, state = read(np.array([word]), state)
 
@@ -53,6 +53,11 @@ def write(read: Read, prompt: Array, rng: np.random.Generator, choice: Choice = 
 def choose(logits: Array, choice: Choice, rng: np.random.Generator) -> int:
     """The id of one word.  logits: (V,). Raises ValueError for NaN or +infinity, or if no word is left."""
     check_choice(choice)
+    return chosen(logits, choice, rng)
+
+
+def chosen(logits: Array, choice: Choice, rng: np.random.Generator) -> int:
+    """`choose`, where `choice` has been checked."""
     if choice.temperature == 0:
         check_logits(logits)
         return int(logits.argmax())

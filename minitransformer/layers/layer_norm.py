@@ -5,14 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import (
-    check_dtype,
-    check_integer,
-    check_positive,
-    check_rank,
-    check_same_shape,
-    check_width,
-)
+from minitransformer.arguments import check_dtype, check_gains, check_integer, check_positive, check_same_shape
 from minitransformer.equations.rows import column_sum, row_mean, row_products
 
 Array = np.ndarray
@@ -42,9 +35,7 @@ def layer_norm(x: Array, weights: LayerNorm, eps: float = 1e-5) -> tuple[Array, 
     x: (..., d) -> y: (..., d). Mean and variance are taken over the features of one position, never over the batch. The
     variance is the biased one (divided by d, not d - 1), and eps stands inside the root.
     """
-    check_rank("weights.gamma", weights.gamma, 1)
-    check_same_shape("weights.beta", weights.beta, "weights.gamma", weights.gamma)
-    check_width("x", x, len(weights.gamma))
+    check_gains(x, weights.gamma, weights.beta)
     check_positive("eps", eps)
     shifted = x - x[..., :1]  # so that equal numbers give exactly 0: the mean is rounded, and eps may be tiny
     centred = shifted - row_mean(shifted)

@@ -119,6 +119,7 @@ ROWS = (
     internal(best_span.check_allowed, allowed=allowed, scores=scores),
     row(sampling.write, read=given(read, CALLABLE), prompt=one_row(prompt), rng=rng(required=False), choice=CHOICE),
     row(sampling.choose, logits=one_row_of_numbers(), choice=CHOICE, rng=rng()),
+    internal(sampling.chosen, logits=logits, choice=sampling.Choice(), rng=np.random.default_rng(0)),
     row(sampling.distribution, logits=one_row_of_numbers(), choice=CHOICE),
     row(sampling.check_choice, choice=CHOICE),
     internal(sampling.n_enough, p=np.array([0.5, 0.3, 0.2]), top_p=0.6),
