@@ -4,13 +4,14 @@ import argparse
 import io
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NoReturn, TextIO
 
 from minitransformer.arguments import check_text
 from minitransformer.data.text_file import universal_newlines
 
 BAD_INPUT = 2
+NAMED = 20  # unknown words, at most
 MOST = 10**12  # limit for anything that is counted, from steps to words
 
 
@@ -64,6 +65,14 @@ def bad_input(error: Exception | str) -> int:
     """What the caller gave cannot be used: one line that says why."""
     print(f"minitransformer: error: {reason(error)}", file=sys.stderr)
     return BAD_INPUT
+
+
+def tell_unknown(words: Iterable[str]) -> None:
+    """Name the words that the model does not know, each once, so that nobody wonders about the answer."""
+    names = [repr(word) for word in sorted(set(words))]
+    if names:
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        print(f"Not in the vocabulary, so taken for any word: {', '.join(names[:NAMED])}{more}", file=sys.stderr)
 
 
 def text_of(name: str, value: str) -> str:

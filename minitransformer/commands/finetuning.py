@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.commands.common import add_common, add_json, bad_input, text_of, utf8_lines
+from minitransformer.commands.common import add_common, add_json, bad_input, tell_unknown, text_of, utf8_lines
 from minitransformer.commands.training import (
     add_keeping,
     add_training,
@@ -219,6 +219,7 @@ def run_answer(arguments: argparse.Namespace) -> int:
         if is_empty(question, run):
             raise ValueError(f"question: got {question!r}, expected at least one word")
         found, score = reading.answer(run, question, text)
+        tell_unknown(run.vocabulary.unknown(question) + run.vocabulary.unknown(text))
     except ValueError as error:
         return bad_input(error)
     if arguments.json:
@@ -235,6 +236,7 @@ def run_classify(arguments: argparse.Namespace) -> int:
         if is_empty(text, run):
             raise ValueError(f"text: got {text!r}, expected at least one word")
         (p,) = classification.probabilities(run, [run.vocabulary.encode(text)])
+        tell_unknown(run.vocabulary.unknown(text))
     except ValueError as error:
         return bad_input(error)
     ranked = [(run.classes[i], float(p[i])) for i in np.argsort(-p)]

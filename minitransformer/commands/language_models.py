@@ -15,6 +15,7 @@ from minitransformer.commands.common import (
     check_count,
     check_minutes,
     file_name,
+    tell_unknown,
     text_of,
 )
 from minitransformer.commands.training import (
@@ -218,6 +219,7 @@ def run_generate(arguments: argparse.Namespace) -> int:
         pieces = written(run, prompt, arguments.length, choice, np.random.default_rng(arguments.seed))
     except (TypeError, ValueError) as error:
         return bad_input(error)
+    tell_unknown(run.vocabulary.unknown(prompt))
     print(prompt, end="", flush=True)
     try:
         for piece in pieces:

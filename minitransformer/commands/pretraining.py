@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from minitransformer.commands.common import add_common, add_json, bad_input, text_of
+from minitransformer.commands.common import add_common, add_json, bad_input, tell_unknown, text_of
 from minitransformer.commands.training import (
     add_keeping,
     add_training,
@@ -18,7 +18,7 @@ from minitransformer.data.corpus import load_corpus
 from minitransformer.data.documentation import documentation
 from minitransformer.files import Held
 from minitransformer.tasks.pretraining import bert
-from minitransformer.tasks.pretraining.filling import fill
+from minitransformer.tasks.pretraining.filling import MARK, fill
 from minitransformer.tasks.run import Run, load_run
 from minitransformer.training.session import Goal
 
@@ -103,7 +103,9 @@ def bert_facts(run: Run, text: bert.Text) -> dict[str, Any]:
 
 def run_fill(arguments: argparse.Namespace) -> int:
     try:
-        guesses = fill(load_run(arguments.checkpoint, bert.BERT), text_of("text", arguments.text), arguments.top)
+        run, text = load_run(arguments.checkpoint, bert.BERT), text_of("text", arguments.text)
+        guesses = fill(run, text, arguments.top)
+        tell_unknown(run.vocabulary.unknown(text.replace(MARK, " ")))
     except ValueError as error:
         return bad_input(error)
     if arguments.json:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from minitransformer.commands.common import add_common, add_json, bad_input, text_of, utf8_lines
+from minitransformer.commands.common import add_common, add_json, bad_input, tell_unknown, text_of, utf8_lines
 from minitransformer.commands.training import (
     INTERRUPTED,
     WHOLE,
@@ -168,9 +168,7 @@ def run_translate(arguments: argparse.Namespace) -> int:
 def translations(run: Run, sentences: Sequence[str], beam: int) -> list[dict[str, str]]:
     """Each sentence beside its translation; an empty line stays one. Words that the model does not know are named."""
     sources = [sentence.strip() for sentence in sentences]
-    unknown = sorted({word for source in sources for word in run.source.unknown(source)})
-    if unknown:
-        print(f"Not in the vocabulary, so taken for any word: {', '.join(map(repr, unknown))}", file=sys.stderr)
+    tell_unknown(word for source in sources for word in run.source.unknown(source))
     targets = iter(translate(run, [source for source in sources if source], beam))
     return [{"source": source, "target": next(targets) if source else ""} for source in sources]
 
@@ -194,6 +192,7 @@ def run_attention(arguments: argparse.Namespace) -> int:
         if not sentence:
             raise ValueError(f"sentence: got {arguments.sentence!r}, expected at least one word")
         alignment = align(run, sentence)
+        tell_unknown(run.source.unknown(sentence))
         title, weights = chosen(alignment, arguments.layer, arguments.head)
         readable = arguments.png is None or plot_alignment(arguments.png, alignment)
     except ValueError as error:

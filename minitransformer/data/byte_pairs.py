@@ -47,6 +47,10 @@ class BytePairs:
         check_ids("ids", ids, self.size)
         return self.tokenizer.decode(ids.reshape(-1).tolist())
 
+    def unknown(self, text: str) -> list[str]:
+        """None: every text is bytes."""
+        return []
+
     def as_dict(self) -> dict[str, Any]:
         return {"kind": self.kind, "definition": json.loads(self.definition)}
 

@@ -39,6 +39,9 @@ class Vocabulary(Protocol):
     def decode(self, ids: Array) -> str:
         """The text again.  ids: (n,)"""
 
+    def unknown(self, text: str) -> list[str]:
+        """The words of the text that the vocabulary does not have, in their order."""
+
     def as_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps; `vocabulary_from` takes it."""
 
@@ -57,6 +60,9 @@ class ListedVocabulary:
     def decode(self, ids: Array) -> str:
         check_ids("ids", ids, self.size)
         return "".join(self.words[i] for i in ids.reshape(-1))
+
+    def unknown(self, text: str) -> list[str]:
+        return [word for word, i in zip(self.words_of(text), self.encode(text), strict=True) if i == 0]
 
     def as_dict(self) -> dict[str, Any]:
         return {"kind": self.kind, "words": list(self.words)}

@@ -85,6 +85,11 @@ class WordPieces:
         check_ids("ids", ids, self.size)
         return " ".join(self.pieces[i] for i in ids.reshape(-1)).replace(" " + INSIDE, "")
 
+    def unknown(self, text: str) -> list[str]:
+        """The words that are [UNK], as they stand in the text."""
+        tokens = self.tokens(text)
+        return [text[start:end] for i, (start, end) in zip(tokens.ids, tokens.spans, strict=True) if i == UNK]
+
     def as_dict(self) -> dict[str, Any]:
         return {
             "kind": self.kind,

@@ -207,6 +207,13 @@ def test_what_generate_refuses(run, text):
     assert refused(run, "generate", "x.run", "--top-p", "2") == "top_p: got 2.0, expected a probability above 0"
 
 
+def test_unknown_characters_of_a_prompt_are_named(run, text):
+    run("train", "ngram", "--text", text, "--out", "x.run")
+    code, out, err = run("generate", "x.run", "--prompt", "\u4f60 S\u597d", "--length", "2")
+    assert (code, out[:4]) == (0, "\u4f60 S\u597d")
+    assert err == "Not in the vocabulary, so taken for any word: '\u4f60', '\u597d'\n"
+
+
 def test_a_model_that_fails_while_it_writes_ends_in_one_line(run, text, monkeypatch):
     """What it has written so far stays."""
 

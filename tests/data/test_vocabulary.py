@@ -114,6 +114,8 @@ def test_an_unknown_character_is_id_0():
     assert vocabulary.encode("\ufffe").tolist() == [0]  # one above the largest that it has
     assert vocabulary.encode("").tolist() == []
     assert vocabulary.decode(np.array([1, 0])) == "a" + UNKNOWN
+    assert vocabulary.unknown("abxc\U0001f600x") == ["x", "\U0001f600", "x"]
+    assert vocabulary.unknown("cab") == []
 
 
 def test_bad_input_is_refused():
@@ -132,6 +134,7 @@ def test_an_unknown_word_is_id_0():
     assert vocabulary.words == (UNKNOWN, " a", " b")
     assert vocabulary.encode(" b a c a").tolist() == [2, 1, 0, 1]
     assert word_vocabulary(["a b a"], 2).encode(" b a").tolist() == [0, 1]
+    assert vocabulary.unknown(" b a c a d") == [" c", " d"]
 
 
 def test_the_words_of_a_text_are_what_is_encoded():

@@ -112,6 +112,7 @@ def test_an_unknown_ideograph_is_one_token():
         "\u4e16",
         "\u754c",
     ]
+    assert v.unknown("\u4f60\u9f98 \u304b?Z") == ["\u9f98", "?", "Z"]
     assert [v.pieces[i] for i in v.encode("\u304b\u306a")] == ["\u304b", INSIDE + "\u306a"]
 
 

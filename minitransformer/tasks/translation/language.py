@@ -38,7 +38,7 @@ class Language(NamedTuple):
 
     def unknown(self, text: str) -> list[str]:
         """The words of the text that the vocabulary does not have."""
-        return [word for word in self.vocabulary.words_of(text) if self.encode(word)[0] == 0]
+        return self.vocabulary.unknown(text)
 
     def decode(self, ids: Array) -> str:
         return self.vocabulary.decode(ids)
