@@ -62,7 +62,8 @@ class ListedVocabulary:
         return "".join(self.words[i] for i in ids.reshape(-1))
 
     def unknown(self, text: str) -> list[str]:
-        return [word for word, i in zip(self.words_of(text), self.encode(text), strict=True) if i == 0]
+        ids = self.encode(text)
+        return [word for word, i in zip(self.words_of(text), ids, strict=True) if i == 0]
 
     def as_dict(self) -> dict[str, Any]:
         return {"kind": self.kind, "words": list(self.words)}

@@ -104,6 +104,11 @@ ROWS = (
     internal(number_words.check_between, name="n", value=3, least=1, most=5),
     row(vocabulary.ListedVocabulary.decode, self=given(words, MADE), ids=ids(np.array([2, 1]), words.size)),
     *(row(type(made).encode, self=given(made, MADE), text=text("a b")) for made in (words, characters, pieces)),
+    *(
+        row(function.unknown, self=given(made, MADE), text=text("a b"))
+        for function, made in ((vocabulary.ListedVocabulary, characters), (word_pieces.WordPieces, pieces))
+    ),
+    row(byte_pairs.BytePairs.unknown, self=given(pairs, MADE), text=given("a b", "has no part in the result")),
     with_library("tokenizers", byte_pairs.BytePairs.encode, self=given(pairs, MADE), text=text("a b")),
     with_library(
         "tokenizers", byte_pairs.BytePairs.decode, self=given(pairs, MADE), ids=ids(np.array([2, 1]), N_PAIRS)
