@@ -23,7 +23,11 @@ NEXT_STEPS = (
     ("minitransformer --text FILE", "the same model on your own text"),
     ("minitransformer train gpt", "a larger one, in some minutes; then minitransformer generate gpt-1.run"),
     ("minitransformer compare lm", "what each generation of language models gave: bigram, FNN, RNN, GPT"),
-    ("python -m pdb -m minitransformer check attention", "step through attention and its backward, line by line"),
+    (
+        'python -m pdb -c "from minitransformer.equations.softmax import softmax" -c "b softmax" -c c '
+        "-m minitransformer check attention",
+        "stop in the softmax of attention, in the debugger: n is the next line, p prints, w says where you are",
+    ),
 )
 
 

@@ -179,7 +179,9 @@ def test_a_sequence_in_a_batch_is_as_it_is_alone(name, config, seed, lengths, dt
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("lengths", [np.array([4]), np.array([[4], [5]]), np.array([4, 5, 6])], ids=str)
+@pytest.mark.parametrize(
+    "lengths", [np.array([4]), np.array([[4], [5]]), np.array([4, 5, 6])], ids=["one", "a column", "three"]
+)
 def test_lengths_of_another_shape_are_refused(name, lengths):
     """One length for each sequence: one for all of them, or a column, would be spread over the batch without a word."""
     if name.startswith("lstm"):
