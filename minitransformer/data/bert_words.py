@@ -117,8 +117,8 @@ def segments(text: str) -> Iterator[str]:
     """The parts that can be composed independently: a character and everything that may combine with it."""
     start = 0
     for position in range(1, len(text)):
-        first = unicodedata.normalize("NFD", text[position])[0]  # some vowel signs are two marks in one character
-        if unicodedata.combining(first) == 0 and text[position] not in joining():
+        first = unicodedata.normalize("NFD", text[position])[0]  # some marks and vowel signs are two in one character
+        if unicodedata.combining(first) == 0 and first not in joining():
             yield text[start:position]
             start = position
     yield text[start:]

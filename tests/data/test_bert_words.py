@@ -12,6 +12,7 @@ any_texts = st.text(max_size=30)
 joining = st.text(
     st.sampled_from(
         "ae=<\u0301\u0323\u0338\u00e9\u1112\u1161\u11ab\uac00\u09c7\u09be\u0b47\u0b3e\u0344\u2126\ufb1d\u302a\u0f40\u0f39\u0f71\u0f72\u0f73\u0f75\u0f81"
+        "\u0340\u0341\u0343\u1100\u1175\u11a8\u11c2\uac01\u0dd9\u0dcf\u0dca\u0ddd\U0001611e\U00016121\U00016127\U00016129"
     ),
     max_size=12,
 )
@@ -42,6 +43,7 @@ def test_a_text_is_cut_only_where_words_are_parted(text, rules):
 @given(any_texts | joining)
 @example("\u0f40\u0f39\u0f73")  # a vowel sign that is two marks: the one before it goes between or behind them
 @example("\u0f40\u0f39\u0f81\u0f75")
+@example("\U0001611e\U00016127")  # Unicode 16 (Python 3.14): the second is two letters that join what is before them
 def test_composing_by_segments_is_composing(text):
     """NFC; and each character comes from where its span says: what stands there composes to what is there."""
     composed, spans = compose(text)
