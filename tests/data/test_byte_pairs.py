@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minitransformer.data.byte_pairs import INSTALL_HINT, BytePairs, byte_pair_vocabulary
+from minitransformer.tasks.language_modelling.writing import whole_characters
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +22,14 @@ def vocabulary():
 def test_no_text_is_unknown(vocabulary, text):
     """Any text comes back, also in letters that the training text does not have."""
     assert vocabulary.decode(vocabulary.encode(text)) == text
+
+
+@given(any_ids=st.lists(st.integers(0, 264), max_size=12), letter=st.characters(exclude_categories=["Cs"]))
+def test_pieces_add_up_to_what_the_library_decodes(vocabulary, any_ids, letter):
+    """Any ids, and a letter that lacks its first byte before a whole one: as the library reads them all at once."""
+    pieces_of_letter = vocabulary.encode(letter).tolist()
+    ids = [*any_ids, *pieces_of_letter[1:], *pieces_of_letter]
+    assert "".join(whole_characters(ids, vocabulary)) == vocabulary.tokenizer.decode(ids)
 
 
 def test_frequent_sequences_are_one_word(vocabulary):
