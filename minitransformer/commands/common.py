@@ -48,6 +48,13 @@ def check_count(name: str, value: int, least: int = 1, most: int = MOST) -> None
         raise ValueError(f"{name}: got {value}, expected at most {most}")
 
 
+def check_alone(*names: str, given: argparse.Namespace) -> None:
+    """Raises ValueError where more than one of these options is given: each says what to show, or where."""
+    both = [f"--{name}" for name in names if getattr(given, name)]
+    if len(both) > 1:
+        raise ValueError(f"{both[0][2:]}: got {' and '.join(both)}, expected one of them")
+
+
 def check_minutes(minutes: float) -> None:
     if not minutes > 0 or minutes == math.inf:
         raise ValueError(f"minutes: got {minutes}, expected a number above 0")

@@ -6,13 +6,13 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
-from minitransformer.commands.common import add_common, add_seed, bad_input
+from minitransformer.commands.common import add_common, add_seed, bad_input, check_alone, file_name
 from minitransformer.data.corpus import load_corpus
 from minitransformer.files import write_whole
 from minitransformer.learn import gradient_table, index
 from minitransformer.learn.language_model import SETTINGS
 from minitransformer.learn.mistakes import show
-from minitransformer.learn.mistakes.gallery import find
+from minitransformer.learn.mistakes.gallery import GALLERY, find
 from minitransformer.learn.screen import SilentScreen, make_screen
 from minitransformer.learn.tour import tour
 from minitransformer.learn.trace import page, terminal
@@ -36,14 +36,18 @@ def add_commands(commands: Any) -> None:
     add_common(check)
     trace = commands.add_parser("trace", help="step through a function, forward and backward, with its values")
     trace.add_argument("name", metavar="NAME", help="a function such as attention, or one of the tour's examples")
-    trace.add_argument("--html", metavar="FILE", help="write the trace as a page to step through in a browser")
+    trace.add_argument(
+        "--html", type=file_name, metavar="FILE", help="write the trace as a page to step through in a browser"
+    )
     trace.add_argument("--open", action="store_true", help="show the page in the browser")
     trace.set_defaults(run=run_trace)
     add_seed(trace)
     mistakes = commands.add_parser("mistakes", help="wrong code that real implementations shipped, and what catches it")
     mistakes.add_argument("name", nargs="?", metavar="NAME", help="one of them, traced beside the right code")
     mistakes.add_argument("--exercise", action="store_true", help="its code alone: find the mistake")
-    mistakes.add_argument("--html", metavar="FILE", help="write right and wrong code as one page to step through")
+    mistakes.add_argument(
+        "--html", type=file_name, metavar="FILE", help="write right and wrong code as one page to step through"
+    )
     mistakes.set_defaults(run=run_mistakes)
     add_common(mistakes)
     show_index = commands.add_parser("index", help="where each equation of the text stands in the code")
@@ -104,27 +108,37 @@ def write_page(path: Path, recording: Recording) -> None:
 
 
 def run_mistakes(arguments: argparse.Namespace) -> int:
-    if arguments.json:
-        print(json.dumps(show.as_dicts(), indent=2))
-        return 0
     try:
-        if arguments.name is None:
+        check_alone("exercise", "html", "json", given=arguments)
+        entry = None if arguments.name is None else find(arguments.name)
+        if arguments.json:
+            print(json.dumps(show.as_dicts((entry,) if entry else GALLERY), indent=2))
+        elif entry is None:
+            check_name(arguments)
             show.show_list(make_screen())
-            return 0
-        entry = find(arguments.name)
-        if arguments.html:
+        elif arguments.html:
             write_page(Path(arguments.html), show.both(entry, arguments.seed))
-            return 0
+        elif arguments.exercise:
+            show.show_exercise(make_screen(), entry)
+        else:
+            show.show_answer(make_screen(), entry, arguments.seed)
     except ValueError as error:
         return bad_input(error)
-    if arguments.exercise:
-        show.show_exercise(make_screen(), entry)
-    else:
-        show.show_answer(make_screen(), entry, arguments.seed)
     return 0
 
 
+def check_name(arguments: argparse.Namespace) -> None:
+    """Raises ValueError for what needs the name of a mistake, where there is none."""
+    for option, is_given in (("--exercise", arguments.exercise), ("--html", arguments.html)):
+        if is_given:
+            raise ValueError(f"NAME: got nothing, expected the name of a mistake beside {option}")
+
+
 def run_index(arguments: argparse.Namespace) -> int:
+    try:
+        check_alone("markdown", "json", given=arguments)
+    except ValueError as error:
+        return bad_input(error)
     if arguments.json:
         print(json.dumps(index.as_dicts(), indent=2))
     elif arguments.markdown:

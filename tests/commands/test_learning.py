@@ -10,6 +10,8 @@ from minitransformer.commands import learning
 from minitransformer.learn import language_model, tour
 from minitransformer.learn.cases import CASES
 from minitransformer.learn.index import INDEX, as_dicts, as_markdown
+from minitransformer.learn.mistakes.answers import ANSWERS
+from minitransformer.learn.mistakes.gallery import GALLERY
 from minitransformer.learn.screen import PlainScreen
 from minitransformer.learn.worked_examples import EXAMPLES
 
@@ -176,6 +178,54 @@ def test_without_the_library_for_formulas_one_line_says_what_to_install(run, mon
     assert (code, out) == (2, "")
     assert err == "minitransformer: error: for the page: pip install 'minitransformer[page]'\n"
     assert not (tmp_path / "x.html").exists()
+
+
+def test_mistakes_shows_all_one_or_its_exercise(run, monkeypatch):
+    """As text, and as JSON, which has of a name that mistake alone."""
+    monkeypatch.setattr(learning, "make_screen", PlainScreen)
+    first, second = (entry.name for entry in GALLERY[:2])
+    code, out, _ = run("mistakes")
+    assert code == 0 and first in out and second in out
+    assert first in run("mistakes", first)[1]
+    assert ANSWERS[first] not in run("mistakes", first, "--exercise")[1]
+    assert [facts["name"] for facts in json.loads(run("mistakes", "--json")[1])] == [entry.name for entry in GALLERY]
+    assert [facts["name"] for facts in json.loads(run("mistakes", first, "--json")[1])] == [first]
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["mistakes", "--exercise"], "NAME: got nothing, expected the name of a mistake beside --exercise"),
+        (["mistakes", "--html", "x.html"], "NAME: got nothing, expected the name of a mistake beside --html"),
+        (["mistakes", "--exercise", "--json"], "exercise: got --exercise and --json, expected one of them"),
+        (["mistakes", "{}", "--html", "x.html", "--json"], "html: got --html and --json, expected one of them"),
+        (["mistakes", "{}", "--exercise", "--html", "x"], "exercise: got --exercise and --html, expected one of them"),
+        (["index", "--markdown", "--json"], "markdown: got --markdown and --json, expected one of them"),
+    ],
+    ids=" ".join,
+)
+def test_options_that_do_not_fit_are_refused(run, tmp_path, monkeypatch, argv, message):
+    """None is ignored in silence; nothing is shown or written."""
+    monkeypatch.chdir(tmp_path)
+    given = [text.format(GALLERY[0].name) for text in argv]
+    assert run(*given) == (2, "", f"minitransformer: error: {message}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--exercise"], ["--html", "x.html"]], ids=" ".join)
+def test_an_unknown_mistake_is_refused(run, options):
+    """However it is to be shown."""
+    code, out, err = run("mistakes", "nosuch", *options)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("minitransformer: error: NAME: got 'nosuch', expected one of ")
+
+
+@pytest.mark.parametrize("command", [["trace", "softmax"], ["mistakes", GALLERY[0].name]], ids=lambda argv: argv[0])
+def test_a_page_needs_the_name_of_a_file(run, command):
+    """An empty one is none."""
+    code, out, err = run(*command, "--html", "")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.endswith("argument --html: got '', expected the name of a file\n")
 
 
 def test_index_maps_the_text_to_the_code(run, monkeypatch):

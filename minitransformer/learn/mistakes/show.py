@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -62,8 +62,8 @@ def both(entry: Mistake, seed: int) -> Recording:
     )
 
 
-def as_dicts() -> list[dict[str, Any]]:
-    """The gallery for `--json`."""
+def as_dicts(entries: Iterable[Mistake] = GALLERY) -> list[dict[str, Any]]:
+    """For `--json`."""
     return [
         {
             "name": entry.name,
@@ -72,7 +72,7 @@ def as_dicts() -> list[dict[str, Any]]:
             "off_by": number if math.isfinite(number := difference(entry)) else None,
             "test": entry.test,
         }
-        for entry in GALLERY
+        for entry in entries
     ]
 
 
