@@ -1,6 +1,7 @@
 """All commands and their arguments. Importing this brings in NumPy and nearly all of the package."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from minitransformer import __version__
@@ -22,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     )
     main_parser.add_argument("--version", action="version", version=f"minitransformer {__version__}")
     learning.add_tour(main_parser)
-    commands = main_parser.add_subparsers(title="commands", metavar="")
+    commands = main_parser.add_subparsers(title="commands", metavar="", dest="command")
     learning.add_commands(commands)
     train = commands.add_parser("train", help="train a model on real text, with checkpoints")
     models = train.add_subparsers(title="models", metavar="MODEL", required=True)
@@ -46,7 +47,10 @@ def parser() -> argparse.ArgumentParser:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The arguments; sentences may also follow options, where argparse no longer looks for them."""
     main_parser = parser()
-    arguments, rest = main_parser.parse_known_args(argv)
+    given = sys.argv[1:] if argv is None else list(argv)
+    arguments, rest = main_parser.parse_known_args(given)
+    if arguments.command and given[0] != arguments.command:  # argparse forgets what is before a command
+        main_parser.error(f"{arguments.command}: got {given[0]} before the command, expected options after it")
     if rest and (not hasattr(arguments, "sentences") or any(text.startswith("-") for text in rest)):
         main_parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:

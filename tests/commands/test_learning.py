@@ -212,6 +212,14 @@ def test_options_that_do_not_fit_are_refused(run, tmp_path, monkeypatch, argv, m
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("option", [["--json"], ["--seed", "3"], ["--text", "index"]], ids=" ".join)
+def test_options_before_a_command_are_refused(run, option):
+    """There they are the tour's: the command would not have them."""
+    code, out, err = run(*option, "index")
+    message = f"index: got {option[0]} before the command, expected options after it"
+    assert (code, out, err) == (2, "", f"minitransformer: error: {message}\n")
+
+
 @pytest.mark.parametrize("options", [[], ["--json"], ["--exercise"], ["--html", "x.html"]], ids=" ".join)
 def test_an_unknown_mistake_is_refused(run, options):
     """However it is to be shown."""
