@@ -33,6 +33,7 @@ from minitransformer.commands.training import (
 )
 from minitransformer.data.corpus import VALIDATION, load_corpus
 from minitransformer.data.vocabularies import KINDS as VOCABULARIES
+from minitransformer.data.vocabulary import Characters
 from minitransformer.decoding.sampling import Choice, check_choice
 from minitransformer.equations.chain_rule import bits
 from minitransformer.files import Held, check_writable
@@ -50,6 +51,8 @@ from minitransformer.tasks.picture import check_library
 from minitransformer.training.session import Goal, Report
 from minitransformer.training.settings import MOST as MOST_OF_SETTINGS
 from minitransformer.training.settings import described
+
+VOCABULARY_SIZE = 4096  # where nothing else is asked for
 
 
 def add_generate(commands: Any) -> None:
@@ -104,9 +107,9 @@ def add_text(command: argparse.ArgumentParser) -> None:
         default=[],
         help="UTF-8 text to learn from (default: the Python language reference)",
     )
-    command.add_argument("--vocabulary", choices=VOCABULARIES, default=VOCABULARIES[0], help="what a word is")
+    command.add_argument("--vocabulary", choices=VOCABULARIES, help=f"what a word is (default {VOCABULARIES[0]})")
     command.add_argument(
-        "--vocabulary-size", type=int, default=4096, metavar="V", help="of words or byte pairs (default 4096)"
+        "--vocabulary-size", type=int, metavar="V", help=f"of words or byte pairs (default {VOCABULARY_SIZE})"
     )
 
 
@@ -159,14 +162,22 @@ def begun(arguments: argparse.Namespace) -> tuple[Run, Text]:
 
 def text_to_learn(arguments: argparse.Namespace) -> Text:
     """Raises ValueError for bad input."""
-    check_count("vocabulary_size", arguments.vocabulary_size, most=MOST_OF_SETTINGS)
-    return prepare(load_corpus(arguments.text), kind=arguments.vocabulary, size=arguments.vocabulary_size)
+    kind = arguments.vocabulary or VOCABULARIES[0]
+    size = VOCABULARY_SIZE if arguments.vocabulary_size is None else arguments.vocabulary_size
+    check_count("vocabulary_size", size, most=MOST_OF_SETTINGS)
+    if kind == Characters.kind and arguments.vocabulary_size is not None:
+        raise ValueError(f"vocabulary_size: got {size}, expected none for characters, which are those of the text")
+    return prepare(load_corpus(arguments.text), kind=kind, size=size)
 
 
 def resumed(arguments: argparse.Namespace) -> tuple[Run, Text]:
     """A run that goes on. Raises ValueError for bad input, and for a text that is not the one that it began with."""
     run = load_run(arguments.resume)
     check_resumed(arguments, run.kind.name, arguments.kind.name)
+    if (arguments.vocabulary, arguments.vocabulary_size) != (None, None):
+        raise ValueError(
+            "vocabulary: a run that is resumed keeps its own, expected no --vocabulary and no --vocabulary-size"
+        )
     goal = goal_of(arguments, run.goal)
     text = prepare(load_corpus(arguments.text or run.paths), run.vocabulary)
     if not began_with(run, text):

@@ -187,6 +187,8 @@ def translate_lines(run: Run, arguments: argparse.Namespace) -> int:
 
 def run_attention(arguments: argparse.Namespace) -> int:
     try:
+        if arguments.json and (arguments.layer, arguments.head) != (None, None):
+            raise ValueError("json: it has all layers and heads, expected no --layer and no --head beside --json")
         run = load_run(arguments.checkpoint)
         sentence = text_of("sentence", arguments.sentence).strip()
         if not sentence:

@@ -64,7 +64,7 @@ def test_a_prompt_that_is_not_utf_8_is_refused(run, text, vocabulary):
     """Whatever a word is; and nothing is printed before."""
     if vocabulary == "byte-pairs":
         pytest.importorskip("tokenizers", reason="the extra `tokenizers` is not installed")
-    train = ("train", "ngram", "--text", text, "--vocabulary", vocabulary, "--vocabulary-size", "300")
+    train = ("train", "ngram", "--text", text, "--vocabulary", vocabulary)
     assert run(*train, *SMALL["ngram"], "--out", "x.run")[0] == 0
     error = "minitransformer: error: prompt: got '\\udcff' at character 6, expected valid UTF-8 text\n"
     assert run("generate", "x.run", "--prompt", b"hello \xff".decode(errors="surrogateescape")) == (2, "", error)
@@ -176,6 +176,14 @@ def test_what_train_refuses(run, text, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["text.txt", "there.run"]
 
 
+@pytest.mark.parametrize("command", [("train", "ngram"), ("compare", "lm")], ids=" ".join)
+def test_characters_have_no_size_to_choose(run, text, command):
+    """They are those of the text: a size would be ignored."""
+    message = "vocabulary_size: got 300, expected none for characters, which are those of the text"
+    for characters in ((), ("--vocabulary", "characters")):
+        assert refused(run, *command, "--text", text, *characters, "--vocabulary-size", "300") == message
+
+
 def test_what_resume_refuses(run, text, tmp_path):
     """A file that is no run, a run of another kind, other settings, another text."""
     run("train", "fnn", "--text", text, *SMALL["fnn"], "--out", "x.run")
@@ -183,6 +191,9 @@ def test_what_resume_refuses(run, text, tmp_path):
     assert refused(run, "train", "fnn", "--resume", text).startswith(f"checkpoint: '{text}' is damaged")
     message = "set: a run that is resumed keeps its settings, expected no --set beside --resume"
     assert refused(run, "train", "fnn", "--resume", "x.run", "--set", "d=5") == message
+    message = "vocabulary: a run that is resumed keeps its own, expected no --vocabulary and no --vocabulary-size"
+    for given in (("--vocabulary", "words"), ("--vocabulary-size", "300")):
+        assert refused(run, "train", "fnn", "--resume", "x.run", *given) == message
     other = tmp_path / "other.txt"
     other.write_text("".join(f"Another sentence, {i}.\n\n" for i in range(300)), encoding="utf-8")
     message = f"text: got {other}, expected the text that the run began with, unchanged"

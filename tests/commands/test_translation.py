@@ -169,3 +169,6 @@ def test_what_they_refuse(run, trained, here):
     assert not (here / "y.run").exists()
     assert refused(run, "attention", trained, " ") == "sentence: got ' ', expected at least one word"
     assert refused(run, "attention", trained, "word", "--layer", "2") == "layer: got 2, expected 1 to 1"
+    message = "json: it has all layers and heads, expected no --layer and no --head beside --json"
+    for option in ("--layer", "--head"):
+        assert refused(run, "attention", trained, "word", option, "1", "--json") == message
