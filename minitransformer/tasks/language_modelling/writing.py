@@ -13,6 +13,8 @@ from minitransformer.tasks.language_modelling.run import Run
 
 Array = np.ndarray
 
+LONGEST = 4  # bytes of a character in UTF-8; each word has at least one
+
 
 def written(run: Run, prompt: str, length: int, choice: Choice, rng: np.random.Generator) -> Iterator[str]:
     """`length` words after the prompt, each as soon as it is chosen.
@@ -41,6 +43,7 @@ def whole_characters(words: Iterable[int], vocabulary: Vocabulary) -> Iterator[s
         n_certain = len(text) if is_whole else len(text) - 1  # the next bytes may complete the last one
         if n_certain > n_given:
             yield text[n_given:n_certain]
-        waiting, n_given = ([], 0) if is_whole else (waiting, n_certain)
+        waiting = [] if is_whole else waiting[1 - LONGEST :]  # what may still be completed began no earlier
+        n_given = 0 if is_whole else len(vocabulary.decode(np.array(waiting))) - 1
     if waiting:
         yield vocabulary.decode(np.array(waiting))[n_given:]

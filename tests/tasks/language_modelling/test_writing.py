@@ -54,6 +54,21 @@ class Bytes:
         return bytes(ids.tolist()).decode("utf-8", errors="replace")
 
 
+@pytest.mark.parametrize("content", [b"\x80" * 50, b"\xf0" * 50, b"\xe4\xb8" * 25], ids=["rest", "start", "two"])
+def test_bytes_that_never_become_a_character_do_not_pile_up(content):
+    """Each comes as soon as the next one is there, and a new byte is read with those that it may complete alone."""
+    read = []
+
+    class Counting(Bytes):
+        def decode(self, ids):
+            read.append(len(ids))
+            return super().decode(ids)
+
+    pieces = list(whole_characters(content, Counting()))
+    assert "".join(pieces) == content.decode("utf-8", errors="replace")
+    assert max(read) <= 4
+
+
 def test_a_character_in_pieces_comes_whole():
     """Its bytes wait for one another."""
     text = "aä世\N{GRINNING FACE}b"
