@@ -70,6 +70,10 @@ def test_unknown_words_are_named(run, trained):
     code, out, err = run("translate", trained, "word Haus 2")
     assert (code, out.count("\n")) == (0, 1)
     assert err == "Not in the vocabulary, so taken for any word: ' Haus'\n"
+    for options in ((), ("--json",)):
+        code, out, err = run("attention", trained, "word Haus 2", *options)
+        assert code == 0 and out
+        assert err == "Not in the vocabulary, so taken for any word: ' Haus'\n"
 
 
 def test_standard_input_must_be_utf_8(run, trained, monkeypatch):
