@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from strategies import seeds
 
-from minitransformer.decoding.sampling import GREEDY, Choice, choose, distribution, write
+from minitransformer.decoding.sampling import GREEDY, Choice, choose, distribution, n_enough, write
 
 P = np.array([0.3, 0.5, 0.2])
 LOGITS = np.log(P).astype(np.float32)
@@ -90,6 +90,16 @@ def test_the_words_of_the_nucleus_are_as_many_as_it_takes_and_no_more(top_p, n):
 def test_n_of_ten_equal_words_have_n_tenths_together(n):
     """Also where a running sum of 0.1 falls short of it, as at 0.8."""
     assert np.count_nonzero(distribution(np.zeros(10), Choice(top_p=n / 10))) == n
+
+
+@given(seeds, st.integers(3, 40), st.data())
+def test_rounding_neither_adds_nor_takes_a_word(seed, V, data):
+    """At a running sum, which may be rounded up or down: the exact sum of the fewest words that have it decides."""
+    p = np.sort(np.random.default_rng(seed).dirichlet(np.ones(V)))[::-1]
+    top_p = float(np.cumsum(p)[data.draw(st.integers(0, V - 2))])
+    n = n_enough(p, top_p)
+    assert math.fsum(p[:n]) >= top_p or n == V
+    assert n == 1 or math.fsum(p[: n - 1]) < top_p
 
 
 def test_a_top_p_of_1_keeps_the_unlikeliest_word():
