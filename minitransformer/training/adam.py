@@ -33,6 +33,7 @@ class Adam(NamedTuple):
 
 def init_adam(weights: Array) -> Adam:
     check_rank("weights", weights, 1)
+    check_reals("weights", weights)
     return Adam(np.zeros_like(weights), np.zeros_like(weights), 0)
 
 
@@ -107,6 +108,7 @@ def number_or_each(name: str, value: float | Array, weights: Array) -> float | A
     """
     if isinstance(value, np.ndarray):
         check_same_shape(name, value, "weights", weights)
+        check_reals(name, value)
         return value
     check_not_negative(name, value)
     return float(value)
@@ -128,6 +130,7 @@ def clip_by_global_norm(gradient: Array, limit: float) -> tuple[Array, float]:
     divided by its largest number first.
     """
     check_rank("gradient", gradient, 1)
+    check_reals("gradient", gradient)
     check_limit("limit", limit)
     with np.errstate(over="ignore", under="ignore"):
         squares = float(gradient @ gradient)

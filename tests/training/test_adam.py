@@ -91,6 +91,34 @@ def test_what_cannot_be_changed_is_refused_before_anything_is(name):
     assert before == {key: array.tobytes() for key, array in arrays.items()}
 
 
+@pytest.mark.parametrize("name", ["weights", "gradient", "state.m", "state.v", "rate", "decay"])
+def test_complex_numbers_are_refused_before_anything_is_changed(name):
+    """Adam divides by the root of a square: of a complex number that is another step, or half a step."""
+    state = init_adam(np.ones(3))
+    given = {"weights": np.ones(3), "gradient": np.ones(3), "state.m": state.m, "state.v": state.v}
+    given |= {"rate": np.ones(3), "decay": np.ones(3)}
+    given[name] = given[name] * (1 + 1j)
+    before = {key: array.tobytes() for key, array in given.items()}
+    with refuses(TypeError, f"{name}: got dtype complex128, expected real numbers such as float32"):
+        adam(
+            given["weights"],
+            given["gradient"],
+            Adam(given["state.m"], given["state.v"], 0),
+            given["rate"],
+            decay=given["decay"],
+        )
+    assert before == {key: array.tobytes() for key, array in given.items()}
+
+
+def test_what_stands_around_adam_refuses_complex_numbers_too():
+    """The norm of 1 + i is not the root of (1 + i)^2."""
+    x = np.ones(2) * (1 + 1j)
+    with refuses(TypeError, "weights: got dtype complex128, expected real numbers such as float32"):
+        init_adam(x)
+    with refuses(TypeError, "gradient: got dtype complex128, expected real numbers such as float32"):
+        clip_by_global_norm(x, 1.0)
+
+
 def test_only_matrices_decay():
     """Biases and gains have a right size of their own."""
     tree = (np.ones((2, 3), np.float32), (np.ones(2, np.float32), None, np.ones((1, 2), np.float32)))
