@@ -7,6 +7,7 @@ is a single row, each function call costs a noticeable part of the time.
 
 import math
 import numbers
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import DTypeLike
 
 Array = np.ndarray
 
+LARGEST = sys.float_info.max  # Python integers and long doubles go beyond it, and a float of them does not exist
 FLOATS = "fdgFDG"  # NumPy's letters for float32 and more, real and complex
 HALF = "e"  # and for float16
 OTHER_ARITHMETIC = (np.matrix, np.ma.MaskedArray)  # arrays for which * or sum means something else
@@ -237,7 +239,7 @@ def check_number(name: str, value: float, expected: str = "a number") -> None:
 def check_limit(name: str, value: float) -> None:
     """`value` must be a number above zero, or infinity for no limit."""
     check_number(name, value, "a number above 0")
-    if not value > 0.0:
+    if not value > 0.0 or LARGEST < value < math.inf:
         raise ValueError(f"{name}: got {value}, expected a number above 0")
 
 
@@ -246,14 +248,14 @@ def check_positive(name: str, value: float) -> None:
     if type(value) is float and 0.0 < value < math.inf:
         return
     check_number(name, value, "a number above 0")
-    if not 0.0 < value < math.inf:
+    if not 0.0 < value <= LARGEST:
         raise ValueError(f"{name}: got {value}, expected a finite number above 0")
 
 
 def check_not_negative(name: str, value: float) -> None:
     """`value` must be a finite number, zero or more."""
     check_number(name, value)
-    if not 0.0 <= value < math.inf:
+    if not 0.0 <= value <= LARGEST:
         raise ValueError(f"{name}: got {value}, expected a finite number, 0 or more")
 
 

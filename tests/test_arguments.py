@@ -8,6 +8,7 @@ from minitransformer import arguments as check
 
 x = np.ones((2, 3))
 ids = np.array([0, 2])
+BEYOND = 10**309  # no float is so large
 rng = np.random.default_rng(0)
 
 ACCEPTED = [
@@ -231,6 +232,14 @@ REFUSED = [
     (check.check_number, ("x", 1j), TypeError, "x: got 1j, expected a number"),
     (check.check_limit, ("limit", -1.0), ValueError, "limit: got -1.0, expected a number above 0"),
     (check.check_limit, ("limit", float("nan")), ValueError, "limit: got nan, expected a number above 0"),
+    (check.check_positive, ("k", BEYOND), ValueError, f"k: got {BEYOND}, expected a finite number above 0"),
+    (check.check_limit, ("limit", BEYOND), ValueError, f"limit: got {BEYOND}, expected a number above 0"),
+    (
+        check.check_not_negative,
+        ("decay", BEYOND),
+        ValueError,
+        f"decay: got {BEYOND}, expected a finite number, 0 or more",
+    ),
     (check.check_not_negative, ("decay", -1), ValueError, "decay: got -1, expected a finite number, 0 or more"),
     (check.check_not_negative, ("decay", None), TypeError, "decay: got None, expected a number"),
     (check.check_fraction, ("floor", 1.5), ValueError, "floor: got 1.5, expected a number in [0, 1]"),
