@@ -20,15 +20,13 @@ def main(argv: list[str] | tuple[str, ...] | None = None) -> int:
     """
     import_commands()
     from minitransformer.commands.common import bad_input
-    from minitransformer.commands.parsing import parse
 
     closed = sys.stdout is None
     open_closed_streams()
     try:
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(errors="replace")  # a console that is not UTF-8 shows `?` for what it cannot encode
-        arguments = parse(argv)
-        code = arguments.run(arguments)
+        code = run(argv)
         sys.stdout.flush()
         if closed and code == 0:
             print("minitransformer: error: output: standard output is closed, expected an open one", file=sys.stderr)
@@ -40,7 +38,10 @@ def main(argv: list[str] | tuple[str, ...] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED_PIPE
     except OSError as error:  # what is left: the output cannot be written
-        print(f"minitransformer: error: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
+        try:
+            print(f"minitransformer: error: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
+        except OSError:  # nor can this: the exit code alone says so
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NO_OUTPUT
     except KeyboardInterrupt:
@@ -48,11 +49,27 @@ def main(argv: list[str] | tuple[str, ...] | None = None) -> int:
         return INTERRUPTED
 
 
+def run(argv: list[str] | tuple[str, ...] | None) -> int:
+    """Run one command; return its exit code, also of `--help`, `--version` and arguments that argparse refuses."""
+    from minitransformer.commands.parsing import parse
+
+    try:
+        arguments = parse(argv)
+    except SystemExit as finished:
+        return finished.code
+    return arguments.run(arguments)
+
+
 def open_closed_streams() -> None:
     """Where the parent process closed standard output or error (`>&-`), open one that leads nowhere.
 
-    Python has None for it, and the next file to be opened would take its place.
+    Python has None for it, and the next file to be opened would take its place: so all three places are filled first.
     """
+    for place in range(3):
+        try:
+            os.fstat(place)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest place that is free
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115

@@ -9,6 +9,7 @@ import pytest
 
 from minitransformer import __version__
 from minitransformer.learn import gradient_table
+from minitransformer.tasks.language_modelling.run import load_run
 
 
 def run_process(*argv, **environment):
@@ -117,7 +118,7 @@ def test_a_console_that_is_not_utf_8():
     assert "linear_backward" in result.stdout
 
 
-@pytest.mark.parametrize("argv", ["index --json", "check softmax"])
+@pytest.mark.parametrize("argv", ["index --json", "check softmax", "--help", "train --help", "--version"])
 def test_a_closed_output_is_one_line_and_exit_code_74(argv):
     """What was asked for cannot be shown. With standard error closed as well, the code alone says so."""
     command = f"{sys.executable} -m minitransformer {argv} >&-"
@@ -125,3 +126,28 @@ def test_a_closed_output_is_one_line_and_exit_code_74(argv):
     assert found.returncode == 74
     assert found.stderr == "minitransformer: error: output: standard output is closed, expected an open one\n"
     assert subprocess.run(["bash", "-c", f"{command} 2>&-"], timeout=120).returncode == 74
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        ("--help >/dev/full", "minitransformer: error: output: No space left on device\n"),
+        ("--version >/dev/full", "minitransformer: error: output: No space left on device\n"),
+        ("trian 2>/dev/full", ""),
+        ("mistakes nothing 2>/dev/full", ""),
+    ],
+)
+def test_a_full_output_or_error_is_exit_code_74(argv, expected):
+    """Also where the output is argparse's own, which would keep silent, with exit code 0."""
+    command = f"{sys.executable} -m minitransformer {argv}"
+    found = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120)
+    assert (found.returncode, found.stdout, found.stderr) == (74, "", expected)
+
+
+def test_a_training_without_any_stream_trains_and_saves(tmp_path):
+    """Its file is whole: it is not in the place of a closed stream, where anything might be written into it."""
+    (tmp_path / "text.txt").write_text("".join(f"The cat sat on mat {i}.\n" for i in range(300)), encoding="utf-8")
+    command = f"{sys.executable} -m minitransformer train ngram --text text.txt --set n=2 --out x.run <&- >&- 2>&-"
+    assert subprocess.run(["bash", "-c", command], cwd=tmp_path, timeout=120).returncode == 74
+    assert load_run(tmp_path / "x.run").weights.n == 2

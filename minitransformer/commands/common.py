@@ -16,6 +16,11 @@ MOST = 10**12  # limit for anything that is counted, from steps to words
 
 
 class Parser(argparse.ArgumentParser):
+    def _print_message(self, message: str, file: TextIO | None = None) -> None:
+        """Where the message cannot be written, `main` tells; argparse would keep silent, with exit code 0."""
+        if message:
+            (file or sys.stderr).write(message)
+
     def error(self, message: str) -> NoReturn:
         """One line, without the usage, which `--help` shows."""
         self.exit(BAD_INPUT, f"{self.prog}: error: {message}\n")
