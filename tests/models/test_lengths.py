@@ -33,7 +33,7 @@ from minitransformer.models.rnn_encoder_decoder import (
 from minitransformer.models.rnn_reader import init_rnn_reader, rnn_reader, rnn_reader_backward
 from minitransformer.models.span_reader import init_span_reader, span_reader, span_reader_backward
 from minitransformer.models.transformer import init_transformer, transformer, transformer_backward
-from minitransformer.tree import concatenate
+from minitransformer.tree import concatenate, leaves
 
 V, L, d, h, d_ff = 7, 6, 8, 2, 12
 CONFIGS = (Config(h), Config(h, norm_first=True, eps=0.1))
@@ -176,6 +176,18 @@ def test_a_sequence_in_a_batch_is_as_it_is_alone(name, config, seed, lengths, dt
             np.moveaxis(dy[b], model.positions, 0)[length:] = 0
     gradient = concatenate(model.backward(dy, cache))
     assert_allclose(gradient, expected_gradient, rtol=1e-8, atol=1e-9 * np.abs(expected_gradient).max())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_of_no_sequences_the_gradients_are_zeros(name):
+    """A sum over nothing, of each weight's shape and type."""
+    model = models()[name]
+    y, cache = model.forward(np.zeros((0, L), int), np.zeros(0, int), model.weights)
+    assert len(y) == 0
+    gradient = model.backward(y, cache)
+    for dw, w in zip(leaves(gradient), leaves(model.weights), strict=True):
+        assert (dw.shape, dw.dtype) == (w.shape, w.dtype)
+        assert not dw.any()
 
 
 @pytest.mark.parametrize("name", NAMES)
