@@ -51,13 +51,16 @@ def main(argv: list[str] | tuple[str, ...] | None = None) -> int:
 
 def run(argv: list[str] | tuple[str, ...] | None) -> int:
     """Run one command; return its exit code, also of `--help`, `--version` and arguments that argparse refuses."""
+    import numpy as np
+
     from minitransformer.commands.parsing import parse
 
     try:
         arguments = parse(argv)
     except SystemExit as finished:
         return finished.code
-    return arguments.run(arguments)
+    with np.errstate(all="ignore"):  # NaN and infinity are refused in one line where they matter, without warnings
+        return arguments.run(arguments)
 
 
 def open_closed_streams() -> None:

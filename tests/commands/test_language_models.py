@@ -18,9 +18,10 @@ from minitransformer.data.corpus import SIDES, text_files
 from minitransformer.files import hold, hold_new
 from minitransformer.learn.screen import PlainScreen
 from minitransformer.tasks.language_modelling import ladder
-from minitransformer.tasks.language_modelling.run import load_run
+from minitransformer.tasks.language_modelling.run import load_run, save_run
 from minitransformer.training import loop, session
 from minitransformer.training.settings import with_changes
+from minitransformer.tree import leaves
 
 SMALL = {
     "ngram": ["--set", "n=3"],
@@ -237,6 +238,19 @@ def test_a_model_that_fails_while_it_writes_ends_in_one_line(run, text, monkeypa
     code, out, err = run("generate", "x.run", "--prompt", "a")
     assert (code, out) == (2, "aso far\n")
     assert err == "minitransformer: error: logits: got nan as the highest of 3, expected a finite number\n"
+
+
+@pytest.mark.parametrize("kind", ["fnn", "rnn", "gpt"])
+def test_a_model_whose_logits_overflow_ends_in_one_line(run, text, kind):
+    """Its weights are finite, and its logits are not: no warning of NumPy stands before the line."""
+    run("train", kind, "--text", text, *SMALL[kind], "--out", "x.run")
+    spoilt = load_run("x.run")
+    for w in leaves(spoilt.weights):
+        w[...] = 3e38
+    save_run("y.run", spoilt)
+    code, out, err = run("generate", "y.run", "--prompt", "a")
+    assert (code, out, err.count("\n")) == (2, "a\n", 1)
+    assert err.startswith("minitransformer: error: logits: got ")
 
 
 @pytest.mark.parametrize(

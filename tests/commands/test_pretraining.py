@@ -14,7 +14,8 @@ from minitransformer.tasks.classification import topics
 from minitransformer.tasks.classification.topics import TOPICS
 from minitransformer.tasks.pretraining import bert
 from minitransformer.tasks.reading import reading
-from minitransformer.tasks.run import load_run
+from minitransformer.tasks.run import load_run, save_run
+from minitransformer.tree import leaves
 
 SIZES = ["n_layers=1", "d_model=16", "h=2", "d_ff=32", "context=48", "short=24", "vocabulary=150", "B=4"]
 SMALL = ["--text", "text0.txt", "text1.txt", "--steps", "3", "--set", *SIZES]
@@ -137,6 +138,24 @@ def test_unknown_words_are_named(run, pretrained, tuned):
         assert code == 0 and out
         assert err.startswith("Not in the vocabulary, so taken for any word: ")
         assert err.endswith(named) and err.count("\u4f60") == 1
+
+
+def test_models_whose_numbers_overflow_end_in_one_line(run, pretrained, tuned):
+    """Their weights are finite, and what they say is not: no warning of NumPy stands before the line."""
+    run("finetune", "classify", "--from", pretrained, "--steps", "2", "--out", "c.run")
+    for path, kinds in ((pretrained, [bert.BERT]), ("c.run", FINE_TUNED), ("q.run", FINE_TUNED)):
+        spoilt = load_run(path, *kinds)
+        for w in leaves(spoilt.weights):
+            w[...] = 3e38
+        save_run(f"spoilt-{path}", spoilt)
+    for argv in (
+        ("fill", f"spoilt-{pretrained}", "The [MASK]."),
+        ("classify", "spoilt-c.run", "The queue."),
+        ("answer", "spoilt-q.run", "--question", QUESTION, "--context", "doc.txt"),
+    ):
+        code, out, err = run(*argv)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert err.startswith("minitransformer: error: ")
 
 
 def test_finetune_and_answer(run, tuned, monkeypatch):

@@ -9,7 +9,8 @@ import pytest
 
 from minitransformer.commands import translation
 from minitransformer.learn.screen import PlainScreen
-from minitransformer.tasks.translation.run import load_run
+from minitransformer.tasks.translation.run import load_run, save_run
+from minitransformer.tree import leaves
 
 SMALL = ["--steps", "5", "--set", "n_layers=1", "d_model=8", "h=2", "d_ff=16", "B=8"]
 
@@ -110,6 +111,18 @@ def test_a_recurrent_model_to_compare_with(run, here):
     assert (code, out[:4]) == (0, "rnn:")
     assert run("translate", "r.run", "word 1 2")[0] == 0
     assert run("attention", "r.run", "word 1 2")[2].endswith("expected a Transformer: it has no attention\n")
+
+
+def test_a_model_whose_numbers_overflow_ends_in_one_line(run, trained):
+    """Its weights are finite, and what it says is not: no warning of NumPy stands before the line."""
+    spoilt = load_run(trained)
+    for w in leaves(spoilt.weights):
+        w[...] = 3e38
+    save_run("spoilt.run", spoilt)
+    for command in ("translate", "attention"):
+        code, out, err = run(command, "spoilt.run", "word 1 2")
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert err.startswith("minitransformer: error: ")
 
 
 def test_resuming_goes_on_to_a_new_goal(run, trained):
