@@ -6,7 +6,7 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
-from minitransformer.commands.common import add_common, add_seed, bad_input, check_alone, file_name
+from minitransformer.commands.common import add_common, add_json, add_seed, bad_input, check_alone, file_name
 from minitransformer.data.corpus import load_corpus
 from minitransformer.files import write_whole
 from minitransformer.learn import gradient_table, index
@@ -53,7 +53,7 @@ def add_commands(commands: Any) -> None:
     show_index = commands.add_parser("index", help="where each equation of the text stands in the code")
     show_index.add_argument("--markdown", action="store_true", help="as the table of the README")
     show_index.set_defaults(run=run_index)
-    add_common(show_index)
+    add_json(show_index)
 
 
 def run_tour(arguments: argparse.Namespace) -> int:

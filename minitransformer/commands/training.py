@@ -152,6 +152,8 @@ def check_resumed(arguments: argparse.Namespace, found: str, expected: str) -> N
         raise ValueError(f"resume: {arguments.resume!r} is a run of {found}, expected one of {expected}")
     if arguments.set:
         raise ValueError("set: a run that is resumed keeps its settings, expected no --set beside --resume")
+    if arguments.seed:  # 0 is the default, and is not told from none
+        raise ValueError("seed: a run that is resumed keeps its own, expected no --seed beside --resume")
 
 
 def show_progress(progress: Progress, report: Report, held_out: str, unit: str = "bits a word") -> None:

@@ -7,7 +7,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from minitransformer.commands.common import add_common, add_json, bad_input, tell_unknown, text_of, utf8_lines
+from minitransformer.commands.common import (
+    add_common,
+    add_json,
+    bad_input,
+    file_name,
+    tell_unknown,
+    text_of,
+    utf8_lines,
+)
 from minitransformer.commands.training import (
     INTERRUPTED,
     WHOLE,
@@ -68,7 +76,9 @@ def add_attention(commands: Any) -> None:
     command.add_argument("sentence", metavar="SENTENCE")
     command.add_argument("--layer", type=int, metavar="N", help="from 1 (default: the last)")
     command.add_argument("--head", type=int, metavar="N", help="from 1 (default: the mean of all)")
-    command.add_argument("--png", metavar="FILE", help="draw all layers and heads (needs the extra `plots`)")
+    command.add_argument(
+        "--png", type=file_name, metavar="FILE", help="draw all layers and heads (needs the extra `plots`)"
+    )
     add_json(command)
     command.set_defaults(run=run_attention)
 

@@ -387,6 +387,14 @@ def test_numbers_that_nobody_waits_for_are_refused(run, text, option, message):
     assert refused(run, "train", "gpt", "--text", text, option, number) == message
 
 
+def test_a_resumed_run_keeps_its_seed(run, text):
+    """To ask for another one changes nothing, and is not passed over."""
+    run("train", "gpt", "--text", text, "--steps", "2", *SMALL["gpt"][2:], "--out", "x.run")
+    message = "seed: a run that is resumed keeps its own, expected no --seed beside --resume"
+    assert refused(run, "train", "gpt", "--resume", "x.run", "--steps", "3", "--seed", "5") == message
+    assert load_run("x.run").state.step == 2
+
+
 def test_a_training_whose_output_fails_is_kept(text, tmp_path):
     """Nobody reads on; what was learned is there all the same."""
     command = [sys.executable, "-m", "minitransformer", "train", "fnn", "--text", text, *SMALL["fnn"], "--out", "x.run"]

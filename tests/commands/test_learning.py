@@ -244,3 +244,8 @@ def test_index_maps_the_text_to_the_code(run, monkeypatch):
     assert all(row.function in out for row in INDEX)
     assert run("index", "--markdown") == (0, as_markdown() + "\n", "")
     assert json.loads(run("index", "--json")[1]) == as_dicts()
+
+
+def test_the_index_has_no_seed(run):
+    """Nothing in it is drawn."""
+    assert run("index", "--seed", "3") == (2, "", "minitransformer: error: unrecognized arguments: --seed 3\n")

@@ -189,3 +189,8 @@ def test_what_they_refuse(run, trained, here):
     message = "json: it has all layers and heads, expected no --layer and no --head beside --json"
     for option in ("--layer", "--head"):
         assert refused(run, "attention", trained, "word", option, "1", "--json") == message
+
+
+def test_a_picture_needs_a_name(run, trained):
+    error = "minitransformer attention: error: argument --png: got '', expected the name of a file\n"
+    assert run("attention", trained, "word 1 2", "--png", "") == (2, "", error)
