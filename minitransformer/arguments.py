@@ -189,8 +189,8 @@ def check_row(name: str, ids: Array, size: int | None = None) -> None:
         raise ValueError(f"{name}: got shape {ids.shape}, expected one axis with at least one id")
 
 
-def check_tokens(name: str, ids: Array, V: int) -> None:
-    """`ids` must be integers in [0, V), (..., L), with at least one position."""
+def check_tokens(name: str, ids: Array, V: int | None) -> None:
+    """`ids` must be integers in [0, V), or any where V is None, (..., L), with at least one position."""
     check_ids(name, ids, V, ndim=1)
     check_positions(name, ids, axis=-1)
 

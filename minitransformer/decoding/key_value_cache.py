@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_heads, check_ids, check_integer, check_positions
+from minitransformer.arguments import check_heads, check_integer, check_tokens
 from minitransformer.equations.attention import attention
 from minitransformer.equations.heads import merge_heads, split_heads
 from minitransformer.equations.masks import causal_mask
@@ -66,8 +66,7 @@ def read_on(ids: Array, reading: Reading, weights: GPT, config: Config) -> tuple
     ids: (..., L) integers in [0, V), the next words -> logits: (..., L, V), and the reading with them; the one that was
     given must not be used again, since its room is now theirs.
     """
-    check_ids("ids", ids, None, ndim=1)  # the embedding checks that they are in the vocabulary
-    check_positions("ids", ids, axis=-1)
+    check_tokens("ids", ids, None)  # the embedding checks that they are in the vocabulary
     check_batch("ids", ids.shape[:-1], reading.layers)
     n, L = reading.n, ids.shape[-1]
     if n + L > len(reading.positions):
