@@ -69,7 +69,7 @@ class GeluCache(NamedTuple):
 def gelu(x: Array) -> tuple[Array, GeluCache]:
     """y = x Phi(x), with the normal distribution function Phi(x) = (1 + erf(x/sqrt 2))/2  (Hendrycks, Gimpel 2016)."""
     check_floats("x", x, ndim=0)
-    above = x.clip(-FAR, np.inf)  # -infinity times 0 would be NaN
+    above = np.maximum(x, -FAR)  # -infinity times 0 would be NaN
     Phi = normal_cdf(above)
     return above * Phi, GeluCache(above, Phi)
 
@@ -88,7 +88,7 @@ def gelu_tanh(x: Array) -> tuple[Array, GeluCache]:
     Computed as Phi = 1 / (1 + exp(-2u)), which is the same but keeps its digits where tanh(u) is close to -1.
     """
     check_floats("x", x, ndim=0)
-    above = x.clip(-FAR, np.inf)  # -infinity times 0 would be NaN
+    above = np.maximum(x, -FAR)  # -infinity times 0 would be NaN
     with np.errstate(over="ignore"):  # far from 0, u and exp(-2u) may be infinite, and Phi is 1 or 0
         minus_2u = above * (MINUS_2A + MINUS_2A * CUBIC * (above * above))  # x**3 would call pow(), which is slow
         Phi = 1 / (1 + np.exp(minus_2u))
