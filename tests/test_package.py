@@ -17,6 +17,7 @@ LAYOUT = (
     "arguments",
     "tree",
     "locks",
+    "memory",
     "files",
     "equations",
     "layers",

@@ -21,6 +21,7 @@ from minitransformer.arguments import (
     check_rate,
     check_type,
 )
+from minitransformer.memory import keep_memory
 from minitransformer.training.adam import Adam, adam, clip_by_global_norm, init_adam
 from minitransformer.training.interrupt import begin_update, end_update
 from minitransformer.training.schedule import warmup_cosine, warmup_inverse_root
@@ -210,11 +211,3 @@ def check_plan(plan: Plan) -> None:
             check_rank(name, value, 1)
         else:
             check_not_negative(name, value)
-
-
-def keep_memory() -> None:
-    """Allocate and free one large array, which glibc takes as a sign to keep freed memory of up to that size.
-
-    Else it would return each step's arrays to the system, and ask for them anew, page by page, at the next step.
-    """
-    np.empty(32 * 2**20 - 65536, np.uint8)

@@ -15,7 +15,7 @@ import statistics
 import time
 from collections.abc import Callable
 
-from minitransformer.training.loop import keep_memory
+from minitransformer.memory import keep_memory
 
 Step = Callable[[], object]
 Row = dict[str, object]
