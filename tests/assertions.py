@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from minitransformer.learn.gradient_check import TOLERANCE, Case, gradient_error
 from minitransformer.tree import leaves
+from minitransformer.verify.gradient_check import TOLERANCE, Case, gradient_error
 
 
 def assert_gradients(forward, backward, inputs, rng):

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from minitransformer import __version__
-from minitransformer.learn import gradient_table
 from minitransformer.tasks.language_modelling.run import load_run
+from minitransformer.verify import gradient_table
 
 
 def run_process(*argv, **environment):

@@ -14,11 +14,12 @@ MATHEMATICS = [path for path in MODULES if path.parent.name in ("equations", "la
 
 # Each imports only from those before it.
 LAYOUT = (
-    "arguments",
+    "checks",
     "tree",
     "locks",
     "memory",
     "files",
+    "terminal",
     "equations",
     "layers",
     "models",
@@ -27,6 +28,7 @@ LAYOUT = (
     "data",
     "tasks",
     "nn",
+    "verify",
     "learn",
     "commands",
     "__main__",

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import NoReturn, TextIO
 
-from minitransformer.arguments import check_text
+from minitransformer.checks import check_text
 from minitransformer.data.text_file import universal_newlines
 
 BAD_INPUT = 2
@@ -45,12 +45,12 @@ def seed(text: str) -> int:
     return int(text)
 
 
-def check_count(name: str, value: int, least: int = 1, most: int = MOST) -> None:
+def check_count(name: str, value: int, minimum: int = 1, maximum: int = MOST) -> None:
     """Raises ValueError, naming the option, for a number that is too small, or too large for any machine."""
-    if value < least:
-        raise ValueError(f"{name}: got {value}, expected {least} or more")
-    if value > most:
-        raise ValueError(f"{name}: got {value}, expected at most {most}")
+    if value < minimum:
+        raise ValueError(f"{name}: got {value}, expected {minimum} or more")
+    if value > maximum:
+        raise ValueError(f"{name}: got {value}, expected at maximum {maximum}")
 
 
 def check_alone(*names: str, given: argparse.Namespace) -> None:

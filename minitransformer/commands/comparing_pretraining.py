@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from minitransformer.arguments import check_integer
+from minitransformer.checks import check_integer
 from minitransformer.commands.common import add_common, bad_input, check_minutes, file_name
 from minitransformer.commands.training import INTERRUPTED, WHOLE, alone_in
 from minitransformer.data.documentation import documentation
 from minitransformer.files import check_writable
-from minitransformer.learn.screen import Progress, Screen, SilentScreen, make_screen
 from minitransformer.tasks.picture import check_library
 from minitransformer.tasks.pretraining import bert, label_efficiency
 from minitransformer.tasks.pretraining.label_efficiency import (
@@ -35,6 +34,7 @@ from minitransformer.tasks.pretraining.label_efficiency import (
     readers,
 )
 from minitransformer.tasks.run import load_run, save_run
+from minitransformer.terminal import Progress, Screen, SilentScreen, make_screen
 from minitransformer.training.session import Goal
 
 PROCESSES = 2
@@ -75,7 +75,7 @@ def add_compare(comparisons: Any) -> None:
 def run_compare(arguments: argparse.Namespace) -> int:
     try:
         check_minutes(arguments.minutes)
-        check_integer("seeds", arguments.seeds, least=2)
+        check_integer("seeds", arguments.seeds, minimum=2)
         if arguments.plot:
             check_library()
             check_writable("plot", arguments.plot)

@@ -37,7 +37,6 @@ from minitransformer.data.vocabulary import Characters
 from minitransformer.decoding.sampling import Choice, check_choice
 from minitransformer.equations.chain_rule import bits
 from minitransformer.files import Held, check_writable
-from minitransformer.learn.screen import DIM, Screen, SilentScreen, make_screen
 from minitransformer.tasks.language_modelling import plot
 from minitransformer.tasks.language_modelling.evaluation import compressors, context_of, score
 from minitransformer.tasks.language_modelling.kind import Kind
@@ -48,6 +47,7 @@ from minitransformer.tasks.language_modelling.text import Text, prepare
 from minitransformer.tasks.language_modelling.training import carry_on
 from minitransformer.tasks.language_modelling.writing import written
 from minitransformer.tasks.picture import check_library
+from minitransformer.terminal import DIM, Screen, SilentScreen, make_screen
 from minitransformer.training.session import Goal, Report
 from minitransformer.training.settings import MOST as MOST_OF_SETTINGS
 from minitransformer.training.settings import described
@@ -164,7 +164,7 @@ def text_to_learn(arguments: argparse.Namespace) -> Text:
     """Raises ValueError for bad input."""
     kind = arguments.vocabulary or VOCABULARIES[0]
     size = VOCABULARY_SIZE if arguments.vocabulary_size is None else arguments.vocabulary_size
-    check_count("vocabulary_size", size, most=MOST_OF_SETTINGS)
+    check_count("vocabulary_size", size, maximum=MOST_OF_SETTINGS)
     if kind == Characters.kind and arguments.vocabulary_size is not None:
         raise ValueError(f"vocabulary_size: got {size}, expected none for characters, which are those of the text")
     return prepare(load_corpus(arguments.text), kind=kind, size=size)
@@ -225,7 +225,7 @@ def run_generate(arguments: argparse.Namespace) -> int:
         run = load_run(arguments.checkpoint)
         choice = Choice(arguments.temperature, arguments.top_k, arguments.top_p)
         check_choice(choice)
-        check_count("length", arguments.length, least=0)
+        check_count("length", arguments.length, minimum=0)
         prompt = text_of("prompt", arguments.prompt)
         pieces = written(run, prompt, arguments.length, choice, np.random.default_rng(arguments.seed))
     except (TypeError, ValueError) as error:

@@ -9,15 +9,15 @@ from typing import Any
 from minitransformer.commands.common import add_common, add_json, add_seed, bad_input, check_alone, file_name
 from minitransformer.data.corpus import load_corpus
 from minitransformer.files import write_whole
-from minitransformer.learn import gradient_table, index
 from minitransformer.learn.language_model import SETTINGS
 from minitransformer.learn.mistakes import show
 from minitransformer.learn.mistakes.gallery import GALLERY, find
-from minitransformer.learn.screen import SilentScreen, make_screen
 from minitransformer.learn.tour import tour
 from minitransformer.learn.trace import page, terminal
 from minitransformer.learn.trace.examples import Recording, record_example
 from minitransformer.tasks.language_modelling.text import check_long_enough, prepare
+from minitransformer.terminal import SilentScreen, make_screen
+from minitransformer.verify import gradient_table, index
 
 
 def add_tour(parser: argparse.ArgumentParser) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 from minitransformer.commands.common import bad_input, check_count, check_minutes, file_name, reason
 from minitransformer.equations.chain_rule import bits
 from minitransformer.files import Held, hold, hold_new, not_writable
-from minitransformer.learn.screen import DIM, Progress, Screen, SilentScreen, make_screen
 from minitransformer.locks import create_locked
 from minitransformer.tasks.run import Kind, Run, load_run
+from minitransformer.terminal import DIM, Progress, Screen, SilentScreen, make_screen
 from minitransformer.training.checkpoint import not_readable
 from minitransformer.training.session import DivergedError, Goal, Report
 from minitransformer.training.settings import MOST as MOST_OF_SETTINGS
@@ -138,7 +138,7 @@ def goal_of(arguments: argparse.Namespace, before: Goal) -> Goal:
     if arguments.steps is not None:
         check_count("steps", arguments.steps)
     if arguments.accumulate is not None:
-        check_count("accumulate", arguments.accumulate, most=MOST_OF_SETTINGS)
+        check_count("accumulate", arguments.accumulate, maximum=MOST_OF_SETTINGS)
     accumulate = arguments.accumulate or before.accumulate
     if arguments.steps is None and arguments.minutes is None:
         return before._replace(accumulate=accumulate)

@@ -31,11 +31,11 @@ from minitransformer.commands.training import (
 )
 from minitransformer.data.text_file import lines, read_pieces
 from minitransformer.files import Held
-from minitransformer.learn.screen import DIM, SilentScreen, make_screen
 from minitransformer.tasks.translation.alignment import LEGEND, align, as_text, chosen, plot_alignment
 from minitransformer.tasks.translation.evaluation import exact_matches, translate
 from minitransformer.tasks.translation.pairs import DIRECTIONS, Pairs
 from minitransformer.tasks.translation.run import KINDS, Run, carry_on, check_pairs, load_pairs, load_run, new_run
+from minitransformer.terminal import DIM, SilentScreen, make_screen
 from minitransformer.training.session import Goal
 from minitransformer.training.settings import described
 

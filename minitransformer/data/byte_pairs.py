@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minitransformer.arguments import check_ids, check_integer, check_text, checked_texts
+from minitransformer.checks import check_ids, check_integer, check_text, checked_texts
 
 Array = np.ndarray
 
@@ -60,7 +60,7 @@ def byte_pair_vocabulary(texts: Iterable[str], size: int) -> BytePairs:
 
     Raises ValueError with what to install where the library is not there.
     """
-    check_integer("size", size, least=BYTES + 1)
+    check_integer("size", size, minimum=BYTES + 1)
     parts = library()
     tokenizer = parts.Tokenizer(parts.models.BPE())
     tokenizer.pre_tokenizer = parts.pre_tokenizers.ByteLevel(add_prefix_space=False)

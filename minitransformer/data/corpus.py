@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_choice
+from minitransformer.checks import check_choice
 from minitransformer.data.text_file import read_pieces
 
 Array = np.ndarray

@@ -6,7 +6,7 @@ can tell which number it was, so that a translation is either right or wrong.
 
 import calendar
 
-from minitransformer.arguments import check_integer
+from minitransformer.checks import check_integer
 
 LARGEST = 10**16 - 1
 FIRST_YEAR, LAST_YEAR = 1000, 2999
@@ -134,14 +134,14 @@ def check_date(year: int, month: int, day: int) -> None:
     """The day must be one of the calendar, the Gregorian even before 1582, as in `datetime.date`."""
     check_between("year", year, FIRST_YEAR, LAST_YEAR)
     check_between("month", month, 1, 12)
-    check_integer("day", day, least=1)
+    check_integer("day", day, minimum=1)
     _, n_days = calendar.monthrange(year, month)
     if day > n_days:
         raise ValueError(f"day: got {day}, expected 1 to {n_days}, the days of {MONTHS[month - 1]} {year}")
 
 
-def check_between(name: str, value: int, least: int, most: int) -> None:
-    """`value` must be an integer from `least` to `most`."""
-    check_integer(name, value, least)
-    if value > most:
-        raise ValueError(f"{name}: got {value}, expected {most} or less")
+def check_between(name: str, value: int, minimum: int, maximum: int) -> None:
+    """`value` must be an integer from `minimum` to `maximum`."""
+    check_integer(name, value, minimum)
+    if value > maximum:
+        raise ValueError(f"{name}: got {value}, expected {maximum} or less")

@@ -6,7 +6,7 @@ Based on rules SB8 to SB11 of Unicode's UAX 29, where they help and a regular ex
 import itertools
 import re
 
-from minitransformer.arguments import check_text
+from minitransformer.checks import check_text
 
 # What closes a quotation or a bracket belongs to the sentence that ends within it. Where white space follows, a mark
 # that opens in one language closes in another (German).

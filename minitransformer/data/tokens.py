@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from minitransformer.arguments import checked_texts
+from minitransformer.checks import checked_texts
 from minitransformer.data.vocabulary import Vocabulary
 
 Array = np.ndarray

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from minitransformer.arguments import check_ids, check_integer, check_text, checked_texts
+from minitransformer.checks import check_ids, check_integer, check_text, checked_texts
 from minitransformer.data.unicode_classes import EXTENDING
 
 Array = np.ndarray
@@ -119,7 +119,7 @@ def character_vocabulary(texts: Iterable[str]) -> Characters:
 
 def word_vocabulary(texts: Iterable[str], size: int) -> Words:
     """The `size` - 1 most frequent words of the texts, after one for all others."""
-    check_integer("size", size, least=2)
+    check_integer("size", size, minimum=2)
     counts: collections.Counter[str] = collections.Counter()
     for text in checked_texts("texts", texts):
         counts.update(WORD.findall(text))

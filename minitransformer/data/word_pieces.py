@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_ids, check_integer, check_text, check_truth, checked_texts
+from minitransformer.checks import check_ids, check_integer, check_text, check_truth, checked_texts
 from minitransformer.data.bert_words import CHUNK, Composed, Rules, compose, words_in
 from minitransformer.data.piece_learning import INSIDE, learn_pieces
 
@@ -179,7 +179,7 @@ def word_piece_vocabulary(
 
     The options are those of `WordPieces`, which keeps them.
     """
-    check_integer("size", size, least=N_SPECIAL + 1)
+    check_integer("size", size, minimum=N_SPECIAL + 1)
     check_rules(lowercase, strip_accents, lines)
     rules = Rules(lowercase, strip_accents, lines)
     chunks: collections.Counter[str] = collections.Counter()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import (
+from minitransformer.checks import (
     FLOATS,
     HALF,
     check_floats,
@@ -161,9 +161,9 @@ def still_open(hypotheses: Hypotheses, ends: Array, finished: list[list[Found]],
 
 def check_search(start: Array, end: int, longest: int, width: int, alpha: float) -> None:
     check_row("start", start)
-    check_integer("end", end, least=0)
-    check_integer("longest", longest, least=1)
-    check_integer("width", width, least=1)
+    check_integer("end", end, minimum=0)
+    check_integer("longest", longest, minimum=1)
+    check_integer("width", width, minimum=1)
     check_not_negative("alpha", alpha)
 
 
@@ -175,7 +175,7 @@ def check_log_p(log_p: Array, N: int, end: int) -> None:
     check_reals("log-probabilities", log_p)
     if len(log_p) != N:
         raise ValueError(f"log-probabilities: got shape {log_p.shape}, expected {N} rows, one for each word read")
-    check_integer("end", end, least=0)
+    check_integer("end", end, minimum=0)
     if end >= log_p.shape[1]:
         raise ValueError(f"end: got {end}, expected 0 to {log_p.shape[1] - 1}, one of the words")
     highest = log_p.max(axis=1)  # (N,), NaN if one is NaN

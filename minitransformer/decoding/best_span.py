@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_integer, check_reals, check_shape
+from minitransformer.checks import check_integer, check_reals, check_shape
 
 Array = np.ndarray
 
@@ -23,7 +23,7 @@ def best_span(scores: Array, allowed: Array, longest: int) -> BestSpan | None:
     Of equally good pairs the first is chosen. Raises ValueError if scores at allowed positions, or at the first one,
     are not finite; the other scores have no influence.
     """
-    check_integer("longest", longest, least=1)
+    check_integer("longest", longest, minimum=1)
     check_allowed(allowed, scores)
     if not allowed.any():
         return None

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_ids, check_integer, check_tokens
+from minitransformer.checks import check_ids, check_integer, check_tokens
 from minitransformer.decoding.key_value_cache import KeysValues, cached_attention, check_batch
 from minitransformer.equations.attention import attention
 from minitransformer.equations.heads import merge_heads, split_heads
@@ -46,7 +46,7 @@ def start_writing(
     check_tokens("source", source, len(weights.source.E))
     if source.ndim != 2:
         raise ValueError(f"source: got shape {source.shape}, expected 2 axes, sources and positions")
-    check_integer("longest", longest, least=1)
+    check_integer("longest", longest, minimum=1)
     mask = source_mask(source, lengths)  # (N, 1, L_s)
     x, _ = embed_words(source, weights.source)
     memory, _ = encoder(x, weights.encoder, config, mask)  # (N, L_s, d_model)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_heads, check_integer, check_tokens
+from minitransformer.checks import check_heads, check_integer, check_tokens
 from minitransformer.equations.attention import attention
 from minitransformer.equations.heads import merge_heads, split_heads
 from minitransformer.equations.masks import causal_mask
@@ -42,7 +42,7 @@ class Reading(NamedTuple):
 
 def start_reading(batch: tuple[int, ...], context: int, weights: GPT, config: Config) -> Reading:
     """Nothing has been read. Learned positions limit the context to as many as there are."""
-    check_integer("context", context, least=1)
+    check_integer("context", context, minimum=1)
     check_heads(config.h, "the layers", weights.embedding.E.shape[-1])
     d_model = weights.embedding.E.shape[-1]
     dtype = weights.embedding.E.dtype

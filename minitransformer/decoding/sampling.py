@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import (
+from minitransformer.checks import (
     check_generator,
     check_integer,
     check_not_negative,
@@ -119,7 +119,7 @@ def check_choice(choice: Choice) -> None:
     temperature, top_k, top_p = choice
     check_not_negative("temperature", temperature)
     if top_k is not None:
-        check_integer("top_k", top_k, least=1)
+        check_integer("top_k", top_k, minimum=1)
     check_number("top_p", top_p)
     if not 0 < top_p <= 1:
         raise ValueError(f"top_p: got {top_p}, expected a probability above 0")

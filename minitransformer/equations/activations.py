@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_floats, check_same_shape
+from minitransformer.checks import check_floats, check_same_shape
 from minitransformer.equations.erf import normal_cdf, normal_density
-from minitransformer.equations.pair import Pair
+from minitransformer.equations.op import Op
 
 Array = np.ndarray
 
@@ -108,8 +108,8 @@ def gelu_tanh_backward(dy: Array, cache: GeluCache) -> Array:
     return dy * (Phi + near * dPhi_dx)
 
 
-RELU = Pair(relu, relu_backward)
-TANH = Pair(tanh, tanh_backward)
-SIGMOID = Pair(sigmoid, sigmoid_backward)
-GELU = Pair(gelu, gelu_backward)
-GELU_TANH = Pair(gelu_tanh, gelu_tanh_backward)
+RELU = Op(relu, relu_backward)
+TANH = Op(tanh, tanh_backward)
+SIGMOID = Op(sigmoid, sigmoid_backward)
+GELU = Op(gelu, gelu_backward)
+GELU_TANH = Op(gelu_tanh, gelu_tanh_backward)

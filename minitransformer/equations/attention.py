@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import (
+from minitransformer.checks import (
     check_floats,
     check_keys,
     check_rank,
@@ -20,28 +20,28 @@ from minitransformer.equations.compatibility import (
 )
 from minitransformer.equations.dropout import dropout, dropout_backward
 from minitransformer.equations.masks import may_attend, without_blind, without_unseen
-from minitransformer.equations.pair import Pair
+from minitransformer.equations.op import Op
 from minitransformer.equations.softmax import masked_softmax, softmax, softmax_backward
 
 Array = np.ndarray
 
 
 class OneQueryCache(NamedTuple):
-    f: Pair
+    f: Op
     f_cache: Any
     alpha: Array  # (n,)
     v: Array  # (n, d_v)
 
 
 def attention_one_query(
-    q: Array, k: Array, v: Array, f: Pair = SCALED_DOT_PRODUCT, f_weights: tuple = ()
+    q: Array, k: Array, v: Array, f: Op = SCALED_DOT_PRODUCT, f_weights: tuple = ()
 ) -> tuple[Array, OneQueryCache]:
     """a_i = f(q, k_i),  alpha_i = exp(a_i) / sum_j exp(a_j),  o = sum_i alpha_i v_i  (4.1).
 
     q: (d_q,), the query; k: (n, d_k) and v: (n, d_v), the n key-value pairs -> o: (d_v,). f: a compatibility function
     of `compatibility.py`, with its weights in `f_weights` (none for the dot products).
     """
-    check_type("f", f, Pair)
+    check_type("f", f, Op)
     check_rank("q", q, 1)
     check_rank("k", k, 2)
     check_rank("v", v, 2)

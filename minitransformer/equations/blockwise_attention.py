@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import (
+from minitransformer.checks import (
     check_floats,
     check_integer,
     check_keys,
@@ -76,7 +76,7 @@ def blockwise_attention(
     check_keys(K, Q.shape[-1], Q)
     scores_shape = (*Q.shape[:-1], K.shape[-2])
     check_values(V, np.broadcast_to(Q[..., :1], scores_shape))
-    check_integer("rows", rows, least=1)
+    check_integer("rows", rows, minimum=1)
     check_rate("rate", rate)
     check_rng(rng)
     allowed = may_attend(mask, bias, scores_shape)

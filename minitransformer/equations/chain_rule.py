@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from minitransformer.arguments import check_floats, check_ids, check_integer, check_number
+from minitransformer.checks import check_floats, check_ids, check_integer, check_number
 
 Array = np.ndarray
 MOST_NATS = 709.0  # the exponential of more is beyond a float
@@ -41,8 +41,8 @@ def bits_per_character(nats: float, n_words: int, n_characters: int) -> float:
 
     Models with other vocabularies (characters, byte pairs, words) can be compared by it, and with compressors.
     """
-    check_integer("n_words", n_words, least=0)
-    check_integer("n_characters", n_characters, least=1)
+    check_integer("n_words", n_words, minimum=0)
+    check_integer("n_characters", n_characters, minimum=1)
     return bits(nats) * int(n_words) / int(n_characters)
 
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_floats, check_keys, check_rank, check_shape, check_width
-from minitransformer.equations.pair import Pair
+from minitransformer.checks import check_floats, check_keys, check_rank, check_shape, check_width
+from minitransformer.equations.op import Op
 from minitransformer.equations.rows import column_sum
 
 Array = np.ndarray
@@ -155,7 +155,7 @@ def additive_backward(dA: Array, cache: AdditiveCache) -> tuple[Array, Array, Ad
     return dQ, dK, Additive(dW, dU, dv)
 
 
-DOT_PRODUCT = Pair(dot_product, dot_product_backward)
-SCALED_DOT_PRODUCT = Pair(scaled_dot_product, scaled_dot_product_backward)
-BILINEAR = Pair(bilinear, bilinear_backward)
-ADDITIVE = Pair(additive, additive_backward)
+DOT_PRODUCT = Op(dot_product, dot_product_backward)
+SCALED_DOT_PRODUCT = Op(scaled_dot_product, scaled_dot_product_backward)
+BILINEAR = Op(bilinear, bilinear_backward)
+ADDITIVE = Op(additive, additive_backward)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_floats, check_fraction, check_ids, check_integer, check_number
+from minitransformer.checks import check_floats, check_fraction, check_ids, check_integer, check_number
 from minitransformer.equations.rows import row_sum
 from minitransformer.equations.softmax import LogSoftmaxCache, log_softmax, log_softmax_backward
 
@@ -34,12 +34,12 @@ def cross_entropy(
     """
     check_floats("logits", logits)
     check_fraction("label_smoothing", label_smoothing)
-    check_integer("ignore", ignore, least=-(2**63))
+    check_integer("ignore", ignore, minimum=-(2**63))
     e = float(label_smoothing)
     V = logits.shape[-1]
     counted = check_targets(targets, logits, ignore)  # (...), boolean
     n_targets = int(counted.sum()) if n is None else n
-    check_integer("n", n_targets, least=0)
+    check_integer("n", n_targets, minimum=0)
     if n_targets == 0 and counted.any():
         raise ValueError(f"n: got 0, expected at least 1, since {counted.sum()} targets count")
     share = counted[..., None] / logits.real.dtype.type(max(n_targets, 1))  # (..., 1), 1/n where a target counts

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitransformer.arguments import check_floats, check_rate, check_rng, check_same_shape
+from minitransformer.checks import check_floats, check_rate, check_rng, check_same_shape
 
 Array = np.ndarray
 BITS = 16

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from minitransformer.arguments import check_floats
+from minitransformer.checks import check_floats
 
 Array = np.ndarray
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitransformer.arguments import check_floats, check_heads
+from minitransformer.checks import check_floats, check_heads
 
 Array = np.ndarray
 

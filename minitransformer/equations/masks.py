@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitransformer.arguments import check_bias, check_ids, check_integer, check_mask
+from minitransformer.checks import check_bias, check_ids, check_integer, check_mask
 
 Array = np.ndarray
 
@@ -13,7 +13,7 @@ def causal_mask(L: int) -> Array:
     Row i (a query) is the row above it moved by one key, so that all rows are windows of the same 2L - 1 numbers: the
     mask of a long text takes next to no memory.
     """
-    check_integer("L", L, least=0)
+    check_integer("L", L, minimum=0)
     if L == 0:
         return np.zeros((0, 0), bool)
     allowed = np.arange(2 * L - 1) < L  # (2*L - 1,)
@@ -26,7 +26,7 @@ def padding_mask(lengths: Array, L: int) -> Array:
 
     lengths: (B,) integers from 0 to L -> (B, 1, L), which broadcasts over the queries.
     """
-    check_integer("L", L, least=0)
+    check_integer("L", L, minimum=0)
     check_ids("lengths", lengths, L + 1)
     return (np.arange(L) < lengths[..., None])[..., None, :]
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_dtype, check_floats, check_integer
+from minitransformer.checks import check_dtype, check_floats, check_integer
 
 Array = np.ndarray
 
@@ -13,8 +13,8 @@ def positional_encoding(L: int, d: int, dtype: DTypeLike = np.float64) -> Array:
 
     Row i is position i, from 0. An odd d ends with a sine that has no cosine beside it.
     """
-    check_integer("L", L, least=0)
-    check_integer("d", d, least=1)
+    check_integer("L", L, minimum=0)
+    check_integer("d", d, minimum=1)
     check_dtype(dtype)
     i = np.arange(L)[:, None]  # (L, 1)
     two_j = np.arange(0, d, 2)  # (ceil(d/2),)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_mask, check_same_shape, check_scores
+from minitransformer.checks import check_mask, check_same_shape, check_scores
 from minitransformer.equations.rows import row_max, row_sum
 
 Array = np.ndarray

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_floats, check_same_shape
+from minitransformer.checks import check_floats, check_same_shape
 from minitransformer.equations.dropout import dropout, dropout_backward
 from minitransformer.layers.layer_norm import LayerNorm, LayerNormCache, layer_norm, layer_norm_backward
 

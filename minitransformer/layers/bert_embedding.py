@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_ids, check_rank, check_start, check_width
+from minitransformer.checks import check_ids, check_rank, check_start, check_width
 from minitransformer.equations.dropout import dropout, dropout_backward
 from minitransformer.equations.positional_encoding import positional_encoding
 from minitransformer.layers.embedding import Embedding, EmbeddingCache, embedding, embedding_backward, init_embedding

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_floats, check_lengths
+from minitransformer.checks import check_floats, check_lengths
 from minitransformer.equations.masks import rows_where
 from minitransformer.layers.lstm import LSTM, LSTMCache, init_lstm, lstm, lstm_backward, lstm_start
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_positions, check_truth, check_width
+from minitransformer.checks import check_positions, check_truth, check_width
 from minitransformer.layers.add_norm import AddNormCache, add_norm, add_norm_backward, residual, residual_backward
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.layers.feed_forward import (

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_rank, check_same_shape, check_shape, check_start, check_width
-from minitransformer.equations.pair import Pair
+from minitransformer.checks import check_rank, check_same_shape, check_shape, check_start, check_width
+from minitransformer.equations.op import Op
 from minitransformer.equations.rows import column_sum
 
 Array = np.ndarray
@@ -91,4 +91,4 @@ def elman_backward(dh: Array, cache: ElmanCache) -> tuple[Array, Array, Elman]:
     return dx, dh_later, Elman(dW_x, dW_h, column_sum(da_rows))
 
 
-ELMAN = Pair(elman, elman_backward)
+ELMAN = Op(elman, elman_backward)

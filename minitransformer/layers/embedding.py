@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_ids, check_rank, check_shape, check_start
+from minitransformer.checks import check_ids, check_rank, check_shape, check_start
 
 Array = np.ndarray
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_integer, check_truth
+from minitransformer.checks import check_integer, check_truth
 from minitransformer.layers.encoder_layer import (
     Config,
     EncoderLayer,
@@ -48,7 +48,7 @@ def init_encoder(
     final_norm: bool = False,
 ) -> Encoder:
     """final_norm: after the last layer, where pre-norm layers need one."""
-    check_integer("n_layers", n_layers, least=0)
+    check_integer("n_layers", n_layers, minimum=0)
     check_truth("final_norm", final_norm)
     layers = tuple(init_encoder_layer(d_model, h, d_ff, rng, dtype) for _ in range(n_layers))
     return Encoder(layers, init_layer_norm(d_model, dtype) if final_norm else None)

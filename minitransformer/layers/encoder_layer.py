@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_positions, check_truth
+from minitransformer.checks import check_positions, check_truth
 from minitransformer.equations.activations import RELU
-from minitransformer.equations.pair import Pair
+from minitransformer.equations.op import Op
 from minitransformer.layers.add_norm import AddNormCache, add_norm, add_norm_backward, residual, residual_backward
 from minitransformer.layers.feed_forward import (
     FeedForward,
@@ -46,7 +46,7 @@ class Config(NamedTuple):
 
     h: int  # number of heads
     rate: float = 0.0  # probability that dropout drops a number, in [0, 1)
-    activation: Pair = RELU
+    activation: Op = RELU
     norm_first: bool = False  # False: post-norm, as in the text; True: pre-norm, as in GPT-2
     eps: float = 1e-5  # of the layer norms
 

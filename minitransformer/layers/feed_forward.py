@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_type
+from minitransformer.checks import check_type
 from minitransformer.equations.activations import RELU
 from minitransformer.equations.dropout import dropout, dropout_backward
-from minitransformer.equations.pair import Pair
+from minitransformer.equations.op import Op
 from minitransformer.layers.linear import Linear, LinearCache, init_linear, linear, linear_backward
 
 Array = np.ndarray
@@ -21,7 +21,7 @@ class FeedForward(NamedTuple):
 
 class FeedForwardCache(NamedTuple):
     linear1: LinearCache
-    activation: Pair
+    activation: Op
     activation_cache: Any
     m: Array | None  # (..., d_ff), dropout's mask
     linear2: LinearCache
@@ -34,7 +34,7 @@ def init_feed_forward(d_model: int, d_ff: int, rng: np.random.Generator, dtype: 
 def feed_forward(
     x: Array,
     weights: FeedForward,
-    activation: Pair = RELU,
+    activation: Op = RELU,
     rate: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> tuple[Array, FeedForwardCache]:
@@ -42,7 +42,7 @@ def feed_forward(
 
     x: (..., d_model) -> y: (..., d_model). Each position goes through by itself. activation: one of `activations.py`.
     """
-    check_type("activation", activation, Pair)
+    check_type("activation", activation, Op)
     z, linear1_cache = linear(x, weights.linear1)  # (..., d_ff)
     hidden, activation_cache = activation.forward(z)
     dropped, m = dropout(hidden, rate, rng)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_dtype, check_gains, check_integer, check_positive, check_same_shape
+from minitransformer.checks import check_dtype, check_gains, check_integer, check_positive, check_same_shape
 from minitransformer.equations.rows import column_sum, row_mean, row_products
 
 Array = np.ndarray
@@ -24,7 +24,7 @@ class LayerNormCache(NamedTuple):
 
 def init_layer_norm(d: int, dtype: DTypeLike = np.float32) -> LayerNorm:
     """gamma = 1, beta = 0: at the start, the normalization alone."""
-    check_integer("d", d, least=1)
+    check_integer("d", d, minimum=1)
     check_dtype(dtype)
     return LayerNorm(np.ones(d, dtype), np.zeros(d, dtype))
 

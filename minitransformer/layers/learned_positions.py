@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_rank, check_start, check_width
+from minitransformer.checks import check_rank, check_start, check_width
 
 Array = np.ndarray
 

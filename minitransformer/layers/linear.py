@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_map, check_shape, check_start
+from minitransformer.checks import check_map, check_shape, check_start
 from minitransformer.equations.rows import column_sum
 
 Array = np.ndarray

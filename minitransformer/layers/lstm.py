@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_rank, check_same_shape, check_shape, check_start, check_width
+from minitransformer.checks import check_rank, check_same_shape, check_shape, check_start, check_width
 from minitransformer.equations.activations import sigmoid
 from minitransformer.equations.masks import rows_where
-from minitransformer.equations.pair import Pair
+from minitransformer.equations.op import Op
 from minitransformer.equations.rows import column_sum
 
 Array = np.ndarray
@@ -171,4 +171,4 @@ def gate_columns(d_h: int, names: str) -> list[slice]:
     return [slice("ifgo".index(name) * d_h, ("ifgo".index(name) + 1) * d_h) for name in names]
 
 
-LONG_SHORT_TERM = Pair(lstm, lstm_backward)
+LONG_SHORT_TERM = Op(lstm, lstm_backward)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import (
+from minitransformer.checks import (
     check_floats,
     check_heads,
     check_integer,
@@ -123,7 +123,7 @@ def in_sight(
         raise ValueError(f"x_k: got shape {x_k.shape}, expected the batch axes of x_q, {x_q.shape[:-2]}")
     if x_v.shape[:-1] != x_k.shape[:-1]:
         raise ValueError(f"x_v: got shape {x_v.shape}, expected {x_k.shape[:-1]} before the last axis, as in x_k")
-    check_integer("h", h, least=1)
+    check_integer("h", h, minimum=1)
     if mask is None and bias is None:
         return x_q, x_k, x_v
     scores_shape = (*x_q.shape[:-2], h, x_q.shape[-2], x_k.shape[-2])

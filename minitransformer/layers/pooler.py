@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_width
+from minitransformer.checks import check_width
 from minitransformer.equations.activations import tanh, tanh_backward
 from minitransformer.layers.linear import Linear, LinearCache, linear, linear_backward
 

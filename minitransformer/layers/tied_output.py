@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_rank, check_shape, check_width
+from minitransformer.checks import check_rank, check_shape, check_width
 from minitransformer.layers.embedding import Embedding
 
 Array = np.ndarray

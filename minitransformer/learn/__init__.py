@@ -1,1 +1,1 @@
-"""What only a learner needs: the gradient check, the index of the text, and the tour."""
+"""What only a learner needs: the tour, the worked examples, the trace, and the gallery of mistakes."""

@@ -8,12 +8,12 @@ import numpy as np
 
 from minitransformer.data.corpus import VALIDATION
 from minitransformer.decoding.sampling import Choice
-from minitransformer.learn.screen import DIM, Screen
 from minitransformer.models.ngram import count_ngrams, ngram_loss
 from minitransformer.tasks.language_modelling.gpt import GPT_KIND, GptSettings
 from minitransformer.tasks.language_modelling.run import costs, new_run, steps
 from minitransformer.tasks.language_modelling.text import Text, judged
 from minitransformer.tasks.language_modelling.writing import written
+from minitransformer.terminal import DIM, Screen
 from minitransformer.training.session import Goal
 
 # Found by measuring: what learns much in some seven seconds on one core. As the text has it: post-norm, ReLU, sines.

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from minitransformer.learn import gradient_table, language_model
-from minitransformer.learn.gradient_check import TOLERANCE
-from minitransformer.learn.screen import BAD, DIM, GOOD, Screen
+from minitransformer.learn import language_model
 from minitransformer.learn.worked_examples import EXAMPLES, Example, code_lines, section_and_formula
 from minitransformer.tasks.language_modelling.text import Text
+from minitransformer.terminal import BAD, DIM, GOOD, Screen
+from minitransformer.verify import gradient_table
+from minitransformer.verify.gradient_check import TOLERANCE
 
 Array = np.ndarray
 

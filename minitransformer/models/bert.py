@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_lengths, check_tokens, check_truth
+from minitransformer.checks import check_lengths, check_tokens, check_truth
 from minitransformer.equations.masks import padding_mask
 from minitransformer.layers.bert_embedding import (
     BertEmbedding,
@@ -16,7 +16,7 @@ from minitransformer.layers.bert_embedding import (
 )
 from minitransformer.layers.encoder import Encoder, EncoderCache, encoder, encoder_backward, init_encoder
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.layers.starting_heads import with_starting_heads
+from minitransformer.layers.mimetic_initialization import mimetic_encoder
 
 Array = np.ndarray
 
@@ -47,12 +47,12 @@ def init_bert(
 ) -> Bert:
     """context: the longest input, for whose positions vectors are learned.
 
-    final_norm: after the last layer, as a pre-norm stack needs it; looking: with the heads of `starting_heads`.
+    final_norm: after the last layer, as a pre-norm stack needs it; looking: with the heads of `mimetic_initialization`.
     """
     check_truth("looking", looking)
     embedding = init_bert_embedding(V, context, d_model, rng, dtype)
     layers = init_encoder(n_layers, d_model, h, d_ff, rng, dtype, final_norm)
-    return Bert(embedding, with_starting_heads(layers, h, rng) if looking else layers)
+    return Bert(embedding, mimetic_encoder(layers, h, rng) if looking else layers)
 
 
 def bert(

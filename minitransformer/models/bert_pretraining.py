@@ -4,16 +4,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_ids
+from minitransformer.checks import check_ids
 from minitransformer.layers.embedding import Embedding
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.layers.linear import Linear, LinearCache, init_linear, linear, linear_backward
-from minitransformer.layers.masked_word_output import (
-    MaskedWordOutput,
-    MaskedWordOutputCache,
-    init_masked_word_output,
-    masked_word_output,
-    masked_word_output_backward,
+from minitransformer.layers.mlm_head import (
+    MLMHead,
+    MLMHeadCache,
+    init_mlm_head,
+    mlm_head,
+    mlm_head_backward,
 )
 from minitransformer.layers.pooler import PoolerCache, pooler, pooler_backward
 from minitransformer.models.bert import Bert, BertCache, bert, bert_backward
@@ -25,7 +25,7 @@ FOLLOWS, ELSEWHERE = 0, 1  # what `next_logits` score: the second segment follow
 
 class BertPretraining(NamedTuple):
     bert: Bert
-    word: MaskedWordOutput
+    word: MLMHead
     pooler: Linear  # W: (d_model, d_model)
     next: Linear  # W: (d_model, 2)
 
@@ -39,7 +39,7 @@ class BertPretrainingCache(NamedTuple):
     bert: BertCache
     shape: tuple[int, ...]  # of y
     places: Array  # (n,)
-    word: MaskedWordOutputCache
+    word: MLMHeadCache
     pooler: PoolerCache
     next: LinearCache
 
@@ -50,7 +50,7 @@ def init_bert_pretraining(body: Bert, rng: np.random.Generator) -> BertPretraini
     V, d_model = words.shape
     return BertPretraining(
         body,
-        init_masked_word_output(V, d_model, rng, words.dtype),
+        init_mlm_head(V, d_model, rng, words.dtype),
         init_linear(d_model, d_model, rng, words.dtype),
         init_linear(d_model, 2, rng, words.dtype),
     )
@@ -77,7 +77,7 @@ def bert_pretraining(
         raise ValueError(f"places: got {len(places)}, some of them repeated, expected each position once")
     masked = rows[places]  # (n, d_model)
     words = weights.bert.embedding.words
-    word_logits, word_cache = masked_word_output(masked, weights.word, words, config.activation, config.eps)
+    word_logits, word_cache = mlm_head(masked, weights.word, words, config.activation, config.eps)
     p, pooler_cache = pooler(y, weights.pooler)  # (..., d_model)
     next_logits, next_cache = linear(p, weights.next)  # (..., 2)
     cache = BertPretrainingCache(bert_cache, y.shape, places, word_cache, pooler_cache, next_cache)
@@ -91,7 +91,7 @@ def bert_pretraining_backward(dguesses: Guesses, cache: BertPretrainingCache) ->
     """
     dp, dnext = linear_backward(dguesses.next_logits, cache.next)
     dy_pooled, dpooler = pooler_backward(dp, cache.pooler)
-    dmasked, dword, dwords_out = masked_word_output_backward(dguesses.word_logits, cache.word)
+    dmasked, dword, dwords_out = mlm_head_backward(dguesses.word_logits, cache.word)
     drows = np.zeros((int(np.prod(cache.shape[:-1])), cache.shape[-1]), dmasked.dtype)
     drows[cache.places] = dmasked  # each place once, so nothing is overwritten
     dy = dy_pooled + drows.reshape(cache.shape)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_ids, check_integer, check_rank
+from minitransformer.checks import check_ids, check_integer, check_rank
 from minitransformer.equations.activations import tanh, tanh_backward
 from minitransformer.layers.embedding import (
     Embedding,
@@ -36,7 +36,7 @@ def init_fnn_lm(
     V: int, n: int, d: int, d_hidden: int, rng: np.random.Generator, dtype: DTypeLike = np.float32
 ) -> FnnLM:
     """An n-gram model in that it sees n - 1 words; n is 2 or more."""
-    check_integer("n", n, least=2)
+    check_integer("n", n, minimum=2)
     return FnnLM(
         init_embedding(V, d, rng, dtype),
         init_linear((n - 1) * d, d_hidden, rng, dtype),

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_lengths, check_tokens
+from minitransformer.checks import check_lengths, check_tokens
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.layers.linear import Linear, LinearCache, init_linear, linear, linear_backward
 from minitransformer.models.gpt import GPT, GPTStatesCache, gpt_states, gpt_states_backward
@@ -39,7 +39,7 @@ def gpt_classifier(
     (..., C). Under a causal mask no earlier place has seen the whole text, and no padding after it is seen.
     """
     check_tokens("ids", ids, len(weights.gpt.embedding.E))
-    check_lengths(lengths, ids, least=1)
+    check_lengths(lengths, ids, minimum=1)
     ends = lengths.astype(np.int64)[..., None, None] - 1  # (..., 1, 1)
     y, gpt_cache = gpt_states(ids, weights.gpt, config, rng)  # (..., L, d_model)
     y_n = np.take_along_axis(y, ends, axis=-2)[..., 0, :]  # (..., d_model)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_choice, check_ids, check_integer, check_positive, check_row
+from minitransformer.checks import check_choice, check_ids, check_integer, check_positive, check_row
 
 Array = np.ndarray
 
@@ -44,8 +44,8 @@ def count_ngrams(ids: Array, V: int, n: int, smoothing: str = "Kneser-Ney", k: f
         "add-k"               every count is k larger than it is;
         "Kneser-Ney"          a part of each count is kept for the words that the model of order n - 1 expects.
     """
-    check_integer("V", V, least=1)
-    check_integer("n", n, least=1)
+    check_integer("V", V, minimum=1)
+    check_integer("n", n, minimum=1)
     check_row("ids", ids, V)
     check_smoothing(smoothing, k, V)
     if int(V) ** int(n) > MOST_CODES:  # with NumPy's integers the power would wrap around
@@ -77,8 +77,8 @@ def ngram_arrays(model: NGram) -> dict[str, Array]:
 
 def ngram_from(arrays: dict[str, Array], n: int, V: int, smoothing: str, k: float) -> NGram:
     """The model again. Raises KeyError for an order that is missing, ValueError for what is no n-gram of V words."""
-    check_integer("V", V, least=1)
-    check_integer("n", n, least=1)
+    check_integer("V", V, minimum=1)
+    check_integer("n", n, minimum=1)
     check_smoothing(smoothing, k, V)
     size = int(V)
     orders = []

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_lengths, check_tokens
+from minitransformer.checks import check_lengths, check_tokens
 from minitransformer.layers.embedding import (
     Embedding,
     EmbeddingCache,

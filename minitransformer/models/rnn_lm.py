@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_tokens
-from minitransformer.equations.pair import Pair
+from minitransformer.checks import check_tokens
+from minitransformer.equations.op import Op
 from minitransformer.layers.elman import ELMAN, Elman, elman_start, init_elman
 from minitransformer.layers.embedding import (
     Embedding,
@@ -50,7 +50,7 @@ def rnn_lm_start(shape: tuple[int, ...], weights: RnnLM) -> Any:
     return elman_start(shape, weights.recurrent)
 
 
-def pair_of(weights: Elman | LSTM) -> Pair:
+def op_of(weights: Elman | LSTM) -> Op:
     """The layer that these weights belong to."""
     return LONG_SHORT_TERM if isinstance(weights, LSTM) else ELMAN
 
@@ -63,7 +63,7 @@ def rnn_lm(ids: Array, state: Any, weights: RnnLM) -> tuple[Array, RnnLMCache]:
     """
     check_tokens("ids", ids, len(weights.embedding.E))
     x, embedding_cache = embedding(ids, weights.embedding)
-    h, recurrent_cache = pair_of(weights.recurrent).forward(x, state, weights.recurrent)  # (..., L, d_h)
+    h, recurrent_cache = op_of(weights.recurrent).forward(x, state, weights.recurrent)  # (..., L, d_h)
     logits, output_cache = linear(h, weights.output)  # (..., L, V)
     return logits, RnnLMCache(embedding_cache, recurrent_cache, output_cache)
 
@@ -75,6 +75,6 @@ def rnn_lm_backward(dlogits: Array, cache: RnnLMCache) -> RnnLM:
     truncated backpropagation through time.
     """
     dh, doutput = linear_backward(dlogits, cache.output)  # (..., L, d_h)
-    dx, _, drecurrent = pair_of(cache.recurrent.weights).backward(dh, cache.recurrent)
+    dx, _, drecurrent = op_of(cache.recurrent.weights).backward(dh, cache.recurrent)
     dembedding = embedding_backward(dx, cache.embedding)
     return RnnLM(dembedding, drecurrent, doutput)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_lengths, check_shape, check_tokens
+from minitransformer.checks import check_lengths, check_shape, check_tokens
 from minitransformer.equations.attention import AttendCache, attend, attend_backward
 from minitransformer.layers.bert_embedding import check_segments
 from minitransformer.layers.bidirectional import (

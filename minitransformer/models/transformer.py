@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_ids, check_lengths, check_tokens, check_truth
+from minitransformer.checks import check_ids, check_lengths, check_tokens, check_truth
 from minitransformer.equations.dropout import dropout, dropout_backward
 from minitransformer.equations.masks import causal_mask, padding_mask
 from minitransformer.equations.positional_encoding import add_positions, add_positions_backward

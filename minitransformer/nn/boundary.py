@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from minitransformer.arguments import check_positions, check_shape, check_width
+from minitransformer.checks import check_positions, check_shape, check_width
 
 Array = np.ndarray
 

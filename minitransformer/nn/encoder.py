@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_rng, check_truth
+from minitransformer.checks import check_rng, check_truth
 from minitransformer.layers.encoder import Encoder, EncoderCache, encoder, encoder_backward
 from minitransformer.layers.encoder_layer import (
     EncoderLayer,

@@ -1,6 +1,6 @@
 """The arguments that PyTorch's encoder and decoder layers have in common, checked."""
 
-from minitransformer.arguments import check_choice, check_heads, check_integer, check_positive, check_rate, check_truth
+from minitransformer.checks import check_choice, check_heads, check_integer, check_positive, check_rate, check_truth
 from minitransformer.equations.activations import GELU, RELU
 from minitransformer.layers.encoder_layer import Config
 
@@ -17,9 +17,9 @@ def layer_config(
     norm_first: bool,
 ) -> Config:
     """PyTorch's arguments as the package's Config. Raises ValueError or TypeError for one that cannot be."""
-    check_integer("d_model", d_model, least=1)
+    check_integer("d_model", d_model, minimum=1)
     check_heads(nhead, "d_model", d_model, name="nhead")
-    check_integer("dim_feedforward", dim_feedforward, least=1)
+    check_integer("dim_feedforward", dim_feedforward, minimum=1)
     check_rate("dropout", dropout)
     check_positive("layer_norm_eps", layer_norm_eps)
     check_choice("activation", activation, ACTIVATIONS)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_integer, check_positive, check_shape, check_width
+from minitransformer.checks import check_integer, check_positive, check_shape, check_width
 from minitransformer.layers.layer_norm import LayerNorm as LayerNormWeights
 from minitransformer.layers.layer_norm import LayerNormCache, init_layer_norm, layer_norm, layer_norm_backward
 from minitransformer.nn.module import Module, Named, floating
@@ -17,7 +17,7 @@ class LayerNorm(Module):
     """Layer normalization over the last axis, with gain `weight` and bias `bias`."""
 
     def __init__(self, normalized_shape: int, eps: float = 1e-5, *, dtype: DTypeLike = np.float32):
-        check_integer("normalized_shape", normalized_shape, least=1)
+        check_integer("normalized_shape", normalized_shape, minimum=1)
         check_positive("eps", eps)
         self.eps = eps
         self.weights = init_layer_norm(normalized_shape, floating(dtype))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_integer, check_shape, check_width
+from minitransformer.checks import check_integer, check_shape, check_width
 from minitransformer.layers.linear import Linear as LinearWeights
 from minitransformer.layers.linear import LinearCache, linear, linear_backward
 from minitransformer.nn.module import Module, Named, floating, generator
@@ -25,8 +25,8 @@ class Linear(Module):
         dtype: DTypeLike = np.float32,
         rng: np.random.Generator | None = None,
     ):
-        check_integer("in_features", in_features, least=1)
-        check_integer("out_features", out_features, least=1)
+        check_integer("in_features", in_features, minimum=1)
+        check_integer("out_features", out_features, minimum=1)
         self.weights = uniform_linear(in_features, out_features, generator(rng), floating(dtype))
 
     def __call__(self, x: Array) -> Array:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_dtype, check_finite, check_reals, check_rng, check_shape
+from minitransformer.checks import check_dtype, check_finite, check_reals, check_rng, check_shape
 from minitransformer.tree import tree_map
 
 Array = np.ndarray

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_heads, check_integer, check_rate, check_rng, check_truth
+from minitransformer.checks import check_heads, check_integer, check_rate, check_rng, check_truth
 from minitransformer.equations.blockwise_attention import attention_weights
 from minitransformer.layers.linear import Linear as LinearWeights
 from minitransformer.layers.multi_head import MultiHead, MultiHeadCache, multi_head, multi_head_backward
@@ -39,7 +39,7 @@ class MultiheadAttention(Module):
         dtype: DTypeLike = np.float32,
         rng: np.random.Generator | None = None,
     ):
-        check_integer("embed_dim", embed_dim, least=1)
+        check_integer("embed_dim", embed_dim, minimum=1)
         check_heads(num_heads, "embed_dim", embed_dim, name="num_heads")
         check_rate("dropout", dropout)
         check_truth("batch_first", batch_first)
@@ -48,8 +48,8 @@ class MultiheadAttention(Module):
         self.batch_first = batch_first
         d_key = embed_dim if kdim is None else kdim
         d_value = embed_dim if vdim is None else vdim
-        check_integer("kdim", d_key, least=1)
-        check_integer("vdim", d_value, least=1)
+        check_integer("kdim", d_key, minimum=1)
+        check_integer("vdim", d_value, minimum=1)
         self.weights = uniform_multi_head(embed_dim, d_key, d_value, generator(rng), floating(dtype))
 
     def __call__(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from minitransformer.arguments import check_integer
+from minitransformer.checks import check_integer
 from minitransformer.layers.decoder import Decoder
 from minitransformer.layers.decoder_layer import DecoderLayer
 from minitransformer.layers.encoder import Encoder
@@ -28,7 +28,7 @@ class Stack(Module):
         """All layers start as copies of `layer`, and the final norm, if there is one, as a copy of `norm`."""
         if norm is not None and not isinstance(norm, LayerNorm):
             raise TypeError(f"norm: got {type(norm).__name__}, expected a LayerNorm or None")
-        check_integer("num_layers", num_layers, least=1)
+        check_integer("num_layers", num_layers, minimum=1)
         self.config = layer.config
         self.batch_first = layer.batch_first
         self.norm_eps = layer.config.eps if norm is None else norm.eps

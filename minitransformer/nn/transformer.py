@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_integer, check_rng
+from minitransformer.checks import check_integer, check_rng
 from minitransformer.layers.decoder import Decoder, DecoderCache, decoder, decoder_backward
 from minitransformer.layers.encoder import Encoder, EncoderCache, encoder, encoder_backward
 from minitransformer.nn.boundary import batch_first as to_batch_first
@@ -50,8 +50,8 @@ class Transformer(Module):
         rng: np.random.Generator | None = None,
     ):
         """activation: "relu" or "gelu"; rng draws the initial weights (by default a fresh, unseeded generator)."""
-        check_integer("num_encoder_layers", num_encoder_layers, least=1)
-        check_integer("num_decoder_layers", num_decoder_layers, least=1)
+        check_integer("num_encoder_layers", num_encoder_layers, minimum=1)
+        check_integer("num_decoder_layers", num_decoder_layers, minimum=1)
         rng = generator(rng)
         arguments = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first)
         encoder_layer = TransformerEncoderLayer(*arguments, dtype=dtype, rng=rng)
@@ -142,7 +142,7 @@ class Transformer(Module):
     @staticmethod
     def generate_square_subsequent_mask(sz: int, dtype: DTypeLike = np.float32) -> Array:
         """PyTorch's causal mask: -inf where the key is later than the query, else 0.  -> (sz, sz)"""
-        check_integer("sz", sz, least=0)
+        check_integer("sz", sz, minimum=0)
         return np.triu(np.full((sz, sz), -np.inf, floating(dtype)), k=1)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from minitransformer.layers.bert_embedding import BertEmbedding
-from minitransformer.layers.starting_heads import with_starting_heads
+from minitransformer.layers.mimetic_initialization import mimetic_encoder
 from minitransformer.models.bert import Bert
 from minitransformer.models.bert_classifier import init_bert_classifier
 from minitransformer.models.gpt_classifier import init_gpt_classifier
@@ -57,7 +57,7 @@ def body_for_questions(pretrained: Run, fresh_layers: bool, rng: Rng) -> Bert:
     layers = init_body(pretrained.vocabulary.size, s._replace(looking=False), rng).layers
     if not s.looking:
         return body._replace(layers=layers)
-    return body._replace(layers=with_starting_heads(layers, s.h, rng, position_vectors(body.embedding)))
+    return body._replace(layers=mimetic_encoder(layers, s.h, rng, position_vectors(body.embedding)))
 
 
 def position_vectors(embedding: BertEmbedding) -> Array:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_integer
+from minitransformer.checks import check_integer
 from minitransformer.data.vocabularies import vocabulary_from
 from minitransformer.data.vocabulary import Vocabulary
 from minitransformer.files import StrPath
@@ -123,7 +123,7 @@ def restore(checkpoint: Checkpoint, kind: Kind) -> Run:
     classes, about = tuple(description["classes"]), description["about"]
     template = kind.init(vocabulary.size, len(classes), settings, np.random.default_rng(0))
     seed = description["seed"]
-    check_integer("seed", seed, least=0)
+    check_integer("seed", seed, minimum=0)
     if not isinstance(about, dict):
         raise TypeError(f"about: got {about!r}, expected names and values")
     training = take_training(checkpoint, template)

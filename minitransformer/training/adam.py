@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import (
+from minitransformer.checks import (
     check_integer,
     check_limit,
     check_not_negative,
@@ -95,7 +95,7 @@ def check_adam(weights: Array, gradient: Array, state: Adam, beta1: float, beta2
         if not x.flags.writeable:
             raise ValueError(f"{name}: got a read-only array, expected one that can be changed")
     check_reals("gradient", gradient)
-    check_integer("state.step", state.step, least=0)
+    check_integer("state.step", state.step, minimum=0)
     check_rate("beta1", beta1)
     check_rate("beta2", beta2)
     check_positive("eps", eps)

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from minitransformer.arguments import check_positive, check_truth
+from minitransformer.checks import check_positive, check_truth
 from minitransformer.tree import Tree, named_leaves
 
 Array = np.ndarray

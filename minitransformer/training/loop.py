@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import (
+from minitransformer.checks import (
     check_choice,
     check_fraction,
     check_generator,
@@ -194,11 +194,11 @@ def check_plan(plan: Plan) -> None:
     if plan.steps is None and plan.seconds is None:
         raise ValueError("plan: got neither steps nor seconds, expected one of them")
     if plan.steps is not None:
-        check_integer("steps", plan.steps, least=1)
+        check_integer("steps", plan.steps, minimum=1)
     if plan.seconds is not None:
         check_positive("seconds", plan.seconds)
-    check_integer("warmup", plan.warmup, least=1)
-    check_integer("accumulate", plan.accumulate, least=1)
+    check_integer("warmup", plan.warmup, minimum=1)
+    check_integer("accumulate", plan.accumulate, minimum=1)
     check_choice("schedule", plan.schedule, SCHEDULES)
     check_positive("peak", plan.peak)
     check_fraction("floor", plan.floor)

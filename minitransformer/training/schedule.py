@@ -2,7 +2,7 @@
 
 import math
 
-from minitransformer.arguments import check_fraction, check_integer, check_not_negative, check_positive
+from minitransformer.checks import check_fraction, check_integer, check_not_negative, check_positive
 
 
 def warmup_cosine(step: float, steps: float, peak: float, warmup: int, floor: float = 0.1) -> float:
@@ -14,7 +14,7 @@ def warmup_cosine(step: float, steps: float, peak: float, warmup: int, floor: fl
     check_not_negative("step", step)
     check_positive("steps", steps)
     check_positive("peak", peak)
-    check_integer("warmup", warmup, least=1)
+    check_integer("warmup", warmup, minimum=1)
     check_fraction("floor", floor)
     if step < warmup:
         return float(peak * (step + 1) / warmup)
@@ -28,9 +28,9 @@ def warmup_inverse_root(step: int, peak: float, warmup: int) -> float:
     peak * (step + 1) / warmup for the first `warmup` steps, then peak * sqrt(warmup / (step + 1)): a quarter of the
     rate for sixteen times the steps.
     """
-    check_integer("step", step, least=0)
+    check_integer("step", step, minimum=0)
     check_positive("peak", peak)
-    check_integer("warmup", warmup, least=1)
+    check_integer("warmup", warmup, minimum=1)
     return float(peak * min((step + 1) / warmup, math.sqrt(warmup / (step + 1))))
 
 
@@ -39,6 +39,6 @@ def vaswani_peak(d_model: int, warmup: int) -> float:
 
     rate = d_model^(-1/2) min(t^(-1/2), t warmup^(-3/2)) with t = step + 1. -> (d_model warmup)^(-1/2)
     """
-    check_integer("d_model", d_model, least=1)
-    check_integer("warmup", warmup, least=1)
+    check_integer("d_model", d_model, minimum=1)
+    check_integer("warmup", warmup, minimum=1)
     return (int(d_model) * int(warmup)) ** -0.5  # NumPy integers would overflow

@@ -101,7 +101,7 @@ ROWS = (
     ),
     row(number_words.english_ordinal, day=integer(21, 1, 31)),
     row(number_words.english_year, year=integer(1999, 1000, 2999)),
-    internal(number_words.check_between, name="n", value=3, least=1, most=5),
+    internal(number_words.check_between, name="n", value=3, minimum=1, maximum=5),
     row(vocabulary.ListedVocabulary.decode, self=given(words, MADE), ids=ids(np.array([2, 1]), words.size)),
     *(row(type(made).encode, self=given(made, MADE), text=text("a b")) for made in (words, characters, pieces)),
     *(

@@ -47,10 +47,10 @@ from minitransformer.layers import (
     learned_positions,
     linear,
     lstm,
-    masked_word_output,
+    mimetic_initialization,
+    mlm_head,
     multi_head,
     pooler,
-    starting_heads,
     tied_output,
 )
 from minitransformer.tree import tree_map
@@ -84,7 +84,7 @@ DECODER = loud(decoder.init_decoder(2, d, h, d_ff, generator, final_norm=True))
 ELMAN = loud(elman.init_elman(d, d_h, generator))
 LSTM = loud(lstm.init_lstm(d, d_h, generator))
 BOTH_WAYS = loud(bidirectional.init_bidirectional(d, d_h, generator))
-WORD_OUTPUT = loud(masked_word_output.init_masked_word_output(V, d, generator))
+WORD_OUTPUT = loud(mlm_head.init_mlm_head(V, d, generator))
 POOLER = loud(linear.init_linear(d, d, generator))
 
 ACTIVATION = Argument(GELU, tuple(Bad(f"{wrong!r}", wrong) for wrong in ("relu", None, 3, relu)))
@@ -334,9 +334,9 @@ ROWS = (
         dlast=optional(STATE),
     ),
     internal(lstm.gate_columns, d_h=d_h, names="ifo"),
-    row(masked_word_output.init_masked_word_output, **start(V=V, d_model=d)),
+    row(mlm_head.init_mlm_head, **start(V=V, d_model=d)),
     row(
-        masked_word_output.masked_word_output,
+        mlm_head.mlm_head,
         y=passed_on(vectors(), "x"),
         weights=weights(WORD_OUTPUT, other=("x", "y")),
         words=weights(EMBEDDING, name="words", other=("y", "weights.b")),
@@ -344,9 +344,9 @@ ROWS = (
         eps=positive(0.01),
     ),
     row(
-        masked_word_output.masked_word_output_backward,
+        mlm_head.mlm_head_backward,
         dlogits=gradient(drawn(B, L, V)),
-        cache=cache(masked_word_output.masked_word_output(x, WORD_OUTPUT, EMBEDDING, GELU)[1]),
+        cache=cache(mlm_head.mlm_head(x, WORD_OUTPUT, EMBEDDING, GELU)[1]),
     ),
     row(multi_head.init_multi_head, **(start(d_model=d, h=h) | {"h": heads()})),
     row(
@@ -370,14 +370,14 @@ ROWS = (
     row(pooler.pooler, y=vectors(x, 2), weights=weights(POOLER, other=("x", "y"))),
     row(pooler.pooler_backward, dp=gradient(drawn(B, d)), cache=cache(pooler.pooler(x, POOLER)[1])),
     row(
-        starting_heads.with_starting_heads,
+        mimetic_initialization.mimetic_encoder,
         encoder=given(ENCODER, "made by `init_encoder`: only the shapes of its queries are read"),
         h=passed_on(heads(), "heads"),
         rng=rng(),
         positions=given(None, "what a pretrained embedding adds"),
     ),
     row(
-        starting_heads.starting_heads,
+        mimetic_initialization.mimetic_heads,
         weights=given(MULTI_HEAD, "made by `init_multi_head`: only the shape of its query is read"),
         heads=Argument(
             [0, -1],
@@ -386,9 +386,9 @@ ROWS = (
         rng=rng(),
         directions=given(None, "made by `steady_directions`"),
     ),
-    internal(starting_heads.places_away, d_model=d, d_k=2, offset=-1),
-    internal(starting_heads.same_word, d_model=d, d_k=2, rng=generator, directions=None),
-    internal(starting_heads.steady_directions, positions=drawn(6, d)),
+    internal(mimetic_initialization.places_away, d_model=d, d_k=2, offset=-1),
+    internal(mimetic_initialization.same_word, d_model=d, d_k=2, rng=generator, directions=None),
+    internal(mimetic_initialization.steady_directions, positions=drawn(6, d)),
     row(tied_output.tied_output, y=vectors(), weights=weights(EMBEDDING, other=("y",))),
     row(
         tied_output.tied_output_backward,

@@ -303,7 +303,7 @@ ROWS = (
         shape=Argument((2, 3), tuple(Bad(f"{wrong!r}", wrong, told=False) for wrong in ((2.0,), (-1,), "ab", None))),
         weights=given(RNN, "only the number of its biases is read"),
     ),
-    internal(rnn_lm.pair_of, weights=RNN.recurrent),
+    internal(rnn_lm.op_of, weights=RNN.recurrent),
     row(
         rnn_lm.rnn_lm,
         ids=tokens(),

@@ -18,12 +18,12 @@ from torch.nn import functional
 from minitransformer.equations.attention import attention, attention_backward
 from minitransformer.equations.blockwise_attention import blockwise_attention, blockwise_attention_backward
 from minitransformer.equations.masks import causal_mask
-from minitransformer.equations.pair import Pair
+from minitransformer.equations.op import Op
 
 h, d = 8, 64
 LENGTHS = (512, 1024, 2048, 4096)
-PLAIN = Pair(attention, attention_backward)
-BLOCKWISE = Pair(blockwise_attention, blockwise_attention_backward)
+PLAIN = Op(attention, attention_backward)
+BLOCKWISE = Op(blockwise_attention, blockwise_attention_backward)
 
 
 def inputs(L: int) -> list[np.ndarray]:
@@ -32,13 +32,13 @@ def inputs(L: int) -> list[np.ndarray]:
     return [rng.standard_normal((h, L, d), dtype=np.float32) for _ in range(4)]
 
 
-def numpy_step(pair: Pair, L: int, causal: bool) -> contest.Step:
+def numpy_step(op: Op, L: int, causal: bool) -> contest.Step:
     Q, K, V, dO = inputs(L)
     mask = causal_mask(L) if causal else None
 
     def step() -> object:
-        O, cache = pair.forward(Q, K, V, mask)
-        return O, pair.backward(dO, cache)
+        O, cache = op.forward(Q, K, V, mask)
+        return O, op.backward(dO, cache)
 
     return step
 
@@ -58,15 +58,15 @@ def torch_step(L: int, causal: bool) -> contest.Step:
     return step
 
 
-def extra_megabytes(pair: Pair, L: int, causal: bool) -> float:
+def extra_megabytes(op: Op, L: int, causal: bool) -> float:
     """Of a process that has done the same on a short sequence before, and so has loaded all that it needs."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(peak_growth, (pair, L, causal))
+        return pool.apply(peak_growth, (op, L, causal))
 
 
-def peak_growth(pair: Pair, L: int, causal: bool) -> float:
-    numpy_step(pair, 64, causal)()
-    step = numpy_step(pair, L, causal)
+def peak_growth(op: Op, L: int, causal: bool) -> float:
+    numpy_step(op, 64, causal)()
+    step = numpy_step(op, L, causal)
     before = peak_megabytes()
     outputs = step()
     results = 4 * h * L * d * 4 / 2**20  # O, dQ, dK, dV

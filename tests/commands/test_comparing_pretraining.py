@@ -15,7 +15,6 @@ from minitransformer.commands import comparing_pretraining
 from minitransformer.commands.comparing_pretraining import fill_in, pretrain
 from minitransformer.data.corpus import text_files
 from minitransformer.data.docstrings import Docstring
-from minitransformer.learn.screen import PlainScreen, SilentProgress
 from minitransformer.tasks.classification import topics
 from minitransformer.tasks.pretraining import bert, label_efficiency
 from minitransformer.tasks.pretraining.label_efficiency import (
@@ -31,6 +30,7 @@ from minitransformer.tasks.pretraining.label_efficiency import (
 )
 from minitransformer.tasks.reading import reading
 from minitransformer.tasks.run import load_run, save_run
+from minitransformer.terminal import PlainScreen, SilentProgress
 from minitransformer.training.session import Goal
 
 MINUTES = 0.002

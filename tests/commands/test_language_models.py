@@ -16,9 +16,9 @@ from minitransformer.commands import language_models
 from minitransformer.commands.training import alone_in
 from minitransformer.data.corpus import SIDES, text_files
 from minitransformer.files import hold, hold_new
-from minitransformer.learn.screen import PlainScreen
 from minitransformer.tasks.language_modelling import ladder
 from minitransformer.tasks.language_modelling.run import load_run, save_run
+from minitransformer.terminal import PlainScreen
 from minitransformer.training import loop, session
 from minitransformer.training.settings import with_changes
 from minitransformer.tree import leaves

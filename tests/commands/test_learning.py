@@ -8,12 +8,12 @@ import pytest
 
 from minitransformer.commands import learning
 from minitransformer.learn import language_model, tour
-from minitransformer.learn.cases import CASES
-from minitransformer.learn.index import INDEX, as_dicts, as_markdown
 from minitransformer.learn.mistakes.answers import ANSWERS
 from minitransformer.learn.mistakes.gallery import GALLERY
-from minitransformer.learn.screen import PlainScreen
 from minitransformer.learn.worked_examples import EXAMPLES
+from minitransformer.terminal import PlainScreen
+from minitransformer.verify.cases import CASES
+from minitransformer.verify.index import INDEX, as_dicts, as_markdown
 
 QUICK = language_model.SETTINGS._replace(n_layers=1, d_model=16, h=2, d_ff=32, context=16, steps=30, warmup=5)
 

@@ -9,12 +9,12 @@ from few_documents import write_texts
 from minitransformer.commands import language_models, pretraining, training
 from minitransformer.commands.finetuning import TASKS
 from minitransformer.data.docstrings import Docstring
-from minitransformer.learn.screen import PlainScreen
 from minitransformer.tasks.classification import topics
 from minitransformer.tasks.classification.topics import TOPICS
 from minitransformer.tasks.pretraining import bert
 from minitransformer.tasks.reading import reading
 from minitransformer.tasks.run import load_run, save_run
+from minitransformer.terminal import PlainScreen
 from minitransformer.tree import leaves
 
 SIZES = ["n_layers=1", "d_model=16", "h=2", "d_ff=32", "context=48", "short=24", "vocabulary=150", "B=4"]

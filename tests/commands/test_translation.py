@@ -8,8 +8,8 @@ import zlib
 import pytest
 
 from minitransformer.commands import translation
-from minitransformer.learn.screen import PlainScreen
 from minitransformer.tasks.translation.run import load_run, save_run
+from minitransformer.terminal import PlainScreen
 from minitransformer.tree import leaves
 
 SMALL = ["--steps", "5", "--set", "n_layers=1", "d_model=8", "h=2", "d_ff=16", "B=8"]

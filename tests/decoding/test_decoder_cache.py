@@ -13,8 +13,8 @@ from strategies import Sizes, seeds, sizes
 from minitransformer.decoding.decoder_cache import reorder, start_writing, write_on
 from minitransformer.equations.activations import GELU
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.learn.cases.points import loud
 from minitransformer.models.transformer import init_transformer, transformer
+from minitransformer.verify.cases.points import loud
 
 EPS = 0.5  # far from what it is by default: a norm that is not told it cannot hide
 

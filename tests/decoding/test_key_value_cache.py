@@ -13,8 +13,8 @@ from strategies import Sizes, seeds, sizes
 from minitransformer.decoding.key_value_cache import read_on, start_reading
 from minitransformer.equations.activations import GELU_TANH, RELU
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.learn.cases.points import loud
 from minitransformer.models.gpt import gpt, init_gpt
+from minitransformer.verify.cases.points import loud
 
 EPS = 0.5  # far from what it is by default: a norm that is not told it cannot hide
 

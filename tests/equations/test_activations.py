@@ -2,7 +2,6 @@
 
 import math
 
-import by_the_book as book
 import numpy as np
 import pytest
 from assertions import assert_float32, assert_gradients, refuses
@@ -28,6 +27,7 @@ from minitransformer.equations.activations import (
     tanh,
     tanh_backward,
 )
+from minitransformer.verify import by_the_book as book
 
 PAIRS = {
     "relu": (relu, relu_backward),

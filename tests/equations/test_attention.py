@@ -1,6 +1,5 @@
 """Attention (4.1, 2.2.1): for one query, for scores of any f, and in matrix form."""
 
-import by_the_book as book
 import numpy as np
 import pytest
 from assertions import assert_float32, assert_gradients, refuses
@@ -28,6 +27,7 @@ from minitransformer.equations.compatibility import (
 from minitransformer.equations.dropout import dropout_mask
 from minitransformer.equations.masks import causal_mask, padding_mask
 from minitransformer.equations.softmax import softmax
+from minitransformer.verify import by_the_book as book
 
 
 def draw(s, seed):

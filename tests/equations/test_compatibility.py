@@ -1,6 +1,5 @@
 """The compatibility function f (4.1): scaled dot product, dot product, bilinear, additive."""
 
-import by_the_book as book
 import numpy as np
 import pytest
 from assertions import assert_float32, assert_gradients, refuses
@@ -24,6 +23,7 @@ from minitransformer.equations.compatibility import (
     scaled_dot_product_backward,
 )
 from minitransformer.tree import tree_map
+from minitransformer.verify import by_the_book as book
 
 
 def draw(s, seed, d_q=None):

@@ -2,7 +2,6 @@
 
 import math
 
-import by_the_book as book
 import numpy as np
 import pytest
 from assertions import assert_float32, assert_gradients, refuses
@@ -13,6 +12,7 @@ from strategies import seeds, sizes
 
 from minitransformer.equations.cross_entropy import IGNORE, cross_entropy, cross_entropy_backward
 from minitransformer.equations.softmax import softmax
+from minitransformer.verify import by_the_book as book
 
 smoothings = st.sampled_from([0.0, 0.1, 0.4, 1.0])
 

@@ -1,6 +1,5 @@
 """Sinusoidal positional encoding (4.3)."""
 
-import by_the_book as book
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
@@ -13,6 +12,7 @@ from minitransformer.equations.positional_encoding import (
     add_positions_backward,
     positional_encoding,
 )
+from minitransformer.verify import by_the_book as book
 
 
 @given(st.integers(0, 40), st.integers(1, 15))

@@ -1,6 +1,5 @@
 """Softmax (4.1), its logarithm, and the softmax under a mask."""
 
-import by_the_book as book
 import numpy as np
 import pytest
 from assertions import assert_float32, assert_gradients, refuses
@@ -16,6 +15,7 @@ from minitransformer.equations.softmax import (
     softmax,
     softmax_backward,
 )
+from minitransformer.verify import by_the_book as book
 
 
 @given(matrices())

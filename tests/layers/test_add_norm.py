@@ -1,6 +1,5 @@
 """Residual connection and add & norm (3.1.4), with section 5's dropout on the sublayer's output."""
 
-import by_the_book as book
 import numpy as np
 import pytest
 from assertions import assert_float32, assert_gradients, refuses
@@ -11,6 +10,7 @@ from strategies import rates, seeds, sizes
 from minitransformer.equations.dropout import dropout
 from minitransformer.layers.add_norm import add_norm, add_norm_backward, residual, residual_backward
 from minitransformer.layers.layer_norm import LayerNorm, init_layer_norm, layer_norm
+from minitransformer.verify import by_the_book as book
 
 
 def draw(s, seed):

@@ -1,6 +1,5 @@
 """What BERT reads (3.3): words, positions and segments."""
 
-import by_the_book as book
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
@@ -10,8 +9,9 @@ from strategies import rates, seeds, sizes
 
 from minitransformer.equations.positional_encoding import positional_encoding
 from minitransformer.layers.bert_embedding import bert_embedding, bert_embedding_backward, init_bert_embedding
-from minitransformer.learn.cases.points import loud
 from minitransformer.tree import leaves
+from minitransformer.verify import by_the_book as book
+from minitransformer.verify.cases.points import loud
 
 ids_2, segments_2 = np.array([[1, 2, 3], [4, 5, 6]]), np.array([[0, 0, 1], [0, 1, 1]])
 

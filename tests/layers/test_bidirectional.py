@@ -1,6 +1,5 @@
 """A recurrent network that reads a text twice, from its start and from its end (2.1.3, 6.3)."""
 
-import by_the_book as book
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
@@ -15,8 +14,9 @@ from minitransformer.layers.bidirectional import (
     init_bidirectional,
     turned_order,
 )
-from minitransformer.learn.cases.points import loud
 from minitransformer.tree import leaves
+from minitransformer.verify import by_the_book as book
+from minitransformer.verify.cases.points import loud
 
 
 def draw(s, seed):

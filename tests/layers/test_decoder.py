@@ -1,6 +1,5 @@
 """The decoder (3.2), a stack of equal layers that read one memory."""
 
-import by_the_book as book
 import numpy as np
 import pytest
 from assertions import assert_float32, assert_gradients, refuses
@@ -15,8 +14,9 @@ from minitransformer.layers.decoder import Decoder, decoder, decoder_backward, i
 from minitransformer.layers.decoder_layer import Masks, decoder_layer, decoder_layer_backward
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.layers.layer_norm import init_layer_norm
-from minitransformer.learn.cases.points import loud
 from minitransformer.tree import leaves
+from minitransformer.verify import by_the_book as book
+from minitransformer.verify.cases.points import loud
 
 
 def draw(s, seed, norm=True, n_layers=2):

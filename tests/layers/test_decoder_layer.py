@@ -1,6 +1,5 @@
 """The decoder layer (3.2), in post-norm and pre-norm."""
 
-import by_the_book as book
 import numpy as np
 import pytest
 from assertions import assert_float32, assert_gradients, refuses
@@ -29,8 +28,9 @@ from minitransformer.layers.feed_forward import feed_forward
 from minitransformer.layers.layer_norm import LayerNorm, layer_norm
 from minitransformer.layers.linear import Linear, linear
 from minitransformer.layers.multi_head import multi_head
-from minitransformer.learn.cases.points import loud
 from minitransformer.tree import leaves, tree_map
+from minitransformer.verify import by_the_book as book
+from minitransformer.verify.cases.points import loud
 
 FORMS = {
     "post_norm": (post_norm_decoder_layer, post_norm_decoder_layer_backward, book.post_norm_decoder_layer),

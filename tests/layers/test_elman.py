@@ -1,6 +1,5 @@
 """The Elman network (2.1.3)."""
 
-import by_the_book as book
 import numpy as np
 import pytest
 from assertions import assert_float32, assert_gradients, refuses
@@ -9,7 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from strategies import seeds, sizes
 
 from minitransformer.layers.elman import ELMAN, Elman, elman, elman_backward, elman_start, init_elman
-from minitransformer.learn.cases.points import loud
+from minitransformer.verify import by_the_book as book
+from minitransformer.verify.cases.points import loud
 
 
 def draw(s, seed):

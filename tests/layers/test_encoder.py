@@ -1,6 +1,5 @@
 """The encoder (3.1), a stack of equal layers."""
 
-import by_the_book as book
 import numpy as np
 import pytest
 from assertions import assert_float32, assert_gradients
@@ -14,8 +13,9 @@ from minitransformer.equations.positional_encoding import add_positions
 from minitransformer.layers.encoder import Encoder, encoder, encoder_backward, init_encoder
 from minitransformer.layers.encoder_layer import Config, encoder_layer
 from minitransformer.layers.layer_norm import init_layer_norm
-from minitransformer.learn.cases.points import loud
 from minitransformer.tree import leaves
+from minitransformer.verify import by_the_book as book
+from minitransformer.verify.cases.points import loud
 
 
 def draw(s, seed, norm=True, n_layers=2):

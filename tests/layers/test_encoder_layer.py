@@ -1,6 +1,5 @@
 """The encoder layer (3.1, section 5), in post-norm and pre-norm."""
 
-import by_the_book as book
 import numpy as np
 import pytest
 from assertions import assert_float32, assert_gradients, refuses
@@ -26,7 +25,8 @@ from minitransformer.layers.encoder_layer import (
 from minitransformer.layers.feed_forward import feed_forward
 from minitransformer.layers.layer_norm import layer_norm
 from minitransformer.layers.multi_head import multi_head
-from minitransformer.learn.cases.points import loud
+from minitransformer.verify import by_the_book as book
+from minitransformer.verify.cases.points import loud
 
 FORMS = {
     "post_norm": (post_norm_encoder_layer, post_norm_encoder_layer_backward, book.post_norm_encoder_layer),

@@ -2,7 +2,6 @@
 
 import math
 
-import by_the_book as book
 import numpy as np
 import pytest
 from assertions import assert_float32, assert_gradients, refuses
@@ -14,7 +13,8 @@ from minitransformer.equations.activations import GELU, GELU_TANH, RELU, TANH
 from minitransformer.equations.dropout import dropout
 from minitransformer.layers.feed_forward import feed_forward, feed_forward_backward, init_feed_forward
 from minitransformer.layers.linear import linear
-from minitransformer.learn.cases.points import loud
+from minitransformer.verify import by_the_book as book
+from minitransformer.verify.cases.points import loud
 
 ACTIVATIONS = {"relu": RELU, "tanh": TANH, "gelu": GELU, "gelu_tanh": GELU_TANH}
 BOOK = {"relu": book.relu, "tanh": math.tanh, "gelu": book.gelu, "gelu_tanh": book.gelu_tanh}

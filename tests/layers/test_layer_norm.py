@@ -1,6 +1,5 @@
 """Layer normalization (3.1.4)."""
 
-import by_the_book as book
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import example, given
@@ -15,6 +14,7 @@ from minitransformer.layers.layer_norm import (
     layer_norm,
     layer_norm_backward,
 )
+from minitransformer.verify import by_the_book as book
 
 epsilons = st.sampled_from([1e-5, 0.1])
 

@@ -2,7 +2,6 @@
 
 import math
 
-import by_the_book as book
 import numpy as np
 import pytest
 from assertions import assert_float32, assert_gradients, refuses
@@ -11,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from strategies import seeds, sizes
 
 from minitransformer.layers.linear import Linear, init_linear, linear, linear_backward
+from minitransformer.verify import by_the_book as book
 
 
 def draw(s, seed):

@@ -1,6 +1,5 @@
 """Long short-term memory (2.1.3)."""
 
-import by_the_book as book
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
@@ -16,7 +15,8 @@ from minitransformer.layers.lstm import (
     lstm_backward,
     lstm_start,
 )
-from minitransformer.learn.cases.points import loud
+from minitransformer.verify import by_the_book as book
+from minitransformer.verify.cases.points import loud
 
 
 def draw(s, seed):

@@ -1,6 +1,5 @@
 """Multi-head attention (4.2), the text's two-head example among its theorems."""
 
-import by_the_book as book
 import numpy as np
 import pytest
 from assertions import assert_float32, assert_gradients, refuses
@@ -14,8 +13,9 @@ from minitransformer.equations.dropout import dropout_mask
 from minitransformer.equations.masks import causal_mask, padding_mask
 from minitransformer.layers.linear import Linear
 from minitransformer.layers.multi_head import MultiHead, init_multi_head, multi_head, multi_head_backward
-from minitransformer.learn.cases.points import loud
 from minitransformer.tree import leaves
+from minitransformer.verify import by_the_book as book
+from minitransformer.verify.cases.points import loud
 
 
 def draw(s, seed):

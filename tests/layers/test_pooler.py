@@ -1,6 +1,5 @@
 """The pooler (3.3.2), which makes one vector of a sequence."""
 
-import by_the_book as book
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
@@ -9,6 +8,7 @@ from strategies import seeds, sizes
 
 from minitransformer.layers.linear import Linear, init_linear
 from minitransformer.layers.pooler import pooler, pooler_backward
+from minitransformer.verify import by_the_book as book
 
 
 def draw(s, seed):

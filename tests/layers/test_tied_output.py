@@ -1,6 +1,5 @@
 """An output tied to the embedding (3.3, 3.4)."""
 
-import by_the_book as book
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
@@ -9,6 +8,7 @@ from strategies import seeds, sizes
 
 from minitransformer.layers.embedding import Embedding
 from minitransformer.layers.tied_output import tied_output, tied_output_backward
+from minitransformer.verify import by_the_book as book
 
 
 def draw(s, seed):

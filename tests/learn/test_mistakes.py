@@ -11,7 +11,7 @@ from assertions import refuses
 from minitransformer.learn.mistakes import show, wrong_code
 from minitransformer.learn.mistakes.answers import ANSWERS
 from minitransformer.learn.mistakes.gallery import GALLERY, difference, find
-from minitransformer.learn.screen import PlainScreen
+from minitransformer.terminal import PlainScreen
 
 ROOT = Path(__file__).parents[2]
 every_mistake = pytest.mark.parametrize("entry", GALLERY, ids=lambda entry: entry.name)

@@ -1,6 +1,5 @@
 """BERT (3.3), which reads from both sides at once."""
 
-import by_the_book as book
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
@@ -10,9 +9,10 @@ from strategies import rates, seeds, sizes
 
 from minitransformer.equations.activations import GELU
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.learn.cases.points import loud
 from minitransformer.models.bert import bert, bert_backward, init_bert
 from minitransformer.tree import leaves
+from minitransformer.verify import by_the_book as book
+from minitransformer.verify.cases.points import loud
 
 epsilons = st.sampled_from([1e-12, 0.01])
 

@@ -1,6 +1,5 @@
 """Text classification by BERT (3.5.2), whose classification token stands at the start."""
 
-import by_the_book as book
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
@@ -10,10 +9,11 @@ from strategies import rates, seeds, sizes
 from minitransformer.equations.activations import GELU
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.layers.linear import init_linear
-from minitransformer.learn.cases.points import loud
 from minitransformer.models.bert import init_bert
 from minitransformer.models.bert_classifier import bert_classifier, bert_classifier_backward, init_bert_classifier
 from minitransformer.tree import leaves
+from minitransformer.verify import by_the_book as book
+from minitransformer.verify.cases.points import loud
 
 
 def draw(s, seed):

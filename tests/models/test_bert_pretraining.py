@@ -1,6 +1,5 @@
 """BERT as it is pretrained (2.3.1, 3.3): both guesses at once."""
 
-import by_the_book as book
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
@@ -9,7 +8,6 @@ from strategies import rates, seeds, sizes
 
 from minitransformer.equations.activations import GELU
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.learn.cases.points import loud
 from minitransformer.models.bert import init_bert
 from minitransformer.models.bert_pretraining import (
     ELSEWHERE,
@@ -20,6 +18,8 @@ from minitransformer.models.bert_pretraining import (
     init_bert_pretraining,
 )
 from minitransformer.tree import leaves
+from minitransformer.verify import by_the_book as book
+from minitransformer.verify.cases.points import loud
 
 
 def draw(s, seed):
@@ -46,7 +46,7 @@ def test_bert_pretraining_is_the_equation(s, seed):
     b, i = divmod(int(places[0]), s.L_q)
     y = book.bert(ids[b], segments[b], weights.bert, s.h, lengths[b], eps=0.01)
     E = weights.bert.embedding.words.E
-    expected = book.masked_word_output(y[i : i + 1], weights.word, E, eps=0.01)
+    expected = book.mlm_head(y[i : i + 1], weights.word, E, eps=0.01)
     assert_allclose(guesses.word_logits[0], expected[0], rtol=1e-6, atol=1e-8)
     follows = book.linear([book.pooler(y, *weights.pooler)], *weights.next)
     assert_allclose(guesses.next_logits[b], follows[0], rtol=1e-6, atol=1e-8)

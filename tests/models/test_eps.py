@@ -8,11 +8,11 @@ from minitransformer.decoding.decoder_cache import start_writing, write_on
 from minitransformer.decoding.key_value_cache import read_on, start_reading
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.layers.layer_norm import LayerNormCache
-from minitransformer.learn.cases.points import loud
 from minitransformer.models.bert import bert, init_bert
 from minitransformer.models.bert_pretraining import bert_pretraining, init_bert_pretraining
 from minitransformer.models.gpt import gpt, init_gpt
 from minitransformer.models.transformer import init_transformer, transformer
+from minitransformer.verify.cases.points import loud
 
 V, d, h, d_ff = 9, 8, 2, 16
 HUGE = 1e24  # beside it no variance counts: sigma = 10^12, and each norm gives its beta

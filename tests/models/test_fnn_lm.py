@@ -1,14 +1,14 @@
 """The feed-forward neural language model (2.1.3)."""
 
-import by_the_book as book
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
 from numpy.testing import assert_allclose
 from strategies import seeds, sizes
 
-from minitransformer.learn.cases.points import loud
 from minitransformer.models.fnn_lm import fnn_lm, fnn_lm_backward, init_fnn_lm
+from minitransformer.verify import by_the_book as book
+from minitransformer.verify.cases.points import loud
 
 
 def draw(s, seed):

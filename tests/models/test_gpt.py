@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import by_the_book as book
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import example, given
@@ -11,11 +10,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from strategies import Sizes, rates, seeds, sizes
 
 from minitransformer.equations.activations import GELU_TANH, RELU
-from minitransformer.equations.pair import Pair
+from minitransformer.equations.op import Op
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.learn.cases.points import loud
 from minitransformer.models.gpt import gpt, gpt_backward, gpt_states, gpt_states_backward, init_gpt
 from minitransformer.tree import leaves
+from minitransformer.verify import by_the_book as book
+from minitransformer.verify.cases.points import loud
 
 
 class Form(NamedTuple):
@@ -24,7 +24,7 @@ class Form(NamedTuple):
     norm_first: bool
     learned: bool
     tied: bool
-    activation: Pair
+    activation: Op
 
 
 forms = st.builds(Form, st.booleans(), st.booleans(), st.booleans(), st.sampled_from([RELU, GELU_TANH]))

@@ -1,6 +1,5 @@
 """Text classification by GPT (3.5.2), whose classification token stands at the end."""
 
-import by_the_book as book
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
@@ -10,10 +9,11 @@ from strategies import rates, seeds, sizes
 
 from minitransformer.equations.activations import GELU_TANH
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.learn.cases.points import loud
 from minitransformer.models.gpt import gpt_states, init_gpt
 from minitransformer.models.gpt_classifier import gpt_classifier, gpt_classifier_backward, init_gpt_classifier
 from minitransformer.tree import leaves
+from minitransformer.verify import by_the_book as book
+from minitransformer.verify.cases.points import loud
 
 norms = st.booleans()  # norm_first
 

@@ -14,7 +14,6 @@ from minitransformer.layers.bidirectional import bidirectional, bidirectional_ba
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.layers.linear import init_linear
 from minitransformer.layers.lstm import init_lstm, lstm, lstm_backward, lstm_start
-from minitransformer.learn.cases.points import loud
 from minitransformer.models.bert import bert, bert_backward, init_bert
 from minitransformer.models.bert_classifier import bert_classifier, bert_classifier_backward, init_bert_classifier
 from minitransformer.models.bert_pretraining import (
@@ -34,6 +33,7 @@ from minitransformer.models.rnn_reader import init_rnn_reader, rnn_reader, rnn_r
 from minitransformer.models.span_reader import init_span_reader, span_reader, span_reader_backward
 from minitransformer.models.transformer import init_transformer, transformer, transformer_backward
 from minitransformer.tree import concatenate, leaves
+from minitransformer.verify.cases.points import loud
 
 V, L, d, h, d_ff = 7, 6, 8, 2, 12
 CONFIGS = (Config(h), Config(h, norm_first=True, eps=0.1))

@@ -7,12 +7,12 @@ from numpy.testing import assert_allclose
 from strategies import seeds, sizes
 
 from minitransformer.layers.lstm import lstm, lstm_start
-from minitransformer.learn.cases.points import loud
 from minitransformer.models.rnn_encoder_decoder import (
     init_rnn_encoder_decoder,
     rnn_encoder_decoder,
     rnn_encoder_decoder_backward,
 )
+from minitransformer.verify.cases.points import loud
 
 
 def draw(s, seed):

@@ -1,6 +1,5 @@
 """The recurrent neural language model (2.1.3), with an Elman network or an LSTM."""
 
-import by_the_book as book
 import numpy as np
 import pytest
 from assertions import assert_float32, assert_gradients, refuses
@@ -10,8 +9,9 @@ from strategies import seeds, sizes
 
 from minitransformer.layers.elman import Elman
 from minitransformer.layers.lstm import LSTM
-from minitransformer.learn.cases.points import loud
 from minitransformer.models.rnn_lm import init_rnn_lm, rnn_lm, rnn_lm_backward, rnn_lm_start
+from minitransformer.verify import by_the_book as book
+from minitransformer.verify.cases.points import loud
 
 both_cells = pytest.mark.parametrize("cell", ["elman", "lstm"])
 

@@ -1,15 +1,15 @@
 """The recurrent reader (6.3), with an attention that makes one vector of the question."""
 
-import by_the_book as book
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
 from numpy.testing import assert_allclose
 from strategies import seeds, sizes
 
-from minitransformer.learn.cases.points import loud
 from minitransformer.models.rnn_reader import init_rnn_reader, rnn_reader, rnn_reader_backward
 from minitransformer.tree import leaves
+from minitransformer.verify import by_the_book as book
+from minitransformer.verify.cases.points import loud
 
 
 def draw(s, seed):

@@ -1,6 +1,5 @@
 """Question answering by span (3.5.1, 6.3): where the answer starts, and where it ends."""
 
-import by_the_book as book
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
@@ -9,10 +8,11 @@ from strategies import rates, seeds, sizes
 
 from minitransformer.equations.activations import GELU
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.learn.cases.points import loud
 from minitransformer.models.bert import init_bert
 from minitransformer.models.span_reader import init_span_reader, span_reader, span_reader_backward
 from minitransformer.tree import leaves
+from minitransformer.verify import by_the_book as book
+from minitransformer.verify.cases.points import loud
 
 
 def draw(s, seed):

@@ -2,7 +2,6 @@
 
 import math
 
-import by_the_book as book
 import numpy as np
 import pytest
 from assertions import assert_float32, assert_gradients, refuses
@@ -16,7 +15,6 @@ from minitransformer.layers.decoder_layer import Masks
 from minitransformer.layers.embedding import Embedding
 from minitransformer.layers.encoder import encoder
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.learn.cases.points import loud
 from minitransformer.models.transformer import (
     embed_words,
     embed_words_backward,
@@ -25,6 +23,8 @@ from minitransformer.models.transformer import (
     transformer_backward,
 )
 from minitransformer.tree import leaves, named_leaves
+from minitransformer.verify import by_the_book as book
+from minitransformer.verify.cases.points import loud
 
 forms = st.tuples(st.booleans(), st.booleans(), st.booleans())  # norm_first, shared, tied
 

@@ -9,8 +9,8 @@ from minitransformer.equations.activations import GELU
 from minitransformer.layers.decoder import decoder, decoder_backward
 from minitransformer.layers.decoder_layer import Masks, decoder_layer, decoder_layer_backward
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.learn.cases.points import loud
 from minitransformer.nn import LayerNorm, TransformerDecoder, TransformerDecoderLayer
+from minitransformer.verify.cases.points import loud
 
 L_t, L_s, B, h, d_model = 5, 7, 4, 3, 6
 tgt = np.random.default_rng(1).standard_normal((L_t, B, d_model))

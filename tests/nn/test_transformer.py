@@ -10,9 +10,9 @@ from minitransformer.layers.decoder import decoder, decoder_backward
 from minitransformer.layers.decoder_layer import Masks
 from minitransformer.layers.encoder import encoder, encoder_backward
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.learn.cases.points import loud
 from minitransformer.nn import Transformer
 from minitransformer.nn.transformer import TransformerWeights
+from minitransformer.verify.cases.points import loud
 
 L_s, L_t, B, h, d_model = 7, 5, 4, 3, 6
 src = np.random.default_rng(1).standard_normal((L_s, B, d_model))

@@ -8,7 +8,7 @@ from strategies import seeds, sizes
 
 from minitransformer.layers.elman import elman, elman_backward, init_elman
 from minitransformer.layers.lstm import State, init_lstm, lstm, lstm_backward
-from minitransformer.learn.cases.points import loud
+from minitransformer.verify.cases.points import loud
 
 torch = pytest.importorskip("torch", reason="the extra `oracle` is not installed")
 

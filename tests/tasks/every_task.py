@@ -20,7 +20,6 @@ from minitransformer.decoding.sampling import GREEDY, Choice
 from minitransformer.equations.activations import GELU, GELU_TANH, RELU
 from minitransformer.equations.cross_entropy import IGNORE
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.learn.cases.points import loud
 from minitransformer.models.bert_classifier import bert_classifier
 from minitransformer.models.bert_pretraining import bert_pretraining
 from minitransformer.models.fnn_lm import fnn_lm
@@ -50,6 +49,7 @@ from minitransformer.tasks.translation.evaluation import exact_matches, translat
 from minitransformer.training.loop import new_state
 from minitransformer.training.session import Goal
 from minitransformer.tree import flatten, named_leaves, tree_map
+from minitransformer.verify.cases.points import loud
 
 ACTIVATIONS = {"relu": RELU, "gelu": GELU, "gelu_tanh": GELU_TANH}
 BERT_EPS = 1e-12

@@ -8,7 +8,7 @@ from few_documents import few_documents, small_run
 from numpy.testing import assert_array_equal
 from small_language import SMALL, small_text
 
-from minitransformer.layers.starting_heads import steady_directions
+from minitransformer.layers.mimetic_initialization import steady_directions
 from minitransformer.tasks.classification.classifiers import BERT_CLASSIFIER, GPT_CLASSIFIER
 from minitransformer.tasks.classification.topics import TOPICS
 from minitransformer.tasks.finetuning import (

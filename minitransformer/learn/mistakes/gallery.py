@@ -25,9 +25,9 @@ from minitransformer.layers.encoder_layer import (
 from minitransformer.layers.layer_norm import LayerNorm, layer_norm, layer_norm_backward
 from minitransformer.layers.linear import Linear, linear, linear_backward
 from minitransformer.layers.multi_head import init_multi_head, multi_head
-from minitransformer.learn.cases.points import loud
 from minitransformer.learn.mistakes import wrong_code
 from minitransformer.tree import leaves
+from minitransformer.verify.cases.points import loud
 
 Array = np.ndarray
 Rng = np.random.Generator

@@ -10,10 +10,10 @@ import numpy as np
 from minitransformer.learn.mistakes import wrong_code
 from minitransformer.learn.mistakes.answers import ANSWERS
 from minitransformer.learn.mistakes.gallery import GALLERY, Mistake, difference
-from minitransformer.learn.screen import DIM, Screen
 from minitransformer.learn.trace import terminal
 from minitransformer.learn.trace.examples import Recording
 from minitransformer.learn.trace.recorder import record
+from minitransformer.terminal import DIM, Screen
 
 
 def show_list(screen: Screen) -> None:

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minitransformer.learn import worked_examples
-from minitransformer.learn.cases import CASES
-from minitransformer.learn.gradient_check import gradient_error
-from minitransformer.learn.index import INDEX
 from minitransformer.learn.trace.recorder import Trace, record
+from minitransformer.verify.cases import CASES
+from minitransformer.verify.gradient_check import gradient_error
+from minitransformer.verify.index import INDEX
 
 
 class Recording(NamedTuple):

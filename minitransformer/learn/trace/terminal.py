@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from minitransformer.learn.screen import DIM, Screen
 from minitransformer.learn.trace.examples import Recording
 from minitransformer.learn.trace.links import gradients
 from minitransformer.learn.trace.recorder import Step
 from minitransformer.learn.trace.source import read_source
 from minitransformer.learn.trace.values import ArrayValue, TreeValue, Value
+from minitransformer.terminal import DIM, Screen
 
 ROWS, COLUMNS = 6, 8  # of the numbers that are shown; the page shows all
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_finite
+from minitransformer.checks import check_finite
 from minitransformer.data.vocabulary import Vocabulary
 from minitransformer.equations.cross_entropy import cross_entropy, cross_entropy_backward
 from minitransformer.equations.softmax import softmax

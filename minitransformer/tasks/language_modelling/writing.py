@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minitransformer.arguments import check_text
+from minitransformer.checks import check_text
 from minitransformer.data.vocabulary import UNKNOWN, Vocabulary
 from minitransformer.decoding.sampling import Choice, write
 from minitransformer.tasks.language_modelling.run import Run

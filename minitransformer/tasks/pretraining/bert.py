@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_finite, check_integer
+from minitransformer.checks import check_finite, check_integer
 from minitransformer.data.corpus import SIDES, TRAINING, Corpus, texts
 from minitransformer.data.word_pieces import N_SPECIAL, WordPieces, word_piece_vocabulary
 from minitransformer.equations.activations import GELU_TANH
@@ -43,7 +43,7 @@ class BertSettings(NamedTuple):
     h: int = 4
     d_ff: int = 256
     norm_first: bool = True  # False: post-norm, as in Devlin et al., learns more slowly and bears smaller rates only
-    looking: bool = True  # heads that look somewhere from the start, `layers.starting_heads`
+    looking: bool = True  # heads that look somewhere from the start, `layers.mimetic_initialization`
     rate: float = 0.0  # of dropout
     context: int = 64
     short: int = 32  # tokens of most pairs to learn from: attention finds sooner what matters where there is less of it
@@ -88,7 +88,7 @@ def prepare(corpus: Corpus, words: WordPieces | int) -> Text:
     """
     vocabulary = words
     if isinstance(words, int):
-        check_integer("vocabulary", words, least=N_SPECIAL + 1)
+        check_integer("vocabulary", words, minimum=N_SPECIAL + 1)
         vocabulary = word_piece_vocabulary(texts(corpus, TRAINING), words, lines=True)
     read = {side: Passing(texts(corpus, side)) for side in SIDES}
     sentences = [split(read[side], vocabulary, side) for side in SIDES]
@@ -98,7 +98,7 @@ def prepare(corpus: Corpus, words: WordPieces | int) -> Text:
 def begin(settings: BertSettings, text: Text, seed: int = 0, paths: tuple[str, ...] = ()) -> Run:
     """Raises ValueError or TypeError for settings that are out of range."""
     for name in ("context", "short"):
-        check_integer(name, getattr(settings, name), least=LEAST_CONTEXT)
+        check_integer(name, getattr(settings, name), minimum=LEAST_CONTEXT)
     about = {"paths": list(paths), "n_tokens": text.training.n_tokens}
     return new_run(BERT, settings, text.vocabulary, seed, about=about)._replace(checksums=text.checksums)
 

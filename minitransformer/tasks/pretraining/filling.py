@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitransformer.arguments import check_finite, check_integer, check_text
+from minitransformer.checks import check_finite, check_integer, check_text
 from minitransformer.data.word_pieces import CLS, MASK, N_SPECIAL, SEP, SPECIAL
 from minitransformer.equations.softmax import softmax
 from minitransformer.models.bert_pretraining import bert_pretraining
@@ -18,7 +18,7 @@ def fill(run: Run, text: str, top: int = 5) -> list[list[tuple[str, float]]]:
     Raises ValueError for a text without masks, and for one that is too long for the model.
     """
     check_text("text", text)
-    check_integer("top", top, least=1)
+    check_integer("top", top, minimum=1)
     parts = [run.vocabulary.encode(part) for part in text.split(MARK)]
     if len(parts) == 1:
         raise ValueError(f"text: got {text!r}, expected {MARK} at least once")

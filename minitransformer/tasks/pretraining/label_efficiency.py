@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from minitransformer.arguments import check_integer
+from minitransformer.checks import check_integer
 from minitransformer.files import write_whole
 from minitransformer.tasks import finetuning
 from minitransformer.tasks.classification import classification
@@ -69,7 +69,7 @@ def first_seeds(seeds: int | None) -> Sequence[int]:
     """Raises ValueError for fewer than two, which have no standard deviation."""
     if seeds is None:
         return SEEDS
-    check_integer("seeds", seeds, least=2)
+    check_integer("seeds", seeds, minimum=2)
     return range(seeds)
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import checked_texts
+from minitransformer.checks import checked_texts
 from minitransformer.data.batches import padded
 from minitransformer.data.corpus import TRAINING
 from minitransformer.data.sentences import sentences_of

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.arguments import check_text
+from minitransformer.checks import check_text
 from minitransformer.data.corpus import TEST, TRAINING, VALIDATION
 from minitransformer.data.docstrings import Docstring, numpy_docstrings
 from minitransformer.data.word_pieces import WordPieces

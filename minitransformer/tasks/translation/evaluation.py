@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from minitransformer.arguments import checked_texts
+from minitransformer.checks import checked_texts
 from minitransformer.decoding.beam_search import beam_search, greedy
 from minitransformer.tasks.translation.batches import source_batch
 from minitransformer.tasks.translation.pairs import Sentences

@@ -6,9 +6,9 @@ from minitransformer.equations.chain_rule import sequence_log_probability
 from minitransformer.equations.cross_entropy import cross_entropy
 from minitransformer.equations.positional_encoding import positional_encoding
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.learn.cases import CASES
 from minitransformer.learn.trace.examples import forward_and_backward
 from minitransformer.models.gpt import gpt, gpt_backward, init_gpt
+from minitransformer.verify.cases import CASES
 
 
 def gpt_of_the_text():

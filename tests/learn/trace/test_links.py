@@ -2,10 +2,10 @@
 
 import pytest
 
-from minitransformer.learn.cases import CASES
 from minitransformer.learn.trace.examples import record_example, traceable
 from minitransformer.learn.trace.links import axes_by_step, fit, gradients, in_scope, jumps, masked_cells
 from minitransformer.learn.trace.values import ArrayValue
+from minitransformer.verify.cases import CASES
 
 every_pair = pytest.mark.parametrize("name", CASES)
 

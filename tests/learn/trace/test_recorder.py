@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from assertions import refuses
 
-from minitransformer.learn.cases import CASES
 from minitransformer.learn.trace import recorder
 from minitransformer.learn.trace.examples import forward_and_backward, record_example, traceable
 from minitransformer.learn.trace.recorder import record
 from minitransformer.learn.trace.source import read_source
 from minitransformer.learn.trace.values import ArrayValue, PlainValue, TreeValue
 from minitransformer.tree import leaves
+from minitransformer.verify.cases import CASES
 
 A = np.array([[1.0, -2.0], [3.0, 4.0]])
 BACKENDS = ["settrace", "monitoring"] if sys.version_info >= (3, 12) else ["settrace"]

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from runs import RUNS
 
-from minitransformer.learn.cases import CASES
 from minitransformer.learn.trace.recorder import PACKAGE, record
 from minitransformer.learn.trace.source import SHAPE_COMMENT, read_source, split_shape
 from minitransformer.learn.trace.values import ArrayValue
+from minitransformer.verify.cases import CASES
 
 
 def size_of(text, sizes):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from minitransformer.learn.screen import PlainScreen
 from minitransformer.learn.trace import terminal
 from minitransformer.learn.trace.examples import record_example, traceable
+from minitransformer.terminal import PlainScreen
 
 
 def shown(name, capsys):

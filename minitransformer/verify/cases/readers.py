@@ -20,15 +20,13 @@ from minitransformer.layers.bidirectional import (
 from minitransformer.layers.embedding import Embedding
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.layers.linear import Linear
-from minitransformer.layers.masked_word_output import (
-    MaskedWordOutput,
-    init_masked_word_output,
-    masked_word_output,
-    masked_word_output_backward,
+from minitransformer.layers.mlm_head import (
+    MLMHead,
+    init_mlm_head,
+    mlm_head,
+    mlm_head_backward,
 )
 from minitransformer.layers.pooler import pooler, pooler_backward
-from minitransformer.learn.cases.points import RATE, B, L_k, L_q, Rng, d_ff, d_k, d_model, d_v, h, loud, one
-from minitransformer.learn.gradient_check import Case
 from minitransformer.models.bert import Bert, bert, bert_backward, init_bert
 from minitransformer.models.bert_classifier import (
     BertClassifier,
@@ -52,6 +50,8 @@ from minitransformer.models.gpt_classifier import (
 )
 from minitransformer.models.rnn_reader import RnnReader, init_rnn_reader, rnn_reader, rnn_reader_backward
 from minitransformer.models.span_reader import SpanReader, init_span_reader, span_reader, span_reader_backward
+from minitransformer.verify.cases.points import RATE, B, L_k, L_q, Rng, d_ff, d_k, d_model, d_v, h, loud, one
+from minitransformer.verify.gradient_check import Case
 
 Array = np.ndarray
 
@@ -82,14 +82,14 @@ def pooler_case(rng: Rng) -> Case:
     return Case(pooler, pooler_backward, (rng.standard_normal((B, L_q, d_model)), weights))
 
 
-def masked_word_output_case(rng: Rng) -> Case:
+def mlm_head_case(rng: Rng) -> Case:
     y, E = rng.standard_normal((L_q, d_model)), rng.standard_normal((V, d_model))
-    weights = loud(init_masked_word_output(V, d_model, rng), rng)
+    weights = loud(init_mlm_head(V, d_model, rng), rng)
 
-    def forward(y: Array, weights: MaskedWordOutput, words: Embedding) -> tuple:
-        return masked_word_output(y, weights, words, GELU)
+    def forward(y: Array, weights: MLMHead, words: Embedding) -> tuple:
+        return mlm_head(y, weights, words, GELU)
 
-    return Case(forward, masked_word_output_backward, (y, weights, Embedding(E)))
+    return Case(forward, mlm_head_backward, (y, weights, Embedding(E)))
 
 
 def bidirectional_case(rng: Rng) -> Case:
@@ -181,7 +181,7 @@ def rnn_reader_case(rng: Rng) -> Case:
 CASES: dict[str, Callable[[Rng], Case]] = {
     "bert_embedding": bert_embedding_case,
     "pooler": pooler_case,
-    "masked_word_output": masked_word_output_case,
+    "mlm_head": mlm_head_case,
     "bidirectional": bidirectional_case,
     "bert": bert_case,
     "bert_pretraining": bert_pretraining_case,

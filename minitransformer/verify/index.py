@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from minitransformer.learn.screen import Screen
+from minitransformer.terminal import Screen
 
 
 class Row(NamedTuple):
@@ -93,7 +93,7 @@ INDEX: tuple[Row, ...] = (
     pair("3.3", "x_i = LayerNorm(E[w_i] + P_i + S[s_i])", "layers.bert_embedding.bert_embedding"),
     pair("3.3", "y = Encoder(x), every place from both of its sides", "models.bert.bert"),
     pair("3.3", "both guesses, of masked words and of what follows", "models.bert_pretraining.bert_pretraining"),
-    pair("3.3.1", "logits = LayerNorm(GELU(y W + b)) E^T + b_V", "layers.masked_word_output.masked_word_output"),
+    pair("3.3.1", "logits = LayerNorm(GELU(y W + b)) E^T + b_V", "layers.mlm_head.mlm_head"),
     pair("3.3.2", "p = tanh(y_1 W + b)", "layers.pooler.pooler"),
     pair("3.4", "logits = y E^T", "layers.tied_output.tied_output"),
     pair("3.4.1", "y_i, what is known about w_1, ..., w_i", "models.gpt.gpt_states"),

@@ -38,8 +38,22 @@ from minitransformer.layers.linear import Linear, linear, linear_backward
 from minitransformer.layers.lstm import State, init_lstm, lstm, lstm_backward
 from minitransformer.layers.multi_head import MultiHead, multi_head, multi_head_backward
 from minitransformer.layers.tied_output import tied_output, tied_output_backward
-from minitransformer.learn.cases.points import RATE, B, L_k, L_q, Rng, d_ff, d_k, d_model, d_v, h, holey_mask, loud, one
-from minitransformer.learn.gradient_check import Case
+from minitransformer.verify.cases.points import (
+    RATE,
+    B,
+    L_k,
+    L_q,
+    Rng,
+    d_ff,
+    d_k,
+    d_model,
+    d_v,
+    h,
+    holey_mask,
+    loud,
+    one,
+)
+from minitransformer.verify.gradient_check import Case
 
 Array = np.ndarray
 

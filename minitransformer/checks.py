@@ -203,22 +203,22 @@ def check_positions(name: str, x: Array, axis: int = -2) -> None:
         raise ValueError(f"{name}: got shape {x.shape}, expected at least one position")
 
 
-def check_lengths(lengths: Array, ids: Array, least: int = 0) -> None:
-    """`lengths` must be integers from `least` to L, one for each sequence of ids (..., L)."""
+def check_lengths(lengths: Array, ids: Array, minimum: int = 0) -> None:
+    """`lengths` must be integers from `minimum` to L, one for each sequence of ids (..., L)."""
     check_ids("lengths", lengths, size=None)
     batch, L = ids.shape[:-1], ids.shape[-1]
     if lengths.shape != batch:
         raise ValueError(f"lengths: got shape {lengths.shape}, expected {batch}, one for each sequence")
-    if lengths.size and (lengths.min() < least or lengths.max() > L):
-        raise ValueError(f"lengths: got values from {lengths.min()} to {lengths.max()}, expected {least} to {L}")
+    if lengths.size and (lengths.min() < minimum or lengths.max() > L):
+        raise ValueError(f"lengths: got values from {lengths.min()} to {lengths.max()}, expected {minimum} to {L}")
 
 
-def check_integer(name: str, value: int, least: int) -> None:
-    """`value` must be an integer, `least` or more."""
+def check_integer(name: str, value: int, minimum: int) -> None:
+    """`value` must be an integer, `minimum` or more."""
     if type(value) is not int and (not isinstance(value, numbers.Integral) or isinstance(value, bool)):
         raise TypeError(f"{name}: got {value!r}, expected an integer")
-    if value < least:
-        raise ValueError(f"{name}: got {value}, expected {least} or more")
+    if value < minimum:
+        raise ValueError(f"{name}: got {value}, expected {minimum} or more")
 
 
 def check_rate(name: str, rate: float) -> None:
@@ -286,7 +286,7 @@ def check_type(name: str, value: Any, kind: type) -> None:
 
 def check_heads(h: int, width_name: str, width: int, name: str = "h") -> None:
     """`width` features must divide evenly among `h` heads."""
-    check_integer(name, h, least=1)
+    check_integer(name, h, minimum=1)
     if width % h != 0:
         raise ValueError(f"{name}: got {h} heads, expected a number that divides the {width} features of {width_name}")
 
@@ -313,7 +313,7 @@ def check_start(rng: np.random.Generator, dtype: DTypeLike, **sizes: int) -> Non
     check_generator(rng)
     check_dtype(dtype)
     for name, size in sizes.items():
-        check_integer(name, size, least=1)
+        check_integer(name, size, minimum=1)
 
 
 def check_rng(rng: np.random.Generator | None) -> None:

@@ -233,7 +233,7 @@ def pooler(y, W, b):
     return np.array([math.tanh(dot(y[0], W[:, j]) + b[j]) for j in range(len(b))])
 
 
-def masked_word_output(y, weights, E, activation=gelu, eps=1e-12):
+def mlm_head(y, weights, E, activation=gelu, eps=1e-12):
     """logits = LayerNorm(GELU(y W + b)) E^T + b_V, row by row  (3.3.1)"""
     transform, norm, b = weights
     hidden = np.array([[activation(z) for z in row] for row in linear(y, *transform)])

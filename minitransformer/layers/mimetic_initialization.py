@@ -7,7 +7,7 @@ of this is in weights, which learn like any others. (Trockman, Kolter 2023 start
 
 import numpy as np
 
-from minitransformer.arguments import check_generator, check_heads, check_integer, check_type
+from minitransformer.checks import check_generator, check_heads, check_integer, check_type
 from minitransformer.layers.encoder import Encoder
 from minitransformer.layers.multi_head import MultiHead
 
@@ -19,22 +19,22 @@ AWAY, ALIKE = 1.5, 2.0  # the sizes of the weights: the larger they are, the sur
 ALIKE_LEARNED = 3.0  # with learned positions, which leave less of a vector's norm to the token
 
 
-def with_starting_heads(encoder: Encoder, h: int, rng: np.random.Generator, positions: Array | None = None) -> Encoder:
+def mimetic_encoder(encoder: Encoder, h: int, rng: np.random.Generator, positions: Array | None = None) -> Encoder:
     """The encoder with other queries and keys; values and the rest stay random.
 
     positions: (n, d_model), what a pretrained embedding adds to the tokens; None: it adds sines and cosines (4.3).
     """
-    check_integer("h", h, least=1)
+    check_integer("h", h, minimum=1)
     directions = None if positions is None else steady_directions(positions)
     layers = []
     for number, layer in enumerate(encoder.layers):
         offsets = LAYERS[min(number, len(LAYERS) - 1)]
         heads = [offsets[i % len(offsets)] for i in range(h)]
-        layers.append(layer._replace(self_attention=starting_heads(layer.self_attention, heads, rng, directions)))
+        layers.append(layer._replace(self_attention=mimetic_heads(layer.self_attention, heads, rng, directions)))
     return encoder._replace(layers=tuple(layers))
 
 
-def starting_heads(
+def mimetic_heads(
     weights: MultiHead, heads: list[int], rng: np.random.Generator, directions: Array | None = None
 ) -> MultiHead:
     """heads: for each head the offset that it looks at, or SAME; directions: as in `same_word`."""
@@ -43,7 +43,7 @@ def starting_heads(
     check_type("heads", heads, list)
     check_heads(len(heads), "weights.query.W", width, name="heads")
     for offset in heads:
-        check_integer("heads", offset, least=-d_model)
+        check_integer("heads", offset, minimum=-d_model)
     d_k = width // len(heads)
     pairs = [
         same_word(d_model, d_k, rng, directions) if head == SAME else places_away(d_model, d_k, head) for head in heads

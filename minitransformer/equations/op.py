@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 
-class Pair(NamedTuple):
+class Op(NamedTuple):
     """`y, cache = forward(...)` and `dx = backward(dy, cache)`: whoever is given the one can go back by the other."""
 
     forward: Callable[..., Any]

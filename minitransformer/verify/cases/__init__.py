@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minitransformer.learn.cases import equations, layers, models, readers
-from minitransformer.learn.gradient_check import Case
+from minitransformer.verify.cases import equations, layers, models, readers
+from minitransformer.verify.gradient_check import Case
 
 CASES: dict[str, Callable[[np.random.Generator], Case]] = equations.CASES | layers.CASES | models.CASES | readers.CASES

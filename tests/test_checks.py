@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from assertions import refuses
 
-from minitransformer import arguments as check
+from minitransformer import checks as check
 
 x = np.ones((2, 3))
 ids = np.array([0, 2])

@@ -48,8 +48,8 @@ from minitransformer.equations.softmax import (
     softmax,
     softmax_backward,
 )
-from minitransformer.learn.cases.points import RATE, B, L_k, L_q, Rng, d_k, d_v, h, holey_mask, one, queries_and_keys
-from minitransformer.learn.gradient_check import Case
+from minitransformer.verify.cases.points import RATE, B, L_k, L_q, Rng, d_k, d_v, h, holey_mask, one, queries_and_keys
+from minitransformer.verify.gradient_check import Case
 
 Array = np.ndarray
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from assertions import refuses
 
-from minitransformer.learn import gradient_table
-from minitransformer.learn.cases import CASES
-from minitransformer.learn.gradient_check import TOLERANCE
-from minitransformer.learn.index import INDEX
-from minitransformer.learn.screen import PlainScreen
+from minitransformer.terminal import PlainScreen
+from minitransformer.verify import gradient_table
+from minitransformer.verify.cases import CASES
+from minitransformer.verify.gradient_check import TOLERANCE
+from minitransformer.verify.index import INDEX
 
 PAIRS = [row for row in INDEX if row.backward]
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from minitransformer.learn.screen import PlainScreen, SilentScreen, make_screen
+from minitransformer.terminal import PlainScreen, SilentScreen, make_screen
 
 COLUMNS = ("function", "error")
 ROWS = [("softmax", "1e-17"), ("layer_norm_with_a_long_name", "[2e-16]")]

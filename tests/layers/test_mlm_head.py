@@ -1,6 +1,5 @@
 """BERT's guess of a masked word (3.3.1)."""
 
-import by_the_book as book
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
@@ -10,13 +9,14 @@ from strategies import seeds, sizes
 
 from minitransformer.equations.activations import GELU, RELU
 from minitransformer.layers.embedding import Embedding, init_embedding
-from minitransformer.layers.masked_word_output import (
-    init_masked_word_output,
-    masked_word_output,
-    masked_word_output_backward,
+from minitransformer.layers.mlm_head import (
+    init_mlm_head,
+    mlm_head,
+    mlm_head_backward,
 )
-from minitransformer.learn.cases.points import loud
 from minitransformer.tree import leaves
+from minitransformer.verify import by_the_book as book
+from minitransformer.verify.cases.points import loud
 
 activations = st.sampled_from([(GELU, book.gelu), (RELU, book.relu)])
 
@@ -24,28 +24,28 @@ activations = st.sampled_from([(GELU, book.gelu), (RELU, book.relu)])
 def draw(s, seed):
     """V = d_v words, L_q masked places."""
     rng = np.random.default_rng(seed)
-    weights = loud(init_masked_word_output(s.d_v, s.d_model, rng), rng)
+    weights = loud(init_mlm_head(s.d_v, s.d_model, rng), rng)
     return rng.standard_normal((s.L_q, s.d_model)), weights, Embedding(rng.standard_normal((s.d_v, s.d_model))), rng
 
 
 @given(sizes, seeds, activations, st.sampled_from([1e-12, 0.01]))
-def test_masked_word_output_is_the_equation(s, seed, activation, eps):
+def test_mlm_head_is_the_equation(s, seed, activation, eps):
     """LayerNorm(GELU(y W + b)) E^T + b_V, or with another activation."""
     y, weights, words, _ = draw(s, seed)
     ours, by_the_book = activation
-    logits, _ = masked_word_output(y, weights, words, ours, eps)
-    expected = book.masked_word_output(y, weights, words.E, by_the_book, eps)
+    logits, _ = mlm_head(y, weights, words, ours, eps)
+    expected = book.mlm_head(y, weights, words.E, by_the_book, eps)
     assert_allclose(logits, expected, rtol=1e-8, atol=1e-10, strict=True)
 
 
 @given(sizes, seeds)
-def test_masked_word_output_gradients(s, seed):
+def test_mlm_head_gradients(s, seed):
     """Of the places, of the weights, and of the table; for a list of places, one place, and a whole batch."""
     y, weights, words, rng = draw(s, seed)
     for places in (y, y[0], rng.standard_normal((s.B, *y.shape))):
         assert_gradients(
-            lambda y, weights, words: masked_word_output(y, weights, words, GELU, 0.01),
-            masked_word_output_backward,
+            lambda y, weights, words: mlm_head(y, weights, words, GELU, 0.01),
+            mlm_head_backward,
             (places, weights, words),
             rng,
         )
@@ -54,18 +54,18 @@ def test_masked_word_output_gradients(s, seed):
 @given(sizes, seeds)
 def test_places_are_scored_one_by_one(s, seed):
     y, weights, words, _ = draw(s, seed)
-    logits, _ = masked_word_output(y, weights, words, GELU)
+    logits, _ = mlm_head(y, weights, words, GELU)
     for place, scores in zip(y, logits, strict=True):
-        assert_allclose(masked_word_output(place, weights, words, GELU)[0], scores, rtol=1e-9, atol=1e-11)
+        assert_allclose(mlm_head(place, weights, words, GELU)[0], scores, rtol=1e-9, atol=1e-11)
 
 
 def test_no_masked_place_is_no_score_and_no_gradient():
     """A batch where chance masked no word."""
     rng = np.random.default_rng(0)
-    weights, words = init_masked_word_output(7, 4, rng), init_embedding(7, 4, rng)
-    logits, cache = masked_word_output(np.zeros((0, 4), np.float32), weights, words, GELU)
+    weights, words = init_mlm_head(7, 4, rng), init_embedding(7, 4, rng)
+    logits, cache = mlm_head(np.zeros((0, 4), np.float32), weights, words, GELU)
     assert logits.shape == (0, 7)
-    dy, dweights, dwords = masked_word_output_backward(logits, cache)
+    dy, dweights, dwords = mlm_head_backward(logits, cache)
     assert dy.shape == (0, 4)
     assert not any(leaf.any() for leaf in leaves((dweights, dwords)))
 
@@ -73,22 +73,22 @@ def test_no_masked_place_is_no_score_and_no_gradient():
 def test_initial_weights_and_float32():
     """No word is likelier than another by its bias."""
     rng = np.random.default_rng(0)
-    weights = init_masked_word_output(7, 4, rng)
+    weights = init_mlm_head(7, 4, rng)
     assert weights.transform.W.shape == (4, 4)
     assert weights.norm.gamma.tolist() == [1] * 4
     assert weights.b.tolist() == [0] * 7
-    logits, cache = masked_word_output(np.ones((2, 4), np.float32), weights, init_embedding(7, 4, rng), GELU)
-    assert_float32(weights, logits, cache, masked_word_output_backward(logits, cache))
-    assert {leaf.dtype for leaf in leaves(init_masked_word_output(7, 4, rng, np.float64))} == {np.dtype(float)}
+    logits, cache = mlm_head(np.ones((2, 4), np.float32), weights, init_embedding(7, 4, rng), GELU)
+    assert_float32(weights, logits, cache, mlm_head_backward(logits, cache))
+    assert {leaf.dtype for leaf in leaves(init_mlm_head(7, 4, rng, np.float64))} == {np.dtype(float)}
 
 
 def test_bad_input_is_refused():
     """Another width, or a bias for other words than the table has."""
     rng = np.random.default_rng(0)
-    weights = init_masked_word_output(7, 4, rng)
+    weights = init_mlm_head(7, 4, rng)
     with refuses(ValueError, "x: got shape (2, 5), expected 4 features on the last axis"):
-        masked_word_output(np.ones((2, 5)), weights, init_embedding(7, 4, rng), GELU)
+        mlm_head(np.ones((2, 5)), weights, init_embedding(7, 4, rng), GELU)
     with refuses(ValueError, "weights.b: got shape (7,), expected (8,)"):
-        masked_word_output(np.ones((2, 4)), weights, init_embedding(8, 4, rng), GELU)
+        mlm_head(np.ones((2, 4)), weights, init_embedding(8, 4, rng), GELU)
     with refuses(ValueError, "y: got shape (2, 4), expected 5 features on the last axis"):
-        masked_word_output(np.ones((2, 4)), weights, init_embedding(7, 5, rng), GELU)
+        mlm_head(np.ones((2, 4)), weights, init_embedding(7, 5, rng), GELU)

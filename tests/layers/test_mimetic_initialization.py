@@ -8,19 +8,19 @@ from strategies import seeds
 
 from minitransformer.equations.positional_encoding import positional_encoding
 from minitransformer.layers.encoder import init_encoder
-from minitransformer.layers.multi_head import init_multi_head
-from minitransformer.layers.starting_heads import (
+from minitransformer.layers.mimetic_initialization import (
     ALIKE,
     ALIKE_LEARNED,
     AWAY,
     LAYERS,
     SAME,
+    mimetic_encoder,
+    mimetic_heads,
     places_away,
     same_word,
-    starting_heads,
     steady_directions,
-    with_starting_heads,
 )
+from minitransformer.layers.multi_head import init_multi_head
 from minitransformer.tree import leaves
 
 
@@ -57,7 +57,7 @@ def test_each_head_has_its_columns():
     """Head i is columns i*d_k to (i+1)*d_k; values, outputs and biases stay, and so does the dtype."""
     rng = np.random.default_rng(0)
     weights = init_multi_head(12, 3, rng)
-    started = starting_heads(weights, [-1, SAME, 2], np.random.default_rng(1))
+    started = mimetic_heads(weights, [-1, SAME, 2], np.random.default_rng(1))
     for i, offset in ((0, -1), (2, 2)):
         columns = slice(4 * i, 4 * i + 4)
         W_Q, W_K = places_away(12, 4, offset)
@@ -72,7 +72,7 @@ def test_each_head_has_its_columns():
 def test_layers_and_heads_beyond_the_list_repeat_it():
     """Layers as the last one that is listed, heads round and round; the first layers look for the same word."""
     encoder = init_encoder(5, 16, 8, 20, np.random.default_rng(0))
-    started = with_starting_heads(encoder, 8, np.random.default_rng(1))
+    started = mimetic_encoder(encoder, 8, np.random.default_rng(1))
     for number, layer in enumerate(started.layers):
         W = layer.self_attention.query.W
         for i in range(8):
@@ -113,8 +113,8 @@ def test_an_encoder_above_learned_positions_has_such_heads():
     """Only the heads for the same word are others; those for a position some away stay as they are."""
     encoder = init_encoder(1, 16, 4, 20, np.random.default_rng(0))
     positions = np.random.default_rng(1).standard_normal((30, 16))
-    plain = with_starting_heads(encoder, 4, np.random.default_rng(2)).layers[0].self_attention.query.W
-    started = with_starting_heads(encoder, 4, np.random.default_rng(2), positions).layers[0].self_attention.query.W
+    plain = mimetic_encoder(encoder, 4, np.random.default_rng(2)).layers[0].self_attention.query.W
+    started = mimetic_encoder(encoder, 4, np.random.default_rng(2), positions).layers[0].self_attention.query.W
     steady = steady_directions(positions)
     for i, offset in enumerate(LAYERS[0]):
         columns = slice(4 * i, 4 * i + 4)

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.arguments import check_rank, check_shape, check_start, check_type
-from minitransformer.equations.pair import Pair
+from minitransformer.checks import check_rank, check_shape, check_start, check_type
+from minitransformer.equations.op import Op
 from minitransformer.equations.rows import column_sum
 from minitransformer.layers.embedding import Embedding
 from minitransformer.layers.layer_norm import (
@@ -22,50 +22,44 @@ from minitransformer.layers.tied_output import TiedOutputCache, tied_output, tie
 Array = np.ndarray
 
 
-class MaskedWordOutput(NamedTuple):
+class MLMHead(NamedTuple):
     transform: Linear  # W: (d_model, d_model)
     norm: LayerNorm
     b: Array  # (V,)
 
 
-class MaskedWordOutputCache(NamedTuple):
+class MLMHeadCache(NamedTuple):
     transform: LinearCache
-    activation: Pair
+    activation: Op
     activation_cache: Any
     norm: LayerNormCache
     output: TiedOutputCache
 
 
-def init_masked_word_output(
-    V: int, d_model: int, rng: np.random.Generator, dtype: DTypeLike = np.float32
-) -> MaskedWordOutput:
+def init_mlm_head(V: int, d_model: int, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> MLMHead:
     check_start(rng, dtype, V=V, d_model=d_model)
-    return MaskedWordOutput(
-        init_linear(d_model, d_model, rng, dtype), init_layer_norm(d_model, dtype), np.zeros(V, dtype)
-    )
+    return MLMHead(init_linear(d_model, d_model, rng, dtype), init_layer_norm(d_model, dtype), np.zeros(V, dtype))
 
 
-def masked_word_output(
-    y: Array, weights: MaskedWordOutput, words: Embedding, activation: Pair, eps: float = 1e-12
-) -> tuple[Array, MaskedWordOutputCache]:
+def mlm_head(
+    y: Array, weights: MLMHead, words: Embedding, activation: Op, eps: float = 1e-12
+) -> tuple[Array, MLMHeadCache]:
     """logits = LayerNorm(GELU(y W + b)) E^T + b_V  (Devlin et al. 2019).
 
     y: (..., d_model), what the encoder has at masked places -> logits: (..., V). words: the table E of the embedding.
     """
     check_rank("words.E", words.E, 2)
     check_shape("weights.b", weights.b, (len(words.E),))
-    check_type("activation", activation, Pair)
+    check_type("activation", activation, Op)
     z, transform_cache = linear(y, weights.transform)  # (..., d_model)
     hidden, activation_cache = activation.forward(z)
     t, norm_cache = layer_norm(hidden, weights.norm, eps)
     scores, output_cache = tied_output(t, words)  # (..., V)
     logits = scores + weights.b
-    return logits, MaskedWordOutputCache(transform_cache, activation, activation_cache, norm_cache, output_cache)
+    return logits, MLMHeadCache(transform_cache, activation, activation_cache, norm_cache, output_cache)
 
 
-def masked_word_output_backward(
-    dlogits: Array, cache: MaskedWordOutputCache
-) -> tuple[Array, MaskedWordOutput, Embedding]:
+def mlm_head_backward(dlogits: Array, cache: MLMHeadCache) -> tuple[Array, MLMHead, Embedding]:
     """The forward, read from the bottom up. -> dy, dweights, dwords
 
     dwords is one of the two gradients of E: the other comes from where E embeds the input, and the caller adds them.
@@ -75,4 +69,4 @@ def masked_word_output_backward(
     dhidden, dnorm = layer_norm_backward(dt, cache.norm)
     dz = cache.activation.backward(dhidden, cache.activation_cache)
     dy, dtransform = linear_backward(dz, cache.transform)
-    return dy, MaskedWordOutput(dtransform, dnorm, db), dwords
+    return dy, MLMHead(dtransform, dnorm, db), dwords

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from minitransformer.learn.cases import CASES
-from minitransformer.learn.index import INDEX, as_dicts, as_markdown
+from minitransformer.verify.cases import CASES
+from minitransformer.verify.index import INDEX, as_dicts, as_markdown
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,7 +22,7 @@ def test_every_row_names_what_exists(row):
     assert row.notebook is None or (ROOT / row.notebook).is_file()
 
 
-def test_every_pair_of_the_package_has_a_row():
+def test_every_op_of_the_package_has_a_row():
     """Whoever adds `f` and `f_backward` to equations, layers or models says which equation of the text they are."""
     rows = {row.function for row in INDEX}
     # each calls one of two pairs that have rows
@@ -40,7 +40,7 @@ def test_every_pair_of_the_package_has_a_row():
             assert pairs - wrappers <= rows
 
 
-def test_every_pair_of_the_index_has_a_gradient_check():
+def test_every_op_of_the_index_has_a_gradient_check():
     """And the other way round: no case without a row."""
     assert {row.name for row in INDEX if row.backward} == CASES.keys()
 

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.learn.cases import CASES
-from minitransformer.learn.gradient_check import TOLERANCE, gradient_error
-from minitransformer.learn.index import INDEX, Row
-from minitransformer.learn.screen import BAD, GOOD, Screen
+from minitransformer.terminal import BAD, GOOD, Screen
+from minitransformer.verify.cases import CASES
+from minitransformer.verify.gradient_check import TOLERANCE, gradient_error
+from minitransformer.verify.index import INDEX, Row
 
 
 class Check(NamedTuple):

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from minitransformer.equations.softmax import softmax, softmax_backward
 from minitransformer.layers.layer_norm import LayerNorm, layer_norm, layer_norm_backward
-from minitransformer.learn.cases import CASES
-from minitransformer.learn.gradient_check import TOLERANCE, Case, derivative, gradient_error
+from minitransformer.verify.cases import CASES
+from minitransformer.verify.gradient_check import TOLERANCE, Case, derivative, gradient_error
 
 Array = np.ndarray
 

@@ -7,8 +7,6 @@ import numpy as np
 from minitransformer.equations.activations import GELU
 from minitransformer.layers.embedding import Embedding
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.learn.cases.points import RATE, B, L_k, L_q, Rng, d_ff, d_k, d_model, d_v, h, loud, one
-from minitransformer.learn.gradient_check import Case
 from minitransformer.models.fnn_lm import fnn_lm, fnn_lm_backward, init_fnn_lm
 from minitransformer.models.gpt import GPT, gpt, gpt_backward, gpt_states, gpt_states_backward, init_gpt
 from minitransformer.models.rnn_encoder_decoder import (
@@ -26,6 +24,8 @@ from minitransformer.models.transformer import (
     transformer,
     transformer_backward,
 )
+from minitransformer.verify.cases.points import RATE, B, L_k, L_q, Rng, d_ff, d_k, d_model, d_v, h, loud, one
+from minitransformer.verify.gradient_check import Case
 
 
 def gpt_states_case(rng: Rng) -> Case:
