@@ -50,7 +50,7 @@ def check_count(name: str, value: int, minimum: int = 1, maximum: int = MOST) ->
     if value < minimum:
         raise ValueError(f"{name}: got {value}, expected {minimum} or more")
     if value > maximum:
-        raise ValueError(f"{name}: got {value}, expected at maximum {maximum}")
+        raise ValueError(f"{name}: got {value}, expected at most {maximum}")
 
 
 def check_alone(*names: str, given: argparse.Namespace) -> None:
