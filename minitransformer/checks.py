@@ -5,6 +5,7 @@ assume that shapes and types fit. The checks that run most often first test ever
 is a single row, each function call costs a noticeable part of the time.
 """
 
+import functools
 import math
 import numbers
 import sys
@@ -18,6 +19,7 @@ Array = np.ndarray
 
 LARGEST = sys.float_info.max  # Python integers and long doubles go beyond it, and a float of them does not exist
 FLOATS = "fdgFDG"  # NumPy's letters for float32 and more, real and complex
+MASKS = "?fdg"  # boolean, or real floating-point numbers
 HALF = "e"  # and for float16
 OTHER_ARITHMETIC = (np.matrix, np.ma.MaskedArray)  # arrays for which * or sum means something else
 
@@ -136,32 +138,28 @@ def check_values(V: Array, A: Array, name: str = "V") -> None:
         )
 
 
-def check_mask(mask: Array | None, scores_shape: tuple[int, ...], name: str = "mask") -> None:
-    """`mask` must be boolean (True = may attend) and broadcast to the scores (..., L_q, L_k)."""
-    if mask is None:
-        return
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+def check_mask(mask: Array, scores_shape: tuple[int, ...], name: str = "mask") -> None:
+    """`mask` must be boolean (True = may attend) or of real floating-point numbers (added to the scores), and broadcast
+    to the scores (..., L_q, L_k)."""
+    if type(mask) is not Array or mask.dtype.char not in MASKS:
         given = f"dtype {mask.dtype}" if isinstance(mask, np.ndarray) else type(mask).__name__
-        raise TypeError(f"{name}: got {given}, expected a boolean array, True where a query may attend to a key")
-    check_broadcast(name, mask, scores_shape)
+        raise TypeError(
+            f"{name}: got {given}, expected a boolean array, True where a query may attend to a key, "
+            "or floating-point numbers to add to the scores"
+        )
+    if not broadcasts(mask.shape, scores_shape):
+        raise ValueError(
+            f"{name}: got shape {mask.shape}, which does not broadcast to the scores' shape {scores_shape}"
+        )
 
 
-def check_bias(bias: Array | None, scores_shape: tuple[int, ...]) -> None:
-    """`bias` must be floating-point and broadcast to the scores (..., L_q, L_k)."""
-    if bias is None:
-        return
-    check_floats("bias", bias, ndim=0)
-    check_broadcast("bias", bias, scores_shape)
-
-
-def check_broadcast(name: str, x: Array, shape: tuple[int, ...]) -> None:
-    """`x` must broadcast to `shape` without enlarging it."""
+@functools.lru_cache(maxsize=1024)
+def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    """Whether NumPy broadcasts `shape` to `to` without enlarging it."""
     try:
-        fits = np.broadcast_shapes(x.shape, shape) == shape
+        return np.broadcast_shapes(shape, to) == to
     except ValueError:
-        fits = False
-    if not fits:
-        raise ValueError(f"{name}: got shape {x.shape}, which does not broadcast to the scores' shape {shape}")
+        return False
 
 
 def check_finite(name: str, x: Array) -> None:

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.checks import check_floats, check_same_shape
 from minitransformer.equations.erf import normal_cdf, normal_density
 from minitransformer.equations.op import Op
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -19,27 +19,27 @@ FAR = 100  # Phi is exactly 0 below -FAR and exactly 1 above FAR
 
 def relu(x: Array) -> tuple[Array, Array]:
     """y = max(0, x)  (3.1.3), element by element. The cache is y: it is positive exactly where x is."""
-    check_floats("x", x, ndim=0)
+    check("x: ...", x)
     y = np.maximum(0, x)
     return y, y
 
 
 def relu_backward(dy: Array, y: Array) -> Array:
     """dx = dy where x > 0, else 0. (At x = 0, where there is no derivative, 0 is chosen, as PyTorch does.)"""
-    check_same_shape("dy", dy, "y", y)
+    check("dy: ..., y: ...", dy, y)
     return dy * (y > 0)
 
 
 def tanh(x: Array) -> tuple[Array, Array]:
     """y = tanh(x), element by element. The cache is y."""
-    check_floats("x", x, ndim=0)
+    check("x: ...", x)
     y = np.tanh(x)
     return y, y
 
 
 def tanh_backward(dy: Array, y: Array) -> Array:
     """dx = dy (1 - y^2), from tanh' = 1 - tanh^2."""
-    check_same_shape("dy", dy, "y", y)
+    check("dy: ..., y: ...", dy, y)
     return dy * (1 - y * y)
 
 
@@ -49,7 +49,7 @@ def sigmoid(x: Array) -> tuple[Array, Array]:
     For very negative x, exp(-x) overflows, and y is 0, as it should be. ((1 + tanh(x/2)) / 2 is the same on paper, but
     in float32 it is 0 below x = -18, where y is 10^-8.)
     """
-    check_floats("x", x, ndim=0)
+    check("x: ...", x)
     with np.errstate(over="ignore"):
         y = 1 / (1 + np.exp(-x))
     return y, y
@@ -57,7 +57,7 @@ def sigmoid(x: Array) -> tuple[Array, Array]:
 
 def sigmoid_backward(dy: Array, y: Array) -> Array:
     """dx = dy y (1 - y), from sigmoid' = sigmoid (1 - sigmoid)."""
-    check_same_shape("dy", dy, "y", y)
+    check("dy: ..., y: ...", dy, y)
     return dy * y * (1 - y)
 
 
@@ -68,7 +68,7 @@ class GeluCache(NamedTuple):
 
 def gelu(x: Array) -> tuple[Array, GeluCache]:
     """y = x Phi(x), with the normal distribution function Phi(x) = (1 + erf(x/sqrt 2))/2  (Hendrycks, Gimpel 2016)."""
-    check_floats("x", x, ndim=0)
+    check("x: ...", x)
     above = np.maximum(x, -FAR)  # -infinity times 0 would be NaN
     Phi = normal_cdf(above)
     return above * Phi, GeluCache(above, Phi)
@@ -76,7 +76,7 @@ def gelu(x: Array) -> tuple[Array, GeluCache]:
 
 def gelu_backward(dy: Array, cache: GeluCache) -> Array:
     """dx = dy (Phi(x) + x phi(x)), from the product rule and Phi' = phi, the normal density."""
-    check_same_shape("dy", dy, "x", cache.x)
+    check("dy: ..., x: ...", dy, cache.x)
     near = cache.x.clip(-FAR, FAR)  # infinity times 0 would be NaN
     phi = normal_density(near)
     return dy * (cache.Phi + near * phi)
@@ -87,7 +87,7 @@ def gelu_tanh(x: Array) -> tuple[Array, GeluCache]:
 
     Computed as Phi = 1 / (1 + exp(-2u)), which is the same but keeps its digits where tanh(u) is close to -1.
     """
-    check_floats("x", x, ndim=0)
+    check("x: ...", x)
     above = np.maximum(x, -FAR)  # -infinity times 0 would be NaN
     with np.errstate(over="ignore"):  # far from 0, u and exp(-2u) may be infinite, and Phi is 1 or 0
         minus_2u = above * (MINUS_2A + MINUS_2A * CUBIC * (above * above))  # x**3 would call pow(), which is slow
@@ -100,7 +100,7 @@ def gelu_tanh_backward(dy: Array, cache: GeluCache) -> Array:
 
     and 2u' = 2 sqrt(2/pi) (1 + 3 * 0.044715 x^2).
     """
-    check_same_shape("dy", dy, "x", cache.x)
+    check("dy: ..., x: ...", dy, cache.x)
     Phi = cache.Phi
     near = cache.x.clip(-FAR, FAR)  # its square cannot overflow, and 0 times infinity would be NaN
     two_du_dx = 2 * SQRT_2_OVER_PI + 6 * SQRT_2_OVER_PI * CUBIC * (near * near)

@@ -1,69 +1,107 @@
-"""Sections 4.1 and 2.2.1: attention, for one query as 4.1 writes it, and for all queries at once in matrix form."""
+"""Sections 2.2.1, 3.2.1, 4.1 and 4.2: attention in matrix form, from the scores over mask and weights to the heads."""
 
-from typing import Any, NamedTuple
+import math
+from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.checks import (
-    check_floats,
-    check_keys,
-    check_rank,
-    check_shape,
-    check_type,
-    check_values,
-)
-from minitransformer.equations.compatibility import (
-    SCALED_DOT_PRODUCT,
-    DotProductCache,
-    scaled_dot_product,
-    scaled_dot_product_backward,
-)
-from minitransformer.equations.dropout import dropout, dropout_backward
-from minitransformer.equations.masks import may_attend, without_blind, without_unseen
-from minitransformer.equations.op import Op
+from minitransformer.checks import check_heads, check_ids, check_integer, check_mask
+from minitransformer.equations.dropout import NO_DROPOUT, Dropout, dropout, dropout_backward
+from minitransformer.equations.rows import rows_where
 from minitransformer.equations.softmax import masked_softmax, softmax, softmax_backward
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
 
-class OneQueryCache(NamedTuple):
-    f: Op
-    f_cache: Any
-    alpha: Array  # (n,)
-    v: Array  # (n, d_v)
+# Scores
 
 
-def attention_one_query(
-    q: Array, k: Array, v: Array, f: Op = SCALED_DOT_PRODUCT, f_weights: tuple = ()
-) -> tuple[Array, OneQueryCache]:
-    """a_i = f(q, k_i),  alpha_i = exp(a_i) / sum_j exp(a_j),  o = sum_i alpha_i v_i  (4.1).
+class DotProductCache(NamedTuple):
+    Q: Array  # (..., L_q, d_k)
+    K: Array  # (..., L_k, d_k)
 
-    q: (d_q,), the query; k: (n, d_k) and v: (n, d_v), the n key-value pairs -> o: (d_v,). f: a compatibility function
-    of `compatibility.py`, with its weights in `f_weights` (none for the dot products).
+
+def scaled_dot_product(Q: Array, K: Array) -> tuple[Array, DotProductCache]:
+    """f(q, k) = q^T k / sqrt(d_k), so A = Q K^T / sqrt(d_k)  (4.1, 2.2.1).  -> A: (..., L_q, L_k)
+
+    d_k is the width of one key (of one head), not of the model: for independent components of variance 1, q^T k has
+    variance d_k, and the division brings it back to 1, whatever the width.
     """
-    check_type("f", f, Op)
-    check_rank("q", q, 1)
-    check_rank("k", k, 2)
-    check_rank("v", v, 2)
-    scores, f_cache = f.forward(q[None, :], k, *f_weights)  # (1, n): f takes a matrix of queries; here it has one row
-    check_values(v, scores, "v")
-    a = scores[0]  # (n,)
-    alpha, _ = softmax(a)  # (n,)
-    o = alpha @ v  # (d_v,)
-    return o, OneQueryCache(f, f_cache, alpha, v)
+    check("Q: ... L_q d_k, K: ... L_k d_k", Q, K)
+    d_k = K.shape[-1]
+    A = Q @ K.mT / math.sqrt(d_k)
+    return A, DotProductCache(Q, K)
 
 
-def attention_one_query_backward(do: Array, cache: OneQueryCache) -> tuple[Array, Array, Array, tuple]:
-    """From o_c = sum_i alpha_i v_ic:  dv_ic = alpha_i do_c  and  dalpha_i = sum_c v_ic do_c.
+def scaled_dot_product_backward(dA: Array, cache: DotProductCache) -> tuple[Array, Array]:
+    """dQ = dS K and dK = dS^T Q with dS = dA / sqrt(d_k), the gradient of the unscaled scores S = Q K^T.
 
-    Then back through softmax and through f. Returns dq, dk, dv and the gradients of f's weights (a tuple, empty for
-    the dot products).
+    From S_ij = sum_c Q_ic K_jc:  dQ_ic = sum_j dS_ij K_jc  and  dK_jc = sum_i dS_ij Q_ic.
     """
-    dv = cache.alpha[:, None] * do[None, :]  # (n, d_v)
-    dalpha = cache.v @ do  # (n,)
-    da = softmax_backward(dalpha, cache.alpha)
-    dq_row, dk, *df_weights = cache.f.backward(da[None, :], cache.f_cache)
-    return dq_row[0], dk, dv, tuple(df_weights)
+    check("dA: ... L_q L_k, Q: ... L_q d_k, K: ... L_k d_k", dA, *cache)
+    d_k = cache.K.shape[-1]
+    dS = dA / math.sqrt(d_k)
+    dQ = dS @ cache.K
+    dK = dS.mT @ cache.Q
+    return dQ, dK
+
+
+# Mask: boolean, True = may attend, or floating-point, added to the scores, where -infinity = may not attend
+
+
+def causal_mask(L: int) -> Array:
+    """Position i may attend to the positions j <= i, itself included: it never sees the future.  -> (L, L), read-only
+
+    That is np.tri(L, dtype=bool). But since row i is the row above it moved by one key, all rows are windows of the
+    same 2L - 1 numbers, and the mask of a long text takes next to no memory.
+    """
+    check_integer("L", L, minimum=0)
+    if L == 0:
+        return np.zeros((0, 0), bool)
+    allowed = np.arange(2 * L - 1) < L  # (2*L - 1,)
+    windows = np.lib.stride_tricks.sliding_window_view(allowed, L)  # (L, L); the first one allows all keys
+    return windows[::-1]
+
+
+def padding_mask(lengths: Array, L: int) -> Array:
+    """Every query may attend to the first `lengths[b]` keys of its sequence, and to no padding after them.
+
+    lengths: (B,) integers from 0 to L -> (B, 1, L), which broadcasts over the queries.
+    """
+    check_integer("L", L, minimum=0)
+    check_ids("lengths", lengths, L + 1)
+    return (np.arange(L) < lengths[..., None])[..., None, :]
+
+
+def causal_padding_mask(lengths: Array, L: int) -> Array:
+    """Both at once: the keys j <= i that are no padding.  lengths: (B,) -> (B, L, L)"""
+    return causal_mask(L) & padding_mask(lengths, L)
+
+
+def may_attend(mask: Array | None) -> Array | None:
+    """Where a query may attend to a key: boolean, in the shape of `mask`.  None: everywhere."""
+    if mask is None or mask.dtype == np.bool_:
+        return mask
+    allowed = mask != -np.inf
+    return None if allowed.all() else allowed
+
+
+def without_unseen(X: Array, allowed: Array | None) -> Array:
+    """X (..., L_k, d) with harmless rows for keys that no query may attend to, such as padding.
+
+    The weight of such a key is 0, but 0 times NaN or infinity is NaN, which would spoil results and gradients. Masked
+    rows must have no influence, whatever they contain.
+    """
+    return X if allowed is None else rows_where(np.atleast_2d(allowed).any(axis=-2), X)
+
+
+def without_blind(X: Array, allowed: Array | None) -> Array:
+    """X (..., L_q, d), the same for every fully masked query, which must have no influence, either."""
+    return X if allowed is None else rows_where(np.atleast_2d(allowed).any(axis=-1), X)
+
+
+# Weights
 
 
 class AttendCache(NamedTuple):
@@ -73,23 +111,17 @@ class AttendCache(NamedTuple):
     V: Array  # (..., L_k, d_v)
 
 
-def attend(
-    A: Array, V: Array, mask: Array | None = None, rate: float = 0.0, rng: np.random.Generator | None = None
-) -> tuple[Array, AttendCache]:
+def attend(A: Array, V: Array, mask: Array | None = None, drop: Dropout = NO_DROPOUT) -> tuple[Array, AttendCache]:
     """From scores to outputs: alpha = softmax(A) over the keys, O = alpha V  (4.1), for scores of any f.
 
-    A: (..., L_q, L_k), V: (..., L_k, d_v) -> O: (..., L_q, d_v). mask: boolean, True = may attend, broadcast against A;
-    a fully masked query gets O = 0, and a key that no query may attend to has no influence. With `rng`, weights are
-    dropped at `rate`, as in section 5's code but not in the equations.
+    A: (..., L_q, L_k), V: (..., L_k, d_v) -> O: (..., L_q, d_v). mask: boolean, True = may attend, or floating-point,
+    added to A; it broadcasts against A. A fully masked query gets O = 0, and a key that no query may attend to has no
+    influence. drop: weights are dropped, as in section 5's code but not in the equations.
     """
-    check_floats("A", A, ndim=2)
-    check_values(V, A)
-    if mask is None:
-        alpha, _ = softmax(A)
-    else:
-        alpha, _ = masked_softmax(A, mask)
-    weights, m = dropout(alpha, rate, rng)
-    V_seen = without_unseen(V, mask)
+    check("A: ... L_q L_k, V: ... L_k d_v", A, V)
+    alpha, _ = softmax(A) if mask is None else masked_softmax(A, mask)
+    weights, m = dropout(alpha, drop)
+    V_seen = without_unseen(V, may_attend(mask))
     O = weights @ V_seen
     return O, AttendCache(alpha, m, weights, V_seen)
 
@@ -98,8 +130,9 @@ def attend_backward(dO: Array, cache: AttendCache) -> tuple[Array, Array]:
     """dV = weights^T dO;  dweights = dO V^T, and from there back through dropout and softmax to dA.
 
     From O_ic = sum_j weights_ij V_jc:  dV_jc = sum_i weights_ij dO_ic  and  dweights_ij = sum_c dO_ic V_jc.
+    A floating-point mask is a constant: the gradient of A is that of the masked scores.
     """
-    check_shape("dO", dO, (*cache.alpha.shape[:-1], cache.V.shape[-1]))
+    check("dO: ... L_q d_v, alpha: ... L_q L_k, V: ... L_k d_v", dO, cache.alpha, cache.V)
     dV = cache.weights.mT @ dO
     dweights = dO @ cache.V.mT
     dalpha = dropout_backward(dweights, cache.m)
@@ -113,42 +146,58 @@ class AttentionCache(NamedTuple):
 
 
 def attention(
-    Q: Array,
-    K: Array,
-    V: Array,
-    mask: Array | None = None,
-    bias: Array | None = None,
-    rate: float = 0.0,
-    rng: np.random.Generator | None = None,
+    Q: Array, K: Array, V: Array, mask: Array | None = None, drop: Dropout = NO_DROPOUT
 ) -> tuple[Array, AttentionCache]:
     """Attention(Q, K, V) = softmax(Q K^T / sqrt(d_k)) V  (2.2.1).
 
     Q: (..., L_q, d_k), K: (..., L_k, d_k), V: (..., L_k, d_v) -> O: (..., L_q, d_v).
-    mask: boolean, True = may attend; bias: numbers added to the scores (constants: they get no gradient), where
-    -infinity masks a key; both broadcast against (..., L_q, L_k).
+    mask: as in `attend`, broadcasts against (..., L_q, L_k). A fully masked query has no influence, either.
     """
-    allowed = allowed_pairs(Q, K, mask, bias)
-    Q_seen, K_seen = without_blind(Q, allowed), without_unseen(K, allowed)
+    Q_seen, K_seen = in_sight(Q, K, mask)
     A, scores_cache = scaled_dot_product(Q_seen, K_seen)  # (..., L_q, L_k)
-    biased = A if bias is None else A + bias
-    O, attend_cache = attend(biased, V, allowed, rate, rng)  # (..., L_q, d_v)
+    O, attend_cache = attend(A, V, mask, drop)  # (..., L_q, d_v)
     return O, AttentionCache(scores_cache, attend_cache)
 
 
 def attention_backward(dO: Array, cache: AttentionCache) -> tuple[Array, Array, Array]:
-    """dQ, dK, dV: back through the weighted sum and the softmax, then through the scaled dot product.
-
-    The bias is added to the scores, so the scores' gradient is that of the biased scores.
-    """
+    """dQ, dK, dV: back through the weighted sum and the softmax, then through the scaled dot product."""
     dA, dV = attend_backward(dO, cache.attend)
     dQ, dK = scaled_dot_product_backward(dA, cache.scores)
     return dQ, dK, dV
 
 
-def allowed_pairs(Q: Array, K: Array, mask: Array | None, bias: Array | None) -> Array | None:
-    """Check that Q and K fit, then `may_attend`: where a query may attend to a key.  None: everywhere."""
-    if mask is None and bias is None:
-        return None  # scaled_dot_product checks Q and K
-    check_floats("Q", Q, ndim=2)
-    check_keys(K, Q.shape[-1], Q)
-    return may_attend(mask, bias, (*Q.shape[:-1], K.shape[-2]))
+def in_sight(Q: Array, K: Array, mask: Array | None) -> tuple[Array, Array]:
+    """Q and K with harmless rows for fully masked queries, and for keys that no query may attend to."""
+    if mask is None:
+        return Q, K
+    check("Q: ... L_q d_k, K: ... L_k d_k", Q, K)
+    check_mask(mask, (*Q.shape[:-1], K.shape[-2]))
+    allowed = may_attend(mask)
+    return without_blind(Q, allowed), without_unseen(K, allowed)
+
+
+# Heads
+
+
+def split_heads(X: Array, h: int) -> Array:
+    """(..., L, h*d_k) -> (..., h, L, d_k): head i takes the columns i*d_k to (i+1)*d_k, so it gets X W_i^Q of 4.2.
+
+    Reshape first, then swap axes: a plain reshape to (..., h, L, d_k) has the right shape and would mix positions.
+    The result is a view. Its backward is `merge_heads`, for the same numbers stand elsewhere.
+    """
+    check("X: ... L? width", X)
+    width = X.shape[-1]
+    check_heads(h, "X", width)
+    per_position = X.reshape(X.shape[:-1] + (h, width // h))  # (..., L, h, d_k)
+    return per_position.swapaxes(-3, -2)  # (..., h, L, d_k)
+
+
+def merge_heads(heads: Array) -> Array:
+    """Concat(head_1, ..., head_h)  (4.2): (..., h, L, d_v) -> (..., L, h*d_v). Its backward is `split_heads`.
+
+    The result may share its memory with `heads`.
+    """
+    check("heads: ... h L? d_v", heads)
+    h, _, d_v = heads.shape[-3:]
+    per_position = heads.swapaxes(-3, -2)  # (..., L, h, d_v)
+    return per_position.reshape(per_position.shape[:-2] + (h * d_v,))

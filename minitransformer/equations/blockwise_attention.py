@@ -11,19 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.checks import (
-    check_floats,
-    check_integer,
-    check_keys,
-    check_rate,
-    check_rng,
-    check_same_shape,
-    check_values,
-)
-from minitransformer.equations.attention import AttentionCache, attention, attention_backward
-from minitransformer.equations.dropout import dropout, dropout_backward
-from minitransformer.equations.masks import may_attend, without_blind, without_unseen
+from minitransformer.checks import check_integer, check_mask
+from minitransformer.equations.attention import AttentionCache, attention, may_attend, without_blind, without_unseen
+from minitransformer.equations.dropout import NO_DROPOUT, Dropout, check_dropout, dropout, dropout_backward
 from minitransformer.equations.rows import row_max, row_sum
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -38,9 +30,9 @@ class BlockwiseCache(NamedTuple):
     O: Array  # (..., L_q, d_v)
     top: Array  # (..., L_q, 1), t = max_j a_j of each query; 0 if fully masked
     Z: Array  # (..., L_q, 1), sum_j exp(a_j - t); 1 if fully masked
-    mask: Array | None  # excludes keys whose bias is -infinity, too
-    bias: Array | None
-    rate: float
+    allowed: Array | None  # boolean, where a query may attend to a key; None: everywhere
+    bias: Array | None  # a floating-point mask: numbers that were added to the scores
+    rate: float  # of the dropout
     seed: int | None  # of the dropout; None: nothing is dropped
     rows: int
 
@@ -52,7 +44,7 @@ class Block(NamedTuple):
     queries: slice
     n_keys: int
     n_open: int  # before this one, all keys are open to all queries, and no mask is looked at
-    rng: np.random.Generator | None
+    drop: Dropout
 
 
 def blockwise_attention(
@@ -60,9 +52,7 @@ def blockwise_attention(
     K: Array,
     V: Array,
     mask: Array | None = None,
-    bias: Array | None = None,
-    rate: float = 0.0,
-    rng: np.random.Generator | None = None,
+    drop: Dropout = NO_DROPOUT,
     rows: int = ROWS,
 ) -> tuple[Array, BlockwiseCache]:
     """Attention(Q, K, V) = softmax(Q K^T / sqrt(d_k)) V  (2.2.1), `rows` queries at a time.
@@ -72,29 +62,28 @@ def blockwise_attention(
     Of the a_j, the backward needs only t and Z, since alpha_j = exp(a_j - t) / Z. (One number, t + log Z, would do,
     but added to a t of 10^8, log Z would be lost to rounding in float32.)
     """
-    check_floats("Q", Q, ndim=2)
-    check_keys(K, Q.shape[-1], Q)
-    scores_shape = (*Q.shape[:-1], K.shape[-2])
-    check_values(V, np.broadcast_to(Q[..., :1], scores_shape))
+    check("Q: ... L_q d_k, K: ... L_k d_k, V: ... L_k d_v", Q, K, V)
+    if mask is not None:
+        check_mask(mask, (*Q.shape[:-1], K.shape[-2]))
     check_integer("rows", rows, minimum=1)
-    check_rate("rate", rate)
-    check_rng(rng)
-    allowed = may_attend(mask, bias, scores_shape)
+    check_dropout(drop)
+    allowed = may_attend(mask)
+    bias = None if mask is allowed else mask
     Q_seen, K_seen, V_seen = without_blind(Q, allowed), without_unseen(K, allowed), without_unseen(V, allowed)
-    seed = None if rng is None or rate == 0 else int(rng.integers(2**63))
+    seed = None if drop.rng is None or drop.rate == 0 else int(drop.rng.integers(2**63))
     dtype = np.result_type(*(x for x in (Q, K, V, bias) if x is not None))
     O = np.zeros((*Q.shape[:-1], V.shape[-1]), dtype)
     top, Z = np.zeros((*Q.shape[:-1], 1), dtype), np.ones((*Q.shape[:-1], 1), dtype)
-    cache = BlockwiseCache(Q_seen, K_seen, V_seen, O, top, Z, allowed, bias, rate, seed, rows)
+    cache = BlockwiseCache(Q_seen, K_seen, V_seen, O, top, Z, allowed, bias, drop.rate, seed, rows)
     for block in blocks(cache):
-        head, queries, n_keys, _, block_rng = block
+        head, queries, n_keys, _, block_drop = block
         a = block_scores(cache, block)  # a row for each query
         highest = row_max(a)
         t = np.where(highest.real == -np.inf, 0, highest)
         a -= t  # in place, here and below: blocks are fast because they stay in the processor's cache
         exps = np.exp(a, out=a)
         total = row_sum(exps)  # 0 for a fully masked query
-        kept, _ = dropout(exps, rate, block_rng)
+        kept, _ = dropout(exps, block_drop)
         top[head][queries] = t
         Z[head][queries] = np.where(total == 0, 1, total)
         O[head][queries] = kept @ V_seen[head][:n_keys] / Z[head][queries]
@@ -108,17 +97,17 @@ def blockwise_attention_backward(dO: Array, cache: BlockwiseCache) -> tuple[Arra
     softmax_backward subtracts sum_j dalpha_j alpha_j from each dalpha_j. With dalpha_j = m_j (do . v_j), m dropout's
     factors, that sum is do . (sum_j m_j alpha_j v_j) = do . o: the scores need not be summed over again.
     """
-    check_same_shape("dO", dO, "O", cache.O)
+    check("dO: ... L_q d_v, O: ... L_q d_v", dO, cache.O)
     Q, K, V, O, top, Z, *_ = cache
     scale = 1 / math.sqrt(K.shape[-1])
     dQ, dK, dV = (np.zeros_like(x, dtype=np.result_type(dO, O)) for x in (Q, K, V))
     for block in blocks(cache):
-        head, queries, n_keys, _, block_rng = block
+        head, queries, n_keys, _, block_drop = block
         a = block_scores(cache, block)
         a -= top[head][queries]
         exps = np.exp(a, out=a)  # Z times alpha: dividing its narrower factors by Z is cheaper
         per_Z = 1 / Z[head][queries]
-        kept, m = dropout(exps, cache.rate, block_rng)
+        kept, m = dropout(exps, block_drop)
         dO_block = dO[head][queries]
         dV[head][:n_keys] += kept.T @ (dO_block * per_Z)
         dweights = (V[head][:n_keys] @ dO_block.T).T
@@ -139,7 +128,7 @@ def block_scores(cache: BlockwiseCache, block: Block) -> Array:
     products = (cache.K[head][:n_keys] @ scaled.T).T  # q K^T as (K q^T)^T: with many rows first, it is a quarter faster
     a = products if cache.bias is None else products + np.broadcast_to(cache.bias, scores_shape)[head][queries, :n_keys]
     if n_open < n_keys:
-        allowed = np.broadcast_to(cache.mask, scores_shape)[head][queries, n_open:n_keys]
+        allowed = np.broadcast_to(cache.allowed, scores_shape)[head][queries, n_open:n_keys]
         a[:, n_open:] = np.where(allowed, a[:, n_open:], -np.inf)
     return a
 
@@ -151,52 +140,31 @@ def blocks(cache: BlockwiseCache) -> Iterator[Block]:
     """
     *batch, L_q, _ = cache.Q.shape
     L_k = cache.K.shape[-2]
-    starts = range(0, L_q, cache.rows)
-    spans = [keys_that_matter(cache.mask, slice(start, start + cache.rows), tuple(batch), L_q, L_k) for start in starts]
+    allowed, rows = cache.allowed, cache.rows
+    starts = range(0, L_q, rows)
+    spans = [keys_that_matter(allowed, slice(start, start + rows), tuple(batch), L_q, L_k) for start in starts]
     for number, head in enumerate(np.ndindex(*batch)):
         for start, (n_keys, n_open) in zip(starts, spans, strict=True):
             rng = None if cache.seed is None else np.random.default_rng((cache.seed, number, start))
+            drop = Dropout(cache.rate, rng)
             if n_keys[head] > 0:
-                yield Block(head, slice(start, start + cache.rows), int(n_keys[head]), int(n_open[head]), rng)
+                yield Block(head, slice(start, start + rows), int(n_keys[head]), int(n_open[head]), drop)
 
 
 def keys_that_matter(
-    mask: Array | None, queries: slice, batch: tuple[int, ...], L_q: int, L_k: int
+    allowed: Array | None, queries: slice, batch: tuple[int, ...], L_q: int, L_k: int
 ) -> tuple[Array, Array]:
     """For each head how many keys the queries may see at most, and how many from the first on are open to all of them.
 
     Under a causal mask the later keys need not be computed at all, which halves the work. -> both of shape `batch`
     """
-    if mask is None:
+    if allowed is None:
         return np.full(batch, L_k), np.full(batch, L_k)
-    rows = np.broadcast_to(mask, (*mask.shape[:-2], L_q, L_k))[..., queries, :]
+    rows = np.broadcast_to(allowed, (*allowed.shape[:-2], L_q, L_k))[..., queries, :]
     some, every = rows.any(axis=-2), rows.all(axis=-2)  # (..., L_k)
     n_keys = np.where(some, np.arange(1, L_k + 1), 0).max(axis=-1, initial=0)
     n_open = np.where(every, L_k, np.arange(L_k)).min(axis=-1, initial=L_k)
     return np.broadcast_to(n_keys, batch), np.broadcast_to(n_open, batch)
-
-
-def attention_of_any_length(
-    Q: Array,
-    K: Array,
-    V: Array,
-    mask: Array | None = None,
-    bias: Array | None = None,
-    rate: float = 0.0,
-    rng: np.random.Generator | None = None,
-) -> tuple[Array, AttentionCache | BlockwiseCache]:
-    """`attention`, or `blockwise_attention` where there are many scores."""
-    check_floats("Q", Q, ndim=2)
-    check_floats("K", K, ndim=2)
-    form = attention if Q.shape[-2] * K.shape[-2] < LONG else blockwise_attention
-    return form(Q, K, V, mask, bias, rate, rng)
-
-
-def attention_of_any_length_backward(dO: Array, cache: AttentionCache | BlockwiseCache) -> tuple[Array, Array, Array]:
-    """The backward of the form that made this cache. -> dQ, dK, dV"""
-    if isinstance(cache, BlockwiseCache):
-        return blockwise_attention_backward(dO, cache)
-    return attention_backward(dO, cache)
 
 
 def attention_weights(cache: AttentionCache | BlockwiseCache) -> Array:
@@ -205,6 +173,7 @@ def attention_weights(cache: AttentionCache | BlockwiseCache) -> Array:
     -> (..., L_q, L_k)
     """
     if isinstance(cache, BlockwiseCache):
-        _, whole = attention(cache.Q, cache.K, cache.V, cache.mask, cache.bias)
+        mask = cache.allowed if cache.bias is None else cache.bias
+        _, whole = attention(cache.Q, cache.K, cache.V, mask)
         return whole.attend.alpha
     return cache.attend.alpha

@@ -1,30 +1,24 @@
 """Section 4.1: the compatibility function f scores how well a key fits a query, a_i = f(q, k_i).
 
-Four choices of f, all in matrix form: Q (..., L_q, d_q) and K (..., L_k, d_k) give A (..., L_q, L_k), where A_ij is the
-score of query i with key j. The text chooses the scaled dot product.
+The text chooses the scaled dot product, which stands in `attention.py`. Here are the other three, all in matrix form:
+Q (..., L_q, d_q) and K (..., L_k, d_k) give A (..., L_q, L_k), where A_ij is the score of query i with key j.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.checks import check_floats, check_keys, check_rank, check_shape, check_width
+from minitransformer.equations.attention import DotProductCache, scaled_dot_product, scaled_dot_product_backward
 from minitransformer.equations.op import Op
 from minitransformer.equations.rows import column_sum
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
 
-class DotProductCache(NamedTuple):
-    Q: Array  # (..., L_q, d_k)
-    K: Array  # (..., L_k, d_k)
-
-
 def dot_product(Q: Array, K: Array) -> tuple[Array, DotProductCache]:
     """f(q, k) = q^T k, so A = Q K^T.  -> (..., L_q, L_k)"""
-    check_floats("Q", Q, ndim=2)
-    check_keys(K, Q.shape[-1], Q)
+    check("Q: ... L_q d_k, K: ... L_k d_k", Q, K)
     A = Q @ K.mT
     return A, DotProductCache(Q, K)
 
@@ -34,30 +28,10 @@ def dot_product_backward(dA: Array, cache: DotProductCache) -> tuple[Array, Arra
 
     From A_ij = sum_c Q_ic K_jc:  dQ_ic = sum_j dA_ij K_jc  and  dK_jc = sum_i dA_ij Q_ic.
     """
-    check_shape("dA", dA, (*cache.Q.shape[:-1], cache.K.shape[-2]))
+    check("dA: ... L_q L_k, Q: ... L_q d_k, K: ... L_k d_k", dA, *cache)
     dQ = dA @ cache.K
     dK = dA.mT @ cache.Q
     return dQ, dK
-
-
-def scaled_dot_product(Q: Array, K: Array) -> tuple[Array, DotProductCache]:
-    """f(q, k) = q^T k / sqrt(d_k), so A = Q K^T / sqrt(d_k)  (4.1, 2.2.1).  -> (..., L_q, L_k)
-
-    d_k is the width of one key (of one head), not of the model: for independent components of variance 1, q^T k has
-    variance d_k, and the division brings it back to 1, whatever the width.
-    """
-    check_floats("Q", Q, ndim=2)
-    check_keys(K, Q.shape[-1], Q)
-    d_k = K.shape[-1]
-    A = Q @ K.mT / math.sqrt(d_k)
-    return A, DotProductCache(Q, K)
-
-
-def scaled_dot_product_backward(dA: Array, cache: DotProductCache) -> tuple[Array, Array]:
-    """dQ = dS K and dK = dS^T Q with dS = dA / sqrt(d_k), the gradient of the unscaled scores S = Q K^T."""
-    d_k = cache.K.shape[-1]
-    dS = dA / math.sqrt(d_k)
-    return dot_product_backward(dS, cache)
 
 
 class BilinearCache(NamedTuple):
@@ -72,9 +46,7 @@ def bilinear(Q: Array, K: Array, M: Array) -> tuple[Array, BilinearCache]:
 
     M: (d_q, d_k), so that queries and keys may differ in width.  -> (..., L_q, L_k)
     """
-    check_rank("M", M, 2)
-    check_width("Q", Q, M.shape[0], ndim=2)
-    check_keys(K, M.shape[1], Q)
+    check("M: d_q d_k, Q: ... L_q d_q, K: ... L_k d_k", M, Q, K)
     QM = Q @ M  # (..., L_q, d_k)
     A = QM @ K.mT
     return A, BilinearCache(Q, K, M, QM)
@@ -87,7 +59,7 @@ def bilinear_backward(dA: Array, cache: BilinearCache) -> tuple[Array, Array, Ar
         dQM_ib = sum_j dA_ij K_jb,   dK_jb = sum_i dA_ij QM_ib,
         dQ_ia = sum_b dQM_ib M_ab,   dM_ab = sum_i Q_ia dQM_ib.
     """
-    check_shape("dA", dA, (*cache.Q.shape[:-1], cache.K.shape[-2]))
+    check("dA: ... L_q L_k, Q: ... L_q d_q, K: ... L_k d_k", dA, cache.Q, cache.K)
     d_q, d_k = cache.M.shape
     dQM = dA @ cache.K  # (..., L_q, d_k)
     dK = dA.mT @ cache.QM
@@ -118,12 +90,7 @@ def additive(Q: Array, K: Array, weights: Additive) -> tuple[Array, AdditiveCach
     takes L_q L_k d_a numbers: that is why the dot product won.
     """
     W, U, v = weights
-    check_rank("weights.W", W, 2)
-    check_rank("weights.U", U, 2)
-    check_shape("weights.v", v, (len(W),))
-    check_shape("weights.U", U, (len(W), U.shape[1]))
-    check_width("Q", Q, W.shape[1], ndim=2)
-    check_keys(K, U.shape[1], Q)
+    check("weights.W: d_a d_q, weights.U: d_a d_k, weights.v: d_a, Q: ... L_q d_q, K: ... L_k d_k", W, U, v, Q, K)
     WQ = Q @ W.T  # (..., L_q, d_a)
     UK = K @ U.T  # (..., L_k, d_a)
     s = WQ[..., :, None, :] + UK[..., None, :, :]  # (..., L_q, L_k, d_a)
@@ -139,8 +106,8 @@ def additive_backward(dA: Array, cache: AdditiveCache) -> tuple[Array, Array, Ad
     d(Wq)_ia = sum_j ds_ija,            d(Uk)_ja = sum_i ds_ija,
     dQ = d(Wq) W,  dW = d(Wq)^T Q,      dK = d(Uk) U,  dU = d(Uk)^T K   (dW, dU, dv also sum over all leading axes).
     """
-    check_shape("dA", dA, cache.t.shape[:-1])
     Q, K, (W, U, v), t = cache
+    check("dA: ... L_q L_k, t: ... L_q L_k d_a", dA, t)
     d_a, d_q = W.shape
     d_k = U.shape[1]
     dv = column_sum(dA[..., None] * t)

@@ -3,20 +3,22 @@
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import check_dtype, check_floats, check_integer
+from minitransformer.checks import check_dtype, check_integer
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
 
-def positional_encoding(L: int, d: int, dtype: DTypeLike = np.float64) -> Array:
+def positional_encoding(L: int, d: int, dtype: DTypeLike = np.float64, start: int = 0) -> Array:
     """P_{i,2j} = sin(i / 10000^(2j/d)),  P_{i,2j+1} = cos(i / 10000^(2j/d))  (4.3).  -> P: (L, d)
 
-    Row i is position i, from 0. An odd d ends with a sine that has no cosine beside it.
+    Row i is position start + i. An odd d ends with a sine that has no cosine beside it.
     """
     check_integer("L", L, minimum=0)
     check_integer("d", d, minimum=1)
     check_dtype(dtype)
-    i = np.arange(L)[:, None]  # (L, 1)
+    check_integer("start", start, minimum=0)
+    i = np.arange(start, start + L)[:, None]  # (L, 1)
     two_j = np.arange(0, d, 2)  # (ceil(d/2),)
     angle = i / 10000 ** (two_j / d)  # (L, ceil(d/2))
     P = np.zeros((L, d), dtype)
@@ -25,14 +27,14 @@ def positional_encoding(L: int, d: int, dtype: DTypeLike = np.float64) -> Array:
     return P
 
 
-def add_positions(E: Array) -> tuple[Array, None]:
-    """x = E + P: word vectors with their positions added  (3.1.1, 4.3).  E: (..., L, d) -> (..., L, d)"""
-    check_floats("E", E, ndim=2)
+def add_positions(E: Array, start: int = 0) -> tuple[Array, None]:
+    """x = E + P: token vectors with their positions added, from `start` on  (3.1.1, 4.3).  E, x: (..., L, d)"""
+    check("E: ... L d", E)
     L, d = E.shape[-2:]
-    P = positional_encoding(L, d, E.real.dtype)
+    P = positional_encoding(L, d, E.real.dtype, start)
     return E + P, None
 
 
 def add_positions_backward(dx: Array, cache: None) -> Array:
-    """dE = dx: P is a constant, and d(E + P)/dE = 1."""
+    """dE = dx: P is a constant, and d(E + P)/dE = 1. (dE is dx itself and shares its memory.)"""
     return dx

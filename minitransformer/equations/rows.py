@@ -1,6 +1,6 @@
 """Sums over rows and columns, as products with a vector of ones, which BLAS computes faster than NumPy's `sum`.
 
-Also the maximum of each row.
+Also the maximum of each row, and rows without influence.
 """
 
 import functools
@@ -40,6 +40,19 @@ def column_sum(x: Array) -> Array:
     """sum_i x_ij over every axis but the last.  x: (..., n) -> (n,)"""
     rows = x.reshape(-1, x.shape[-1])
     return constant(1, len(rows), x.dtype) @ rows
+
+
+def rows_where(counts: Array, X: Array) -> Array:
+    """X (..., L, d) with 0 in the rows that do not count, if need be.  counts: boolean, broadcasts to (..., L)
+
+    If those rows' squares have a finite sum, 0 times any of their numbers is 0 anyway, and X is not copied.
+    """
+    if counts.all():
+        return X
+    others = X[np.broadcast_to(~counts, X.shape[:-1])]
+    if np.isfinite(np.vdot(others, others)):
+        return X
+    return np.where(counts[..., None], X, X.dtype.type(0))
 
 
 @functools.cache

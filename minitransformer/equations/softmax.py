@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.checks import check_mask, check_same_shape, check_scores
+from minitransformer.checks import check_mask
 from minitransformer.equations.rows import row_max, row_sum
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -15,7 +16,7 @@ def softmax(a: Array) -> tuple[Array, Array]:
 
     a: (..., n) -> alpha: (..., n). The cache is alpha itself: the backward needs nothing else.
     """
-    check_scores(a)
+    check("a: ... n", a)
     shifted = a - row_max(a)  # exp cannot overflow; the ratio is unchanged
     exps = np.exp(shifted)
     alpha = exps / row_sum(exps)
@@ -30,7 +31,7 @@ def softmax_backward(dalpha: Array, alpha: Array) -> Array:
              = alpha_j dalpha_j - alpha_j sum_i dalpha_i alpha_i.
     The (n, n) Jacobian is never formed. Where alpha_j = 0 (a masked key), da_j = 0.
     """
-    check_same_shape("dalpha", dalpha, "alpha", alpha)
+    check("dalpha: ... n, alpha: ... n", dalpha, alpha)
     inner = row_sum(dalpha * alpha)  # (..., 1)
     return alpha * (dalpha - inner)
 
@@ -38,12 +39,13 @@ def softmax_backward(dalpha: Array, alpha: Array) -> Array:
 def masked_softmax(a: Array, mask: Array) -> tuple[Array, Array]:
     """Softmax over the keys that `mask` allows: the others get weight 0, as if their score were -infinity (3.2.1).
 
-    a: (..., L_q, L_k); mask: boolean, True = may attend, broadcast against a. A fully masked query gets all-zero
-    weights. The backward is `softmax_backward`: it gives 0 wherever alpha is 0.
+    a: (..., L_q, L_k); mask: boolean, True = may attend, or floating-point, added to a; it broadcasts against a. A
+    fully masked query gets all-zero weights. The backward is `softmax_backward`: it gives 0 wherever alpha is 0, and
+    a floating-point mask is a constant.
     """
-    check_scores(a)
+    check("a: ... L_q L_k", a)
     check_mask(mask, a.shape)
-    masked, top = barred(a, mask)
+    masked, top = barred(a, as_numbers(mask, a.dtype))
     finite_top = np.where(top.real == -np.inf, 0, top)  # -inf minus -inf would be NaN where nothing may be attended to
     exps = np.exp(masked - finite_top)  # exp(-inf) = 0: no weight for a masked key
     total = row_sum(exps)
@@ -51,18 +53,23 @@ def masked_softmax(a: Array, mask: Array) -> tuple[Array, Array]:
     return alpha, alpha
 
 
-def barred(a: Array, mask: Array) -> tuple[Array, Array]:
-    """a where `mask` allows, -infinity elsewhere, whatever a has there; and the highest of each row.
+def as_numbers(mask: Array, dtype: np.dtype) -> Array:
+    """What is added to the scores: 0 where a boolean mask allows, -infinity where it does not. In the shape of `mask`,
+    which is mostly smaller than the scores, so that the sum costs little."""
+    return np.where(mask, dtype.type(0), dtype.type(-np.inf)) if mask.dtype == np.bool_ else mask
+
+
+def barred(a: Array, barrier: Array) -> tuple[Array, Array]:
+    """a + barrier, and -infinity where the barrier is, whatever a has there; and the highest of each row.
 
     a: (..., L_q, L_k) -> the same shape, and (..., L_q, 1)
     """
-    barrier = np.where(mask, a.dtype.type(0), a.dtype.type(-np.inf))  # mostly smaller than a, so adding it costs little
     with np.errstate(invalid="ignore"):
         lowered = a + barrier  # (..., L_q, L_k)
     top = row_max(lowered)  # (..., L_q, 1)
     if not np.isnan(top).any():
         return lowered, top
-    masked = np.where(mask, a, barrier)  # infinity - infinity and NaN - infinity are NaN, not -infinity
+    masked = np.where(barrier == -np.inf, barrier, lowered)  # infinity - infinity and NaN - infinity were NaN there
     return masked, row_max(masked)
 
 
@@ -75,7 +82,7 @@ def log_softmax(a: Array) -> tuple[Array, LogSoftmaxCache]:
 
     a: (..., n) -> (..., n)
     """
-    check_scores(a)
+    check("a: ... n", a)
     shifted = a - row_max(a)
     exps = np.exp(shifted)
     total = row_sum(exps)
@@ -88,6 +95,6 @@ def log_softmax_backward(dlog_alpha: Array, cache: LogSoftmaxCache) -> Array:
 
     From d log alpha_i / d a_j = delta_ij - alpha_j.
     """
-    check_same_shape("dlog_alpha", dlog_alpha, "alpha", cache.alpha)
+    check("dlog_alpha: ... n, alpha: ... n", dlog_alpha, cache.alpha)
     total = row_sum(dlog_alpha)  # (..., 1)
     return dlog_alpha - cache.alpha * total

@@ -4,28 +4,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.checks import check_floats, check_same_shape
-from minitransformer.equations.dropout import dropout, dropout_backward
+from minitransformer.equations.dropout import NO_DROPOUT, Dropout, dropout, dropout_backward
 from minitransformer.layers.layer_norm import LayerNorm, LayerNormCache, layer_norm, layer_norm_backward
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
 
-def residual(
-    x: Array, f: Array, rate: float = 0.0, rng: np.random.Generator | None = None
-) -> tuple[Array, Array | None]:
+def residual(x: Array, f: Array, drop: Dropout = NO_DROPOUT) -> tuple[Array, Array | None]:
     """y = x + dropout(f), where f is what a sublayer made of x. Pre-norm models end each sublayer with it.
 
     x, f: (..., d) -> y: (..., d). The cache is dropout's mask.
     """
-    check_floats("x", x, ndim=0)
-    check_same_shape("f", f, "x", x)
-    dropped, m = dropout(f, rate, rng)
+    check("x: ..., f: ...", x, f)
+    dropped, m = dropout(f, drop)
     return x + dropped, m
 
 
 def residual_backward(dy: Array, m: Array | None) -> tuple[Array, Array]:
-    """dx = dy, the path around the sublayer; df = dropout's backward of dy, the path through it."""
+    """dx = dy, the path around the sublayer; df = dropout's backward of dy, the path through it.
+
+    dx is dy itself, and so is df without dropout: they share its memory.
+    """
     df = dropout_backward(dy, m)
     return dy, df
 
@@ -36,13 +36,13 @@ class AddNormCache(NamedTuple):
 
 
 def add_norm(
-    x: Array, f: Array, norm: LayerNorm, eps: float = 1e-5, rate: float = 0.0, rng: np.random.Generator | None = None
+    x: Array, f: Array, norm: LayerNorm, eps: float = 1e-5, drop: Dropout = NO_DROPOUT
 ) -> tuple[Array, AddNormCache]:
     """y = LayerNorm(x + dropout(f))  (3.1.4, section 5): post-norm, the normalization after the sum.
 
     x, f: (..., d) -> y: (..., d)
     """
-    summed, m = residual(x, f, rate, rng)
+    summed, m = residual(x, f, drop)
     y, norm_cache = layer_norm(summed, norm, eps)
     return y, AddNormCache(m, norm_cache)
 

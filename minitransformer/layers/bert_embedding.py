@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import check_ids, check_rank, check_start, check_width
-from minitransformer.equations.dropout import dropout, dropout_backward
+from minitransformer.checks import check_ids, check_start
+from minitransformer.equations.dropout import NO_DROPOUT, Dropout, dropout, dropout_backward
 from minitransformer.equations.positional_encoding import positional_encoding
 from minitransformer.layers.embedding import Embedding, EmbeddingCache, embedding, embedding_backward, init_embedding
 from minitransformer.layers.layer_norm import (
@@ -23,6 +23,7 @@ from minitransformer.layers.learned_positions import (
     learned_positions,
     learned_positions_backward,
 )
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -67,22 +68,20 @@ def bert_embedding(
     segments: Array,
     weights: BertEmbedding,
     eps: float = 1e-12,
-    rate: float = 0.0,
-    rng: np.random.Generator | None = None,
+    drop: Dropout = NO_DROPOUT,
 ) -> tuple[Array, BertEmbeddingCache]:
     """x_i = dropout(LayerNorm(E[w_i] + P_i + S[s_i]))  (Devlin et al. 2019, figure 2).
 
     ids: (..., L) integers in [0, V); segments: (..., L), 0 or 1 -> x: (..., L, d_model)
     """
-    check_rank("weights.words.E", weights.words.E, 2)
-    check_width("weights.segments.E", weights.segments.E, weights.words.E.shape[-1])
+    check("weights.words.E: V d_model, weights.segments.E: two d_model", weights.words.E, weights.segments.E)
     check_ids("ids", ids, len(weights.words.E), ndim=1)
     check_segments(segments, ids)
     E, words_cache = embedding(ids, weights.words)  # (..., L, d_model)
     at_place, positions_cache = learned_positions(E, weights.positions)
     S, segments_cache = embedding(segments, weights.segments)
     normed, norm_cache = layer_norm(at_place + S, weights.norm, eps)
-    x, m = dropout(normed, rate, rng)
+    x, m = dropout(normed, drop)
     return x, BertEmbeddingCache(words_cache, positions_cache, segments_cache, norm_cache, m)
 
 

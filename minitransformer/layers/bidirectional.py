@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minitransformer.checks import check_floats, check_lengths
-from minitransformer.equations.masks import rows_where
+from minitransformer.equations.rows import rows_where
 from minitransformer.layers.lstm import LSTM, LSTMCache, init_lstm, lstm, lstm_backward, lstm_start
 
 Array = np.ndarray

@@ -5,10 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import check_integer, check_truth
 from minitransformer.layers.decoder_layer import (
     NO_MASKS,
+    NO_PAST,
     DecoderLayer,
+    DecoderPast,
     Masks,
     PostNormDecoderCache,
     PreNormDecoderCache,
@@ -17,20 +18,15 @@ from minitransformer.layers.decoder_layer import (
     init_decoder_layer,
 )
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.layers.layer_norm import (
-    LayerNorm,
-    LayerNormCache,
-    init_layer_norm,
-    layer_norm,
-    layer_norm_backward,
-)
+from minitransformer.layers.layer_norm import LayerNorm, LayerNormCache
+from minitransformer.layers.stack import init_stack, last_norm, last_norm_backward
 
 Array = np.ndarray
 
 
 class Decoder(NamedTuple):
     layers: tuple[DecoderLayer, ...]
-    norm: LayerNorm | None = None  # after the last layer, where pre-norm layers need one
+    norm: LayerNorm | None = None  # after the last layer
 
 
 class DecoderCache(NamedTuple):
@@ -48,11 +44,10 @@ def init_decoder(
     dtype: DTypeLike = np.float32,
     final_norm: bool = False,
 ) -> Decoder:
-    """final_norm: after the last layer, where pre-norm layers need one."""
-    check_integer("n_layers", n_layers, minimum=0)
-    check_truth("final_norm", final_norm)
-    layers = tuple(init_decoder_layer(d_model, h, d_ff, rng, dtype) for _ in range(n_layers))
-    return Decoder(layers, init_layer_norm(d_model, dtype) if final_norm else None)
+    """final_norm: as in `init_stack`."""
+    return Decoder(
+        *init_stack(lambda: init_decoder_layer(d_model, h, d_ff, rng, dtype), n_layers, d_model, dtype, final_norm)
+    )
 
 
 def decoder(
@@ -62,21 +57,20 @@ def decoder(
     config: Config,
     masks: Masks = NO_MASKS,
     rng: np.random.Generator | None = None,
-    norm_eps: float | None = None,
+    past: tuple[DecoderPast, ...] | None = None,
 ) -> tuple[Array, DecoderCache]:
     """x_0 = x,  x_n = DecoderLayer_n(x_{n-1}, memory)  (3.2), then the final norm if there is one.
 
-    x: (..., L_t, d_model), memory: (..., L_s, d_model) -> (..., L_t, d_model); every layer gets the same masks.
-    norm_eps: eps of the final norm, if it differs from `config.eps`, that of all the other norms.
+    x: (..., L_t, d_model), memory: (..., L_s, d_model) -> (..., L_t, d_model); every layer gets the same masks, and a
+    past of its own.
     """
+    pasts = past or (NO_PAST,) * len(weights.layers)
     x_n = x
     layer_caches = []
-    for layer in weights.layers:
-        x_n, layer_cache = decoder_layer(x_n, memory, layer, config, masks, rng)
+    for layer, past_n in zip(weights.layers, pasts, strict=True):
+        x_n, layer_cache = decoder_layer(x_n, memory, layer, config, masks, rng, past_n)
         layer_caches.append(layer_cache)
-    if weights.norm is None:
-        return x_n, DecoderCache(memory, tuple(layer_caches), None)
-    y, norm_cache = layer_norm(x_n, weights.norm, config.eps if norm_eps is None else norm_eps)
+    y, norm_cache = last_norm(x_n, weights.norm, config)
     return y, DecoderCache(memory, tuple(layer_caches), norm_cache)
 
 
@@ -85,10 +79,7 @@ def decoder_backward(dy: Array, cache: DecoderCache) -> tuple[Array, Array, Deco
 
     The memory went into every layer: its gradient is the sum over all of them.
     """
-    if cache.norm is None:
-        dx_n, dnorm = dy, None
-    else:
-        dx_n, dnorm = layer_norm_backward(dy, cache.norm)
+    dx_n, dnorm = last_norm_backward(dy, cache.norm)
     dmemory = np.zeros_like(cache.memory)
     dlayers = []
     for layer_cache in reversed(cache.layers):

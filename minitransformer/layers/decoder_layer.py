@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import check_positions, check_truth, check_width
+from minitransformer.checks import check_truth
+from minitransformer.equations.dropout import Dropout
 from minitransformer.layers.add_norm import AddNormCache, add_norm, add_norm_backward, residual, residual_backward
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.layers.feed_forward import (
@@ -33,6 +34,8 @@ from minitransformer.layers.multi_head import (
     multi_head,
     multi_head_backward,
 )
+from minitransformer.layers.past import Past
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -49,16 +52,24 @@ class DecoderLayer(NamedTuple):
 class Masks(NamedTuple):
     """Who may attend to whom: `target` among the decoder's own positions, `memory` from them to the encoder's.
 
-    Boolean (True = may attend) and numbers to add to the scores, as in `multi_head`.
+    Each as in `multi_head`.
     """
 
     target: Array | None = None  # broadcasts against (..., L_t, L_t)
     memory: Array | None = None  # broadcasts against (..., L_t, L_s)
-    target_bias: Array | None = None
-    memory_bias: Array | None = None
 
 
+class DecoderPast(NamedTuple):
+    """Keys and values of before: of the decoder's own positions, and of the encoder's, all of which are there."""
+
+    target: Past
+    memory: Past
+
+
+WITHOUT_PAST = "weights.cross_attention.key.W: d_memory d_heads, x: ... L_t d_model, memory: ... L_s d_memory"
+WITH_PAST = WITHOUT_PAST.replace("L_s", "L_s?")  # all of the memory is in the past: nothing in it is new
 NO_MASKS = Masks()
+NO_PAST = DecoderPast(None, None)
 
 
 class PostNormDecoderCache(NamedTuple):
@@ -102,18 +113,20 @@ def decoder_layer(
     config: Config,
     masks: Masks = NO_MASKS,
     rng: np.random.Generator | None = None,
+    past: DecoderPast = NO_PAST,
 ) -> tuple[Array, PostNormDecoderCache | PreNormDecoderCache]:
     """One decoder layer, in post-norm or pre-norm as `config.norm_first` says.
 
     x: (..., L_t, d_model), memory: (..., L_s, d_model) -> y: (..., L_t, d_model). That no position sees a later one is
-    the caller's mask: `Masks(target=causal_mask(L_t))`. `rng=None` means evaluation.
+    the caller's mask: `Masks(target=causal_mask(L_t))`. `rng=None` means evaluation. past: as in `multi_head`; memory
+    is then (..., 0, d_model), for there is nothing new in it.
     """
-    check_positions("x", x)
-    check_positions("memory", memory)
+    W_K = weights.cross_attention.key.W
+    check(WITHOUT_PAST if past is NO_PAST else WITH_PAST, W_K, x, memory)
     check_truth("norm_first", config.norm_first)
     if config.norm_first:
-        return pre_norm_decoder_layer(x, memory, weights, config, masks, rng)
-    return post_norm_decoder_layer(x, memory, weights, config, masks, rng)
+        return pre_norm_decoder_layer(x, memory, weights, config, masks, rng, past)
+    return post_norm_decoder_layer(x, memory, weights, config, masks, rng, past)
 
 
 def decoder_layer_backward(
@@ -132,6 +145,7 @@ def post_norm_decoder_layer(
     config: Config,
     masks: Masks = NO_MASKS,
     rng: np.random.Generator | None = None,
+    past: DecoderPast = NO_PAST,
 ) -> tuple[Array, PostNormDecoderCache]:
     """Three sublayers, each with residual and norm, y = LayerNorm(x + sublayer(x)), as in 3.1.4:
 
@@ -141,16 +155,15 @@ def post_norm_decoder_layer(
 
     x: (..., L_t, d_model), memory: (..., L_s, d_model) -> y: (..., L_t, d_model)
     """
-    check_width("memory", memory, weights.cross_attention.key.W.shape[0])
-    h, rate, activation, _, eps = config
-    a, self_attention_cache = multi_head(x, x, x, weights.self_attention, h, masks.target, masks.target_bias, rate, rng)
-    u, add_norm1_cache = add_norm(x, a, weights.norm1, eps, rate, rng)  # (..., L_t, d_model)
+    drop = Dropout(config.dropout, rng)
+    a, self_attention_cache = multi_head(x, x, x, weights.self_attention, config.h, masks.target, drop, past.target)
+    u, add_norm1_cache = add_norm(x, a, weights.norm1, config.eps, drop)  # (..., L_t, d_model)
     c, cross_attention_cache = multi_head(
-        u, memory, memory, weights.cross_attention, h, masks.memory, masks.memory_bias, rate, rng
+        u, memory, memory, weights.cross_attention, config.h, masks.memory, drop, past.memory
     )  # c: (..., L_t, d_model)
-    v, add_norm2_cache = add_norm(u, c, weights.norm2, eps, rate, rng)
-    f, feed_forward_cache = feed_forward(v, weights.feed_forward, activation, rate, rng)
-    y, add_norm3_cache = add_norm(v, f, weights.norm3, eps, rate, rng)
+    v, add_norm2_cache = add_norm(u, c, weights.norm2, config.eps, drop)
+    f, feed_forward_cache = feed_forward(v, weights.feed_forward, config.activation, drop)
+    y, add_norm3_cache = add_norm(v, f, weights.norm3, config.eps, drop)
     return y, PostNormDecoderCache(
         self_attention_cache,
         add_norm1_cache,
@@ -186,6 +199,7 @@ def pre_norm_decoder_layer(
     config: Config,
     masks: Masks = NO_MASKS,
     rng: np.random.Generator | None = None,
+    past: DecoderPast = NO_PAST,
 ) -> tuple[Array, PreNormDecoderCache]:
     """Three sublayers, each with the norm before it and nothing on the path around it (Xiong et al. 2020):
 
@@ -196,21 +210,18 @@ def pre_norm_decoder_layer(
     x: (..., L_t, d_model), memory: (..., L_s, d_model) -> y: (..., L_t, d_model). The memory is not
     normalized here: a pre-norm encoder ends with a norm of its own.
     """
-    check_width("memory", memory, weights.cross_attention.key.W.shape[0])
-    h, rate, activation, _, eps = config
-    n1, norm1_cache = layer_norm(x, weights.norm1, eps)
-    a, self_attention_cache = multi_head(
-        n1, n1, n1, weights.self_attention, h, masks.target, masks.target_bias, rate, rng
-    )
-    u, residual1_cache = residual(x, a, rate, rng)
-    n2, norm2_cache = layer_norm(u, weights.norm2, eps)
+    drop = Dropout(config.dropout, rng)
+    n1, norm1_cache = layer_norm(x, weights.norm1, config.eps)
+    a, self_attention_cache = multi_head(n1, n1, n1, weights.self_attention, config.h, masks.target, drop, past.target)
+    u, residual1_cache = residual(x, a, drop)
+    n2, norm2_cache = layer_norm(u, weights.norm2, config.eps)
     c, cross_attention_cache = multi_head(
-        n2, memory, memory, weights.cross_attention, h, masks.memory, masks.memory_bias, rate, rng
+        n2, memory, memory, weights.cross_attention, config.h, masks.memory, drop, past.memory
     )  # c: (..., L_t, d_model)
-    v, residual2_cache = residual(u, c, rate, rng)
-    n3, norm3_cache = layer_norm(v, weights.norm3, eps)
-    f, feed_forward_cache = feed_forward(n3, weights.feed_forward, activation, rate, rng)
-    y, residual3_cache = residual(v, f, rate, rng)
+    v, residual2_cache = residual(u, c, drop)
+    n3, norm3_cache = layer_norm(v, weights.norm3, config.eps)
+    f, feed_forward_cache = feed_forward(n3, weights.feed_forward, config.activation, drop)
+    y, residual3_cache = residual(v, f, drop)
     return y, PreNormDecoderCache(
         norm1_cache,
         self_attention_cache,

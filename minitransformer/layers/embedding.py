@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import check_ids, check_rank, check_shape, check_start
+from minitransformer.checks import check_ids, check_shape, check_start
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -30,7 +31,7 @@ def embedding(ids: Array, weights: Embedding) -> tuple[Array, EmbeddingCache]:
 
     ids: (...) integers in [0, V) -> x: (..., d)
     """
-    check_rank("weights.E", weights.E, 2)
+    check("weights.E: V d", weights.E)
     check_ids("ids", ids, len(weights.E))
     return weights.E[ids], EmbeddingCache(ids, weights)
 

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import check_positions, check_truth
+from minitransformer.checks import check_truth
 from minitransformer.equations.activations import RELU
+from minitransformer.equations.dropout import Dropout
 from minitransformer.equations.op import Op
 from minitransformer.layers.add_norm import AddNormCache, add_norm, add_norm_backward, residual, residual_backward
 from minitransformer.layers.feed_forward import (
@@ -30,6 +31,8 @@ from minitransformer.layers.multi_head import (
     multi_head,
     multi_head_backward,
 )
+from minitransformer.layers.past import Past
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -42,13 +45,14 @@ class EncoderLayer(NamedTuple):
 
 
 class Config(NamedTuple):
-    """What a layer is told besides its weights."""
+    """What a layer is told besides its weights. Read by name only, so that there is room for more."""
 
     h: int  # number of heads
-    rate: float = 0.0  # probability that dropout drops a number, in [0, 1)
+    dropout: float = 0.0  # probability that a number is dropped, in [0, 1)
     activation: Op = RELU
     norm_first: bool = False  # False: post-norm, as in the text; True: pre-norm, as in GPT-2
     eps: float = 1e-5  # of the layer norms
+    final_eps: float | None = None  # of the norm after the last layer, where it differs
 
 
 class PostNormCache(NamedTuple):
@@ -83,18 +87,18 @@ def encoder_layer(
     weights: EncoderLayer,
     config: Config,
     mask: Array | None = None,
-    bias: Array | None = None,
     rng: np.random.Generator | None = None,
+    past: Past | None = None,
 ) -> tuple[Array, PostNormCache | PreNormCache]:
     """One encoder layer, in post-norm or pre-norm as `config.norm_first` says.
 
-    x: (..., L, d_model) -> y: (..., L, d_model); mask and bias as in `multi_head`; `rng=None` means evaluation.
+    x: (..., L, d_model) -> y: (..., L, d_model); mask and past as in `multi_head`; `rng=None` means evaluation.
     """
-    check_positions("x", x)
+    check("x: ... L d_model", x)
     check_truth("norm_first", config.norm_first)
     if config.norm_first:
-        return pre_norm_encoder_layer(x, weights, config, mask, bias, rng)
-    return post_norm_encoder_layer(x, weights, config, mask, bias, rng)
+        return pre_norm_encoder_layer(x, weights, config, mask, rng, past)
+    return post_norm_encoder_layer(x, weights, config, mask, rng, past)
 
 
 def encoder_layer_backward(dy: Array, cache: PostNormCache | PreNormCache) -> tuple[Array, EncoderLayer]:
@@ -109,15 +113,15 @@ def post_norm_encoder_layer(
     weights: EncoderLayer,
     config: Config,
     mask: Array | None = None,
-    bias: Array | None = None,
     rng: np.random.Generator | None = None,
+    past: Past | None = None,
 ) -> tuple[Array, PostNormCache]:
     """u = LayerNorm(x + MultiHead(x, x, x)),  y = LayerNorm(u + FFN(u))  (3.1.2 to 3.1.4, section 5)."""
-    h, rate, activation, _, eps = config
-    a, attention_cache = multi_head(x, x, x, weights.self_attention, h, mask, bias, rate, rng)
-    u, add_norm1_cache = add_norm(x, a, weights.norm1, eps, rate, rng)
-    f, feed_forward_cache = feed_forward(u, weights.feed_forward, activation, rate, rng)
-    y, add_norm2_cache = add_norm(u, f, weights.norm2, eps, rate, rng)
+    drop = Dropout(config.dropout, rng)
+    a, attention_cache = multi_head(x, x, x, weights.self_attention, config.h, mask, drop, past)
+    u, add_norm1_cache = add_norm(x, a, weights.norm1, config.eps, drop)
+    f, feed_forward_cache = feed_forward(u, weights.feed_forward, config.activation, drop)
+    y, add_norm2_cache = add_norm(u, f, weights.norm2, config.eps, drop)
     return y, PostNormCache(attention_cache, add_norm1_cache, feed_forward_cache, add_norm2_cache)
 
 
@@ -137,20 +141,20 @@ def pre_norm_encoder_layer(
     weights: EncoderLayer,
     config: Config,
     mask: Array | None = None,
-    bias: Array | None = None,
     rng: np.random.Generator | None = None,
+    past: Past | None = None,
 ) -> tuple[Array, PreNormCache]:
     """n = LayerNorm(x), u = x + MultiHead(n, n, n),  y = u + FFN(LayerNorm(u))  (Xiong et al. 2020; not in the text).
 
     Nothing stands on the path around the sublayers, so gradients reach the first layer undamped.
     """
-    h, rate, activation, _, eps = config
-    n1, norm1_cache = layer_norm(x, weights.norm1, eps)
-    a, attention_cache = multi_head(n1, n1, n1, weights.self_attention, h, mask, bias, rate, rng)
-    u, residual1_cache = residual(x, a, rate, rng)
-    n2, norm2_cache = layer_norm(u, weights.norm2, eps)
-    f, feed_forward_cache = feed_forward(n2, weights.feed_forward, activation, rate, rng)
-    y, residual2_cache = residual(u, f, rate, rng)
+    drop = Dropout(config.dropout, rng)
+    n1, norm1_cache = layer_norm(x, weights.norm1, config.eps)
+    a, attention_cache = multi_head(n1, n1, n1, weights.self_attention, config.h, mask, drop, past)
+    u, residual1_cache = residual(x, a, drop)
+    n2, norm2_cache = layer_norm(u, weights.norm2, config.eps)
+    f, feed_forward_cache = feed_forward(n2, weights.feed_forward, config.activation, drop)
+    y, residual2_cache = residual(u, f, drop)
     return y, PreNormCache(
         norm1_cache, attention_cache, residual1_cache, norm2_cache, feed_forward_cache, residual2_cache
     )

@@ -7,7 +7,7 @@ from numpy.typing import DTypeLike
 
 from minitransformer.checks import check_type
 from minitransformer.equations.activations import RELU
-from minitransformer.equations.dropout import dropout, dropout_backward
+from minitransformer.equations.dropout import NO_DROPOUT, Dropout, dropout, dropout_backward
 from minitransformer.equations.op import Op
 from minitransformer.layers.linear import Linear, LinearCache, init_linear, linear, linear_backward
 
@@ -35,8 +35,7 @@ def feed_forward(
     x: Array,
     weights: FeedForward,
     activation: Op = RELU,
-    rate: float = 0.0,
-    rng: np.random.Generator | None = None,
+    drop: Dropout = NO_DROPOUT,
 ) -> tuple[Array, FeedForwardCache]:
     """y = dropout(max(0, x W_1 + b_1)) W_2 + b_2  (3.1.3; the dropout is section 5's).
 
@@ -45,7 +44,7 @@ def feed_forward(
     check_type("activation", activation, Op)
     z, linear1_cache = linear(x, weights.linear1)  # (..., d_ff)
     hidden, activation_cache = activation.forward(z)
-    dropped, m = dropout(hidden, rate, rng)
+    dropped, m = dropout(hidden, drop)
     y, linear2_cache = linear(dropped, weights.linear2)  # (..., d_model)
     return y, FeedForwardCache(linear1_cache, activation, activation_cache, m, linear2_cache)
 

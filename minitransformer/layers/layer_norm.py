@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import check_dtype, check_gains, check_integer, check_positive, check_same_shape
+from minitransformer.checks import check_dtype, check_integer, check_positive
 from minitransformer.equations.rows import column_sum, row_mean, row_products
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -35,7 +36,7 @@ def layer_norm(x: Array, weights: LayerNorm, eps: float = 1e-5) -> tuple[Array, 
     x: (..., d) -> y: (..., d). Mean and variance are taken over the features of one position, never over the batch. The
     variance is the biased one (divided by d, not d - 1), and eps stands inside the root.
     """
-    check_gains(x, weights.gamma, weights.beta)
+    check("weights.gamma: d, weights.beta: d, x: ... d", weights.gamma, weights.beta, x)
     check_positive("eps", eps)
     shifted = x - x[..., :1]  # so that equal numbers give exactly 0: the mean is rounded, and eps may be tiny
     centred = shifted - row_mean(shifted)
@@ -57,7 +58,7 @@ def layer_norm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, LayerN
     g_k times that is the formula. gamma stands inside the means: it weighs each g_k before they are taken.
     """
     x_hat, sigma, (gamma, _) = cache
-    check_same_shape("dy", dy, "x_hat", x_hat)
+    check("dy: ... d, x_hat: ... d", dy, x_hat)
     d = len(gamma)
     dy_x_hat = dy * x_hat
     dgamma = column_sum(dy_x_hat)

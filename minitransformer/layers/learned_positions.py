@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import check_rank, check_start, check_width
+from minitransformer.checks import check_integer, check_start
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -15,7 +16,8 @@ class LearnedPositions(NamedTuple):
 
 
 class LearnedPositionsCache(NamedTuple):
-    L: int
+    start: int
+    end: int
     weights: LearnedPositions
 
 
@@ -27,26 +29,28 @@ def init_learned_positions(
     return LearnedPositions((0.02 * rng.standard_normal((context, d))).astype(dtype))
 
 
-def learned_positions(E: Array, weights: LearnedPositions) -> tuple[Array, LearnedPositionsCache]:
-    """x_i = E_i + P_i.  E: (..., L, d) -> (..., L, d), with L at most `context`: beyond it there is no vector."""
-    check_rank("weights.P", weights.P, 2)
-    context, d = weights.P.shape
-    check_width("E", E, d, ndim=2)
-    L = E.shape[-2]
-    if context < L:
-        raise ValueError(f"E: got {L} positions, expected at most {context}, for which there are vectors")
-    return E + weights.P[:L], LearnedPositionsCache(L, weights)
+def learned_positions(E: Array, weights: LearnedPositions, start: int = 0) -> tuple[Array, LearnedPositionsCache]:
+    """x_i = E_i + P_i, with i from `start` on.
+
+    E: (..., L, d) -> (..., L, d), with start + L at most `context`: beyond it there is no vector.
+    """
+    check("weights.P: context d, E: ... L d", weights.P, E)
+    check_integer("start", start, minimum=0)
+    context, end = len(weights.P), start + E.shape[-2]
+    if context < end:
+        raise ValueError(f"E: got {end} positions, expected at most {context}, for which there are vectors")
+    return E + weights.P[start:end], LearnedPositionsCache(start, end, weights)
 
 
 def learned_positions_backward(dx: Array, cache: LearnedPositionsCache) -> tuple[Array, LearnedPositions]:
-    """dE = dx, and dP_i = sum of dx_i over the batch, whose sequences share P_i; 0 where no word stood.
+    """dE = dx, and dP_i = sum of dx_i over the batch, whose sequences share P_i; 0 where no token stood.
 
-    -> dE, dweights
+    -> dE, which is dx itself and shares its memory, and dweights
     """
-    d = cache.weights.P.shape[-1]
-    check_width("dx", dx, d, ndim=2)
-    if dx.shape[-2] != cache.L:
-        raise ValueError(f"dx: got shape {dx.shape}, expected {cache.L} positions before the last axis")
-    dP = np.zeros_like(cache.weights.P)
-    dP[: cache.L] = dx.reshape(-1, *dx.shape[-2:]).sum(axis=0)
+    start, end, weights = cache
+    check("dx: ... L d, weights.P: context d", dx, weights.P)
+    if dx.shape[-2] != end - start:
+        raise ValueError(f"dx: got shape {dx.shape}, expected {end - start} positions before the last axis")
+    dP = np.zeros_like(weights.P)
+    dP[start:end] = dx.reshape(-1, *dx.shape[-2:]).sum(axis=0)
     return dx, LearnedPositions(dP)

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import check_map, check_shape, check_start
+from minitransformer.checks import check_start
 from minitransformer.equations.rows import column_sum
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -36,7 +37,7 @@ def linear(x: Array, weights: Linear) -> tuple[Array, LinearCache]:
 
     x: (..., d_in) -> y: (..., d_out). All rows go through one 2-D product, whatever the axes before them.
     """
-    check_map(x, weights.W, weights.b)
+    check("weights.W: d_in d_out, weights.b: d_out, x: ... d_in", weights.W, weights.b, x)
     d_in, d_out = weights.W.shape
     rows = x.reshape(-1, d_in)
     y = rows @ weights.W + weights.b  # (N, d_out)
@@ -52,7 +53,7 @@ def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Linear]:
     """
     x, weights = cache
     d_in, d_out = weights.W.shape
-    check_shape("dy", dy, (*x.shape[:-1], d_out))
+    check("dy: ... d_out, x: ... d_in, weights.W: d_in d_out", dy, x, weights.W)
     dy_rows = dy.reshape(-1, d_out)
     dx = dy_rows @ weights.W.T  # (N, d_in)
     dW = x.reshape(-1, d_in).T @ dy_rows  # (d_in, d_out)

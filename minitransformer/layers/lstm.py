@@ -8,9 +8,8 @@ from numpy.typing import DTypeLike
 
 from minitransformer.checks import check_rank, check_same_shape, check_shape, check_start, check_width
 from minitransformer.equations.activations import sigmoid
-from minitransformer.equations.masks import rows_where
 from minitransformer.equations.op import Op
-from minitransformer.equations.rows import column_sum
+from minitransformer.equations.rows import column_sum, rows_where
 
 Array = np.ndarray
 

@@ -5,24 +5,37 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import (
-    check_floats,
-    check_heads,
-    check_integer,
-    check_positions,
-    check_start,
+from minitransformer.checks import check_heads, check_mask, check_start
+from minitransformer.equations.attention import (
+    AttentionCache,
+    attention,
+    attention_backward,
+    may_attend,
+    merge_heads,
+    split_heads,
+    without_blind,
+    without_unseen,
 )
-from minitransformer.equations.attention import AttentionCache
 from minitransformer.equations.blockwise_attention import (
     BlockwiseCache,
-    attention_of_any_length,
-    attention_of_any_length_backward,
+    blockwise_attention,
+    blockwise_attention_backward,
 )
-from minitransformer.equations.heads import merge_heads, split_heads
-from minitransformer.equations.masks import may_attend, without_blind, without_unseen
+from minitransformer.equations.dropout import NO_DROPOUT, Dropout
 from minitransformer.layers.linear import Linear, LinearCache, init_linear, linear, linear_backward
+from minitransformer.layers.past import Past, with_past
+from minitransformer.shapes import check
 
 Array = np.ndarray
+
+LONG = 1024 * 1024  # from so many scores a head on, attention in blocks is faster than all at once
+
+
+WITHOUT_PAST = (
+    "weights.query.W: d_query d_qs, weights.key.W: d_key d_ks, weights.value.W: d_value d_vs, "
+    "x_q: ... L_q d_query, x_k: ... L_k d_key, x_v: ... L_k d_value"
+)
+WITH_PAST = WITHOUT_PAST.replace("L_k", "L_new?")
 
 
 class MultiHead(NamedTuple):
@@ -44,6 +57,7 @@ class MultiHeadCache(NamedTuple):
     h: int
     attention: AttentionCache | BlockwiseCache
     output: LinearCache
+    past: bool  # with keys and values from before, which have no backward
 
 
 def init_multi_head(d_model: int, h: int, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> MultiHead:
@@ -60,34 +74,36 @@ def multi_head(
     weights: MultiHead,
     h: int,
     mask: Array | None = None,
-    bias: Array | None = None,
-    rate: float = 0.0,
-    rng: np.random.Generator | None = None,
+    drop: Dropout = NO_DROPOUT,
+    past: Past | None = None,
 ) -> tuple[Array, MultiHeadCache]:
     """MultiHead(Q, K, V) = Concat(head_1, ..., head_h) W^O,  head_i = Attention(Q W_i^Q, K W_i^K, V W_i^V)  (4.2).
 
     x_q: (..., L_q, d_query), x_k: (..., L_k, d_key), x_v: (..., L_k, d_value) -> y: (..., L_q, d_model). Self-attention
     passes the same x three times; encoder-decoder attention passes the encoder's output as x_k and x_v.
 
-    mask (boolean, True = may attend) and bias (added to the scores) broadcast against (..., L_q, L_k) and apply to all
-    heads alike; with one axis more than x_q they broadcast against (..., h, L_q, L_k), head by head. A key that no
-    query may attend to has no influence, nor does a fully masked query.
+    mask: boolean (True = may attend) or floating-point (added to the scores), broadcasts against (..., L_q, L_k) and
+    applies to all heads alike; with one axis more than x_q it broadcasts against (..., h, L_q, L_k), head by head. A
+    key that no query may attend to has no influence, nor does a fully masked query.
+
+    past: keys and values of positions before, to which those of x_k and x_v are added; L_k then counts them all.
     """
-    mask_heads = over_heads(mask, np.ndim(x_q))
-    bias_heads = over_heads(bias, np.ndim(x_q))
-    x_q_seen, x_k_seen, x_v_seen = in_sight(x_q, x_k, x_v, h, mask_heads, bias_heads)
+    maps = weights.query.W, weights.key.W, weights.value.W
+    check(WITHOUT_PAST if past is None else WITH_PAST, *maps, x_q, x_k, x_v)
+    mask_heads = over_heads(mask, x_q.ndim)
+    x_q_seen, x_k_seen, x_v_seen = inputs_in_sight(x_q, x_k, x_v, h, mask_heads if past is None else None)
     Q, query_cache = linear(x_q_seen, weights.query)  # (..., L_q, h*d_k): all heads' projections at once
     K, key_cache = linear(x_k_seen, weights.key)  # (..., L_k, h*d_k)
     V, value_cache = linear(x_v_seen, weights.value)  # (..., L_k, h*d_v)
     Q_heads = split_heads(Q, h)  # (..., h, L_q, d_k)
     K_heads = split_heads(K, h)  # (..., h, L_k, d_k)
     V_heads = split_heads(V, h)  # (..., h, L_k, d_v)
-    heads, attention_cache = attention_of_any_length(
-        Q_heads, K_heads, V_heads, mask_heads, bias_heads, rate, rng
-    )  # (..., h, L_q, d_v)
+    K_all, V_all = with_past(past, K_heads, V_heads)
+    form = attention if Q_heads.shape[-2] * K_all.shape[-2] < LONG else blockwise_attention
+    heads, attention_cache = form(Q_heads, K_all, V_all, mask_heads, drop)  # (..., h, L_q, d_v)
     concat = merge_heads(heads)  # (..., L_q, h*d_v)
     y, output_cache = linear(concat, weights.output)  # (..., L_q, d_model)
-    return y, MultiHeadCache(query_cache, key_cache, value_cache, h, attention_cache, output_cache)
+    return y, MultiHeadCache(query_cache, key_cache, value_cache, h, attention_cache, output_cache, past is not None)
 
 
 def multi_head_backward(dy: Array, cache: MultiHeadCache) -> tuple[Array, Array, Array, MultiHead]:
@@ -96,9 +112,13 @@ def multi_head_backward(dy: Array, cache: MultiHeadCache) -> tuple[Array, Array,
     Concat and split only move numbers, so each is the other's backward. Where one x was passed as query, key and
     value, its gradient is the sum dx_q + dx_k + dx_v, which the caller takes.
     """
+    if cache.past:
+        raise ValueError("cache: got that of a call with `past`, expected one without: kept keys have no backward")
     dconcat, doutput = linear_backward(dy, cache.output)  # (..., L_q, h*d_v)
     dheads = split_heads(dconcat, cache.h)  # (..., h, L_q, d_v)
-    dQ_heads, dK_heads, dV_heads = attention_of_any_length_backward(dheads, cache.attention)
+    blockwise = isinstance(cache.attention, BlockwiseCache)
+    form_backward = blockwise_attention_backward if blockwise else attention_backward
+    dQ_heads, dK_heads, dV_heads = form_backward(dheads, cache.attention)
     dQ = merge_heads(dQ_heads)  # (..., L_q, h*d_k)
     dK = merge_heads(dK_heads)  # (..., L_k, h*d_k)
     dV = merge_heads(dV_heads)  # (..., L_k, h*d_v)
@@ -108,26 +128,15 @@ def multi_head_backward(dy: Array, cache: MultiHeadCache) -> tuple[Array, Array,
     return dx_q, dx_k, dx_v, MultiHead(dquery, dkey, dvalue, doutput)
 
 
-def in_sight(
-    x_q: Array, x_k: Array, x_v: Array, h: int, mask: Array | None, bias: Array | None
-) -> tuple[Array, Array, Array]:
+def inputs_in_sight(x_q: Array, x_k: Array, x_v: Array, h: int, mask: Array | None) -> tuple[Array, Array, Array]:
     """The inputs, with harmless rows for queries and keys that are masked in every head.
 
     Attention itself does this for the result, but the gradient of W_K is x_k^T dK, and NaN in x_k times 0 is NaN.
     """
-    check_floats("x_q", x_q, ndim=2)
-    check_floats("x_k", x_k, ndim=2)
-    check_floats("x_v", x_v, ndim=2)
-    check_positions("x_k", x_k)
-    if x_k.shape[:-2] != x_q.shape[:-2]:
-        raise ValueError(f"x_k: got shape {x_k.shape}, expected the batch axes of x_q, {x_q.shape[:-2]}")
-    if x_v.shape[:-1] != x_k.shape[:-1]:
-        raise ValueError(f"x_v: got shape {x_v.shape}, expected {x_k.shape[:-1]} before the last axis, as in x_k")
-    check_integer("h", h, minimum=1)
-    if mask is None and bias is None:
+    if mask is None:
         return x_q, x_k, x_v
-    scores_shape = (*x_q.shape[:-2], h, x_q.shape[-2], x_k.shape[-2])
-    allowed = may_attend(mask, bias, scores_shape)  # None, or per head if it has an axis for the heads
+    check_mask(mask, (*x_q.shape[:-2], h, x_q.shape[-2], x_k.shape[-2]))
+    allowed = may_attend(mask)  # None, or per head if it has an axis for the heads
     by_any_head = allowed if allowed is None or allowed.ndim < 3 else allowed.any(axis=-3)  # (..., L_q, L_k)
     x_k_seen = without_unseen(x_k, by_any_head)
     x_v_seen = x_k_seen if x_v is x_k else without_unseen(x_v, by_any_head)
@@ -135,7 +144,7 @@ def in_sight(
 
 
 def over_heads(mask: Array | None, x_ndim: int) -> Array | None:
-    """A mask or bias with batch axes gets one for the heads: (B, L_q, L_k) -> (B, 1, L_q, L_k).
+    """A mask with batch axes gets one for the heads: (B, L_q, L_k) -> (B, 1, L_q, L_k).
 
     One that has it already stays, and so does one that needs none, (L_q, L_k).
     """

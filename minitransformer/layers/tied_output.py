@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.checks import check_rank, check_shape, check_width
 from minitransformer.layers.embedding import Embedding
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -20,9 +20,8 @@ def tied_output(y: Array, weights: Embedding) -> tuple[Array, TiedOutputCache]:
 
     y: (..., d) -> logits: (..., V)
     """
-    check_rank("weights.E", weights.E, 2)
+    check("weights.E: V d, y: ... d", weights.E, y)
     V, d = weights.E.shape
-    check_width("y", y, d)
     rows = y.reshape(-1, d)
     scores = rows @ weights.E.T  # (N, V)
     return scores.reshape(*y.shape[:-1], V), TiedOutputCache(y, weights)
@@ -35,7 +34,7 @@ def tied_output_backward(dlogits: Array, cache: TiedOutputCache) -> tuple[Array,
     """
     y, weights = cache
     V, d = weights.E.shape
-    check_shape("dlogits", dlogits, (*y.shape[:-1], V))
+    check("dlogits: ... V, y: ... d, weights.E: V d", dlogits, y, weights.E)
     dscores = dlogits.reshape(-1, V)
     drows = dscores @ weights.E  # (N, d)
     dE = dscores.T @ y.reshape(-1, d)  # (V, d)

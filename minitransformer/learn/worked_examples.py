@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from minitransformer.decoding.decoder_cache import Writing, start_writing, write_on
-from minitransformer.equations.attention import attention, attention_one_query
-from minitransformer.equations.compatibility import scaled_dot_product
+from minitransformer.decoding.decoder_cache import Decoding, decode_step, prefill
+from minitransformer.equations.attention import attention, causal_mask, scaled_dot_product
 from minitransformer.equations.cross_entropy import cross_entropy
-from minitransformer.equations.masks import causal_mask
+from minitransformer.equations.one_query import attention_one_query
 from minitransformer.equations.positional_encoding import positional_encoding
 from minitransformer.equations.softmax import masked_softmax, softmax
 from minitransformer.layers.encoder_layer import Config
@@ -80,19 +79,19 @@ def decoding_step(rng: np.random.Generator) -> Locals:
     """3.2.2  P(w_i | w_1, ..., w_{i-1}, source): one more word of a translation, with what was kept of those before"""
     weights, two_words, at_once = prepare_two_words(rng)  # the source is read, once, and two words are written
     third = np.array([5])  # the id of the word that was written last
-    logits, three_words, looks = write_on(third, two_words, weights, Config(h=2))  # step into this one
-    alpha = looks[0][0]  # of both heads: where in the source the third word looked
+    logits, three_words, alphas = decode_step(third, two_words, weights, Config(h=2))  # step into this one
+    alpha = alphas[0][0]  # of both heads: where in the source the third word looked
     holds = np.allclose(logits, at_once[:, 2]) and np.allclose(alpha.sum(axis=-1), 1)
     return locals()
 
 
-def prepare_two_words(rng: np.random.Generator) -> tuple[Transformer, Writing, Array]:
+def prepare_two_words(rng: np.random.Generator) -> tuple[Transformer, Decoding, Array]:
     """A small Transformer that has written two words; and its logits for all three words at once, as in training."""
     weights = init_transformer(6, 9, n_layers=1, d_model=6, h=2, d_ff=8, rng=rng, dtype=np.float64)
     source, target = np.array([[3, 1, 4, 1]]), np.array([[8, 2, 5]])  # ids of words
-    nothing = start_writing(source, weights, Config(h=2), longest=3)
-    _, one_word, _ = write_on(target[:, 0], nothing, weights, Config(h=2))
-    _, two_words, _ = write_on(target[:, 1], one_word, weights, Config(h=2))
+    nothing = prefill(source, weights, Config(h=2), longest=3)
+    _, one_word, _ = decode_step(target[:, 0], nothing, weights, Config(h=2))
+    _, two_words, _ = decode_step(target[:, 1], one_word, weights, Config(h=2))
     at_once, _ = transformer(source, target, weights, Config(h=2))
     return weights, two_words, at_once
 

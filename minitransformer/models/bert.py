@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minitransformer.checks import check_lengths, check_tokens, check_truth
-from minitransformer.equations.masks import padding_mask
+from minitransformer.equations.attention import padding_mask
+from minitransformer.equations.dropout import Dropout
 from minitransformer.layers.bert_embedding import (
     BertEmbedding,
     BertEmbeddingCache,
@@ -63,7 +64,7 @@ def bert(
     config: Config,
     rng: np.random.Generator | None = None,
 ) -> tuple[Array, BertCache]:
-    """y_i, what is known about place i from the whole input, the words before it and those after it.
+    """y_i, what is known about position i from the whole input, the tokens before it and those after it.
 
     ids, segments: (..., L); lengths: (...), how many tokens of each sequence are no padding, None: all
     -> y: (..., L, d_model). Unlike GPT there is no causal mask; so it cannot write, but what it reads it sees from
@@ -73,8 +74,8 @@ def bert(
     if lengths is not None:
         check_lengths(lengths, ids)
     mask = None if lengths is None else padding_mask(lengths, ids.shape[-1])  # (..., 1, L)
-    x, embedding_cache = bert_embedding(ids, segments, weights.embedding, config.eps, config.rate, rng)
-    y, layers_cache = encoder(x, weights.layers, config, mask, rng=rng)  # (..., L, d_model)
+    x, embedding_cache = bert_embedding(ids, segments, weights.embedding, config.eps, Dropout(config.dropout, rng))
+    y, layers_cache = encoder(x, weights.layers, config, mask, rng)  # (..., L, d_model)
     return y, BertCache(embedding_cache, layers_cache)
 
 

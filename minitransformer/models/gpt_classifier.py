@@ -7,27 +7,27 @@ import numpy as np
 from minitransformer.checks import check_lengths, check_tokens
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.layers.linear import Linear, LinearCache, init_linear, linear, linear_backward
-from minitransformer.models.gpt import GPT, GPTStatesCache, gpt_states, gpt_states_backward
+from minitransformer.models.gpt import GPTBody, GPTBodyCache, gpt_body, gpt_body_backward
 
 Array = np.ndarray
 
 
 class GPTClassifier(NamedTuple):
-    gpt: GPT  # without an output of its own: it is not asked for words
+    body: GPTBody
     output: Linear  # W: (d_model, C)
 
 
 class GPTClassifierCache(NamedTuple):
     shape: tuple[int, ...]  # of y
     ends: Array  # (...), where the classification token of each text stands
-    gpt: GPTStatesCache
+    body: GPTBodyCache
     output: LinearCache
 
 
-def init_gpt_classifier(body: GPT, C: int, rng: np.random.Generator) -> GPTClassifier:
+def init_gpt_classifier(body: GPTBody, C: int, rng: np.random.Generator) -> GPTClassifier:
     """A new output for C classes, on a GPT that is pretrained, or is not."""
     E = body.embedding.E
-    return GPTClassifier(body._replace(output=None), init_linear(E.shape[-1], C, rng, E.dtype))
+    return GPTClassifier(body, init_linear(E.shape[-1], C, rng, E.dtype))
 
 
 def gpt_classifier(
@@ -38,13 +38,13 @@ def gpt_classifier(
     ids: (..., L), each text with the classification token as its last; lengths: (...), with it, 1 or more -> logits:
     (..., C). Under a causal mask no earlier place has seen the whole text, and no padding after it is seen.
     """
-    check_tokens("ids", ids, len(weights.gpt.embedding.E))
+    check_tokens("ids", ids, len(weights.body.embedding.E))
     check_lengths(lengths, ids, minimum=1)
     ends = lengths.astype(np.int64)[..., None, None] - 1  # (..., 1, 1)
-    y, gpt_cache = gpt_states(ids, weights.gpt, config, rng)  # (..., L, d_model)
+    y, body_cache = gpt_body(ids, weights.body, config, rng)  # (..., L, d_model)
     y_n = np.take_along_axis(y, ends, axis=-2)[..., 0, :]  # (..., d_model)
     logits, output_cache = linear(y_n, weights.output)  # (..., C)
-    return logits, GPTClassifierCache(y.shape, ends, gpt_cache, output_cache)
+    return logits, GPTClassifierCache(y.shape, ends, body_cache, output_cache)
 
 
 def gpt_classifier_backward(dlogits: Array, cache: GPTClassifierCache) -> GPTClassifier:
@@ -52,5 +52,5 @@ def gpt_classifier_backward(dlogits: Array, cache: GPTClassifierCache) -> GPTCla
     dy_n, doutput = linear_backward(dlogits, cache.output)  # (..., d_model)
     dy = np.zeros(cache.shape, dy_n.dtype)
     np.put_along_axis(dy, cache.ends, dy_n[..., None, :], axis=-2)
-    dgpt = gpt_states_backward(dy, cache.gpt)
-    return GPTClassifier(dgpt, doutput)
+    dbody = gpt_body_backward(dy, cache.body)
+    return GPTClassifier(dbody, doutput)

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minitransformer.checks import check_ids, check_lengths, check_tokens, check_truth
-from minitransformer.equations.dropout import dropout, dropout_backward
-from minitransformer.equations.masks import causal_mask, padding_mask
+from minitransformer.equations.attention import causal_mask, padding_mask
+from minitransformer.equations.dropout import NO_DROPOUT, Dropout, dropout, dropout_backward
 from minitransformer.equations.positional_encoding import add_positions, add_positions_backward
 from minitransformer.layers.decoder import Decoder, DecoderCache, decoder, decoder_backward, init_decoder
 from minitransformer.layers.decoder_layer import Masks
@@ -87,18 +87,18 @@ def target_table(weights: Transformer) -> Embedding:
 
 
 def embed_words(
-    ids: Array, weights: Embedding, rate: float = 0.0, rng: np.random.Generator | None = None
+    ids: Array, weights: Embedding, drop: Dropout = NO_DROPOUT, start: int = 0
 ) -> tuple[Array, EmbedWordsCache]:
     """x = dropout(sqrt(d_model) E[w] + P)  (3.1.1; Vaswani et al. 2017, 3.4).
 
-    ids: (..., L) -> x: (..., L, d_model). A table that also scores words has numbers of order 1/sqrt(d_model): the
-    factor brings them up to the size of the sines.
+    ids: (..., L) -> x: (..., L, d_model), at the positions from `start` on. A table that also scores tokens has numbers
+    of order 1/sqrt(d_model): the factor brings them up to the size of the sines.
     """
     check_ids("ids", ids, len(weights.E), ndim=1)
     E, embedding_cache = embedding(ids, weights)  # (..., L, d_model)
     scaled = E * math.sqrt(E.shape[-1])
-    summed, _ = add_positions(scaled)
-    x, m = dropout(summed, rate, rng)
+    summed, _ = add_positions(scaled, start)
+    x, m = dropout(summed, drop)
     return x, EmbedWordsCache(embedding_cache, m)
 
 
@@ -134,10 +134,11 @@ def transformer(
     """
     check_tokens("source", source, len(weights.source.E))
     check_tokens("target", target, len(target_table(weights).E))
+    drop = Dropout(config.dropout, rng)
     mask = source_mask(source, lengths)  # (..., 1, L_s)
-    x, source_cache = embed_words(source, weights.source, config.rate, rng)  # (..., L_s, d_model)
-    memory, encoder_cache = encoder(x, weights.encoder, config, mask, rng=rng)  # (..., L_s, d_model)
-    z, target_cache = embed_words(target, target_table(weights), config.rate, rng)  # (..., L_t, d_model)
+    x, source_cache = embed_words(source, weights.source, drop)  # (..., L_s, d_model)
+    memory, encoder_cache = encoder(x, weights.encoder, config, mask, rng)  # (..., L_s, d_model)
+    z, target_cache = embed_words(target, target_table(weights), drop)  # (..., L_t, d_model)
     masks = Masks(target=causal_mask(target.shape[-1]), memory=mask)
     y, decoder_cache = decoder(z, memory, weights.decoder, config, masks, rng)  # (..., L_t, d_model)
     if weights.output is None:

@@ -77,8 +77,8 @@ INDEX: tuple[Row, ...] = (
     pair("3.1.4", "LayerNorm(x + f(x))", "layers.add_norm.add_norm"),
     pair("3.1.4", "gamma (x - mean) / sqrt(variance + eps) + beta", "layers.layer_norm.layer_norm"),
     pair("3.2", "x_n = DecoderLayer_n(x_{n-1}, memory)", "layers.decoder.decoder"),
-    Row("3.2.1", "j <= i", "equations.masks.causal_mask"),
-    Row("3.2.1", "j < length", "equations.masks.padding_mask"),
+    Row("3.2.1", "j <= i", "equations.attention.causal_mask"),
+    Row("3.2.1", "j < length", "equations.attention.padding_mask"),
     pair("3.2.1", "alpha_j = 0 where masked", "equations.softmax.masked_softmax", "softmax_backward"),
     pair(
         "3.2.2",
@@ -96,15 +96,15 @@ INDEX: tuple[Row, ...] = (
     pair("3.3.1", "logits = LayerNorm(GELU(y W + b)) E^T + b_V", "layers.mlm_head.mlm_head"),
     pair("3.3.2", "p = tanh(y_1 W + b)", "layers.pooler.pooler"),
     pair("3.4", "logits = y E^T", "layers.tied_output.tied_output"),
-    pair("3.4.1", "y_i, what is known about w_1, ..., w_i", "models.gpt.gpt_states"),
+    pair("3.4.1", "y_i, what is known about w_1, ..., w_i", "models.gpt.gpt_body"),
     pair("3.4.1", "P(w_i | w_1, ..., w_{i-1})", "models.gpt.gpt"),
     pair("3.5.1", "P(start = i) ~ exp(y_i . s), P(end = i) ~ exp(y_i . e)", "models.span_reader.span_reader"),
     pair("3.5.2", "softmax(p W + b), p of the first token", "models.bert_classifier.bert_classifier"),
     pair("3.5.2", "softmax(y_n W + b), n the last token", "models.gpt_classifier.gpt_classifier"),
     pair(
-        "4.1", "a_i = f(q, k_i), alpha = softmax(a), o = sum_i alpha_i v_i", "equations.attention.attention_one_query"
+        "4.1", "a_i = f(q, k_i), alpha = softmax(a), o = sum_i alpha_i v_i", "equations.one_query.attention_one_query"
     ),
-    pair("4.1", "f(q, k) = q^T k / sqrt(d)", "equations.compatibility.scaled_dot_product"),
+    pair("4.1", "f(q, k) = q^T k / sqrt(d)", "equations.attention.scaled_dot_product"),
     pair("4.1", "f(q, k) = q^T k", "equations.compatibility.dot_product"),
     pair("4.1", "f(q, k) = q^T M k", "equations.compatibility.bilinear"),
     pair("4.1", "f(q, k) = v^T tanh(W q + U k)", "equations.compatibility.additive"),
@@ -113,8 +113,8 @@ INDEX: tuple[Row, ...] = (
     pair("4.1", "O = softmax(A) V", "equations.attention.attend"),
     pair("4.1", "q = W_q x (here x W + b, x a row)", "layers.linear.linear"),
     pair("4.2", "MultiHead(Q, K, V) = Concat(head_1, ..., head_h) W^O", "layers.multi_head.multi_head"),
-    pair("4.2", "Q W_i^Q for i = 1, ..., h", "equations.heads.split_heads", "merge_heads"),
-    pair("4.2", "Concat(head_1, ..., head_h)", "equations.heads.merge_heads", "split_heads"),
+    pair("4.2", "Q W_i^Q for i = 1, ..., h", "equations.attention.split_heads", "merge_heads"),
+    pair("4.2", "Concat(head_1, ..., head_h)", "equations.attention.merge_heads", "split_heads"),
     Row(
         "4.3",
         "P_{i,2j} = sin(i / 10000^(2j/d)), P_{i,2j+1} = cos(...)",

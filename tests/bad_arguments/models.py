@@ -191,11 +191,11 @@ ROWS = (
         final_norm=truth(True),
         dtype=SIZES["dtype"],
     ),
-    row(gpt.gpt_states, ids=tokens(), weights=of_all(GPT._replace(output=None)), **EVALUATES),
+    row(gpt.gpt_body, ids=tokens(), weights=of_all(GPT._replace(output=None)), **EVALUATES),
     row(
-        gpt.gpt_states_backward,
+        gpt.gpt_body_backward,
         dy=gradient(y),
-        cache=cache(gpt.gpt_states(token_ids, GPT, CONFIG.good, generator)[1]),
+        cache=cache(gpt.gpt_body(token_ids, GPT, CONFIG.good, generator)[1]),
     ),
     row(gpt.gpt, ids=tokens(), weights=of_all(GPT), **EVALUATES),
     row(

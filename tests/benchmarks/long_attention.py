@@ -15,9 +15,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from minitransformer.equations.attention import attention, attention_backward
+from minitransformer.equations.attention import attention, attention_backward, causal_mask
 from minitransformer.equations.blockwise_attention import blockwise_attention, blockwise_attention_backward
-from minitransformer.equations.masks import causal_mask
 from minitransformer.equations.op import Op
 
 h, d = 8, 64

@@ -8,16 +8,9 @@ from assertions import refuses
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minitransformer.data.piece_learning import INSIDE
 from minitransformer.data.vocabularies import vocabulary_from
-from minitransformer.data.word_pieces import (
-    INSIDE,
-    MOST_LETTERS,
-    N_SPECIAL,
-    SPECIAL,
-    UNK,
-    WordPieces,
-    word_piece_vocabulary,
-)
+from minitransformer.data.word_pieces import MOST_LETTERS, N_SPECIAL, SPECIAL, UNK, WordPieces, word_piece_vocabulary
 
 TEXTS = ["low low low lower lowest\n", "new newer newest, wide wider_widest"]
 texts = st.text(st.sampled_from("lowernstid_ ,\nLWN"), max_size=30)

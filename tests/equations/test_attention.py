@@ -12,8 +12,8 @@ from minitransformer.equations.attention import (
     attend_backward,
     attention,
     attention_backward,
-    attention_one_query,
-    attention_one_query_backward,
+    causal_mask,
+    padding_mask,
 )
 from minitransformer.equations.compatibility import (
     ADDITIVE,
@@ -25,7 +25,7 @@ from minitransformer.equations.compatibility import (
     additive_backward,
 )
 from minitransformer.equations.dropout import dropout_mask
-from minitransformer.equations.masks import causal_mask, padding_mask
+from minitransformer.equations.one_query import attention_one_query, attention_one_query_backward
 from minitransformer.equations.softmax import softmax
 from minitransformer.verify import by_the_book as book
 

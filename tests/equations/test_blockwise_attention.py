@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from strategies import random_mask, rates, seeds, sizes
 
 from minitransformer.equations import blockwise_attention as module
-from minitransformer.equations.attention import attention, attention_backward
+from minitransformer.equations.attention import attention, attention_backward, causal_mask, padding_mask
 from minitransformer.equations.blockwise_attention import (
     attention_of_any_length,
     attention_of_any_length_backward,
@@ -19,7 +19,6 @@ from minitransformer.equations.blockwise_attention import (
     blockwise_attention,
     blockwise_attention_backward,
 )
-from minitransformer.equations.masks import causal_mask, padding_mask
 
 rows = st.integers(1, 9)
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from numpy.testing import assert_allclose
 from strategies import seeds, sizes
 
+from minitransformer.equations.attention import scaled_dot_product, scaled_dot_product_backward
 from minitransformer.equations.compatibility import (
     ADDITIVE,
     BILINEAR,
@@ -19,8 +20,6 @@ from minitransformer.equations.compatibility import (
     bilinear_backward,
     dot_product,
     dot_product_backward,
-    scaled_dot_product,
-    scaled_dot_product_backward,
 )
 from minitransformer.tree import tree_map
 from minitransformer.verify import by_the_book as book

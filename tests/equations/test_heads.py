@@ -6,7 +6,7 @@ from hypothesis import given
 from numpy.testing import assert_array_equal
 from strategies import seeds, sizes
 
-from minitransformer.equations.heads import merge_heads, split_heads
+from minitransformer.equations.attention import merge_heads, split_heads
 
 
 @given(sizes, seeds)

@@ -8,9 +8,16 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from strategies import seeds, sizes
 
-from minitransformer.equations.attention import attend, attend_backward, attention, attention_backward
+from minitransformer.equations.attention import (
+    attend,
+    attend_backward,
+    attention,
+    attention_backward,
+    causal_mask,
+    causal_padding_mask,
+    padding_mask,
+)
 from minitransformer.equations.blockwise_attention import blockwise_attention, blockwise_attention_backward
-from minitransformer.equations.masks import causal_mask, causal_padding_mask, padding_mask
 
 ATTENTIONS = {
     "matrix": (attention, attention_backward),

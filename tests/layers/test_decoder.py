@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import random_mask, rates, seeds, sizes
 
-from minitransformer.equations.masks import causal_mask, padding_mask
+from minitransformer.equations.attention import causal_mask, padding_mask
 from minitransformer.equations.positional_encoding import add_positions
 from minitransformer.layers.decoder import Decoder, decoder, decoder_backward, init_decoder
 from minitransformer.layers.decoder_layer import Masks, decoder_layer, decoder_layer_backward

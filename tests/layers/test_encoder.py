@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import random_mask, rates, seeds, sizes
 
-from minitransformer.equations.masks import causal_mask
+from minitransformer.equations.attention import causal_mask
 from minitransformer.equations.positional_encoding import add_positions
 from minitransformer.layers.encoder import Encoder, encoder, encoder_backward, init_encoder
 from minitransformer.layers.encoder_layer import Config, encoder_layer

@@ -8,8 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from strategies import random_mask, rates, seeds, sizes
 
 from minitransformer.equations.activations import GELU, RELU
+from minitransformer.equations.attention import causal_mask, padding_mask
 from minitransformer.equations.dropout import dropout
-from minitransformer.equations.masks import causal_mask, padding_mask
 from minitransformer.layers.encoder_layer import (
     Config,
     PostNormCache,

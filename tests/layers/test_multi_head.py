@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import numbers, random_mask, rates, seeds, sizes
 
-from minitransformer.equations.attention import attention
+from minitransformer.equations.attention import attention, causal_mask, padding_mask
 from minitransformer.equations.dropout import dropout_mask
-from minitransformer.equations.masks import causal_mask, padding_mask
 from minitransformer.layers.linear import Linear
 from minitransformer.layers.multi_head import MultiHead, init_multi_head, multi_head, multi_head_backward
 from minitransformer.tree import leaves

@@ -12,7 +12,7 @@ from strategies import Sizes, rates, seeds, sizes
 from minitransformer.equations.activations import GELU_TANH, RELU
 from minitransformer.equations.op import Op
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.models.gpt import gpt, gpt_backward, gpt_states, gpt_states_backward, init_gpt
+from minitransformer.models.gpt import gpt, gpt_backward, gpt_body, gpt_body_backward, init_gpt
 from minitransformer.tree import leaves
 from minitransformer.verify import by_the_book as book
 from minitransformer.verify.cases.points import loud
@@ -79,8 +79,8 @@ def test_gpt_states_gradients(s, seed, rate, form):
     weights = weights._replace(output=None)
     config = Config(s.h, rate, form.activation, form.norm_first)
     assert_gradients(
-        lambda weights: gpt_states(ids, weights, config, np.random.default_rng(seed)),
-        gpt_states_backward,
+        lambda weights: gpt_body(ids, weights, config, np.random.default_rng(seed)),
+        gpt_body_backward,
         (weights,),
         rng,
     )
@@ -91,13 +91,13 @@ def test_gpt_is_a_map_of_its_states(s, seed, form):
     """The logits are the output's of each state, and a state does not know the words after it."""
     ids, weights, rng = draw(s, seed, form)
     config = Config(s.h, activation=form.activation, norm_first=form.norm_first)
-    y, _ = gpt_states(ids, weights, config)
+    y, _ = gpt_body(ids, weights, config)
     W, b = (weights.embedding.E.T, 0) if form.tied else weights.output
     assert_allclose(gpt(ids, weights, config)[0], y @ W + b, rtol=1e-9, atol=1e-10)
     i = int(rng.integers(s.L_q))
     changed = ids.copy()
     changed[:, i + 1 :] = rng.integers(0, s.d_v, changed[:, i + 1 :].shape)
-    assert_allclose(gpt_states(changed, weights, config)[0][:, : i + 1], y[:, : i + 1], atol=1e-10)
+    assert_allclose(gpt_body(changed, weights, config)[0][:, : i + 1], y[:, : i + 1], atol=1e-10)
 
 
 def test_a_tied_table_gets_both_gradients():
@@ -166,8 +166,8 @@ def test_initial_weights_and_float32():
     for form in (weights, tied):
         logits, cache = gpt(np.array([[1, 2, 3]]), form, Config(3, 0.2), rng)
         assert_float32(form, logits, gpt_backward(logits, cache))
-        y, cache = gpt_states(np.array([[1, 2, 3]]), form, Config(3, 0.2), rng)
-        gradient = gpt_states_backward(y, cache)
+        y, cache = gpt_body(np.array([[1, 2, 3]]), form, Config(3, 0.2), rng)
+        gradient = gpt_body_backward(y, cache)
         assert gradient.output is None
         assert_float32(y, gradient)
 

@@ -9,7 +9,7 @@ from strategies import rates, seeds, sizes
 
 from minitransformer.equations.activations import GELU_TANH
 from minitransformer.layers.encoder_layer import Config
-from minitransformer.models.gpt import gpt_states, init_gpt
+from minitransformer.models.gpt import gpt_body, init_gpt
 from minitransformer.models.gpt_classifier import gpt_classifier, gpt_classifier_backward, init_gpt_classifier
 from minitransformer.tree import leaves
 from minitransformer.verify import by_the_book as book
@@ -32,7 +32,7 @@ def test_gpt_classifier_is_the_equation(s, seed, norm_first):
     """A score for each class, of what GPT knows at the last token of the text."""
     ids, lengths, weights, config, _ = draw(s, seed, norm_first)
     logits, _ = gpt_classifier(ids, lengths, weights, config)
-    last = [gpt_states(ids[b, :n], weights.gpt, config)[0][-1] for b, n in enumerate(lengths)]
+    last = [gpt_body(ids[b, :n], weights.gpt, config)[0][-1] for b, n in enumerate(lengths)]
     assert_allclose(logits, book.linear(last, *weights.output), rtol=1e-7, atol=1e-9, strict=True)
 
 

@@ -6,12 +6,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minitransformer.equations.activations import gelu_tanh, gelu_tanh_backward
-from minitransformer.equations.attention import attend, attend_backward, attention
-from minitransformer.equations.compatibility import scaled_dot_product, scaled_dot_product_backward
+from minitransformer.equations.attention import (
+    attend,
+    attend_backward,
+    attention,
+    causal_mask,
+    scaled_dot_product,
+    scaled_dot_product_backward,
+    split_heads,
+)
 from minitransformer.equations.cross_entropy import IGNORE, cross_entropy
-from minitransformer.equations.dropout import dropout
-from minitransformer.equations.heads import split_heads
-from minitransformer.equations.masks import causal_mask
+from minitransformer.equations.dropout import Dropout, dropout
 from minitransformer.equations.positional_encoding import positional_encoding
 from minitransformer.equations.softmax import masked_softmax, softmax, softmax_backward
 from minitransformer.layers.add_norm import residual
@@ -75,7 +80,7 @@ def masked_scores(rng: Rng) -> tuple:
 
 
 def dropped_attention(rng: Rng) -> tuple:
-    return rng.standard_normal((3, 4)), rng.standard_normal((4, 5)), None, 0.5, rng
+    return rng.standard_normal((3, 4)), rng.standard_normal((4, 5)), None, Dropout(0.5, rng)
 
 
 def two_heads(rng: Rng) -> tuple:
@@ -93,12 +98,12 @@ def small_numbers(rng: Rng) -> tuple:
 
 
 def encoder_layer_input(rng: Rng) -> tuple:
-    return rng.standard_normal((3, 4)), loud(init_encoder_layer(4, 2, 5, rng), rng), Config(2)
+    return rng.standard_normal((3, 4)), loud(init_encoder_layer(4, 2, 5, rng), rng), Config(h=2)
 
 
 def dropped_encoder_layer_input(rng: Rng) -> tuple:
     x, weights, _ = encoder_layer_input(rng)
-    return x, weights, Config(2, rate=0.5), None, None, np.random.default_rng(0)
+    return x, weights, Config(h=2, dropout=0.5), None, np.random.default_rng(0)
 
 
 def repeated_words(rng: Rng) -> tuple:
@@ -140,13 +145,13 @@ GALLERY: tuple[Mistake, ...] = (
         causal_mask,
         wrong_code.causal_mask_4,
         lambda rng: (4,),
-        "equations/test_masks.py::test_causal_mask_allows_the_past_and_the_present",
+        "equations/test_attention.py::test_causal_mask_allows_the_past_and_the_present",
     ),
     mistake(
         split_heads,
         wrong_code.split_heads_5,
         lambda rng: (rng.standard_normal((3, 4)), 2),
-        "equations/test_heads.py::test_split_by_reshape_alone_would_mix_positions",
+        "equations/test_attention.py::test_split_by_reshape_alone_would_mix_positions",
     ),
     mistake(
         multi_head,
@@ -158,7 +163,7 @@ GALLERY: tuple[Mistake, ...] = (
         scaled_dot_product_backward,
         wrong_code.scaled_dot_product_backward_7,
         after(scaled_dot_product, numbers((3, 4), (5, 4))),
-        "equations/test_compatibility.py::test_dot_product_gradients",
+        "equations/test_attention.py::test_scaled_dot_product_gradients",
     ),
     mistake(
         attend_backward,

@@ -4,11 +4,18 @@ import math
 
 import numpy as np
 
-from minitransformer.equations.attention import AttendCache, AttentionCache, attend
-from minitransformer.equations.compatibility import DotProductCache, dot_product_backward, scaled_dot_product
+from minitransformer.equations.attention import (
+    AttendCache,
+    AttentionCache,
+    DotProductCache,
+    attend,
+    merge_heads,
+    scaled_dot_product,
+    split_heads,
+)
+from minitransformer.equations.compatibility import dot_product_backward
 from minitransformer.equations.cross_entropy import CrossEntropyCache
-from minitransformer.equations.dropout import dropout, dropout_mask
-from minitransformer.equations.heads import merge_heads, split_heads
+from minitransformer.equations.dropout import NO_DROPOUT, Dropout, dropout, dropout_mask
 from minitransformer.equations.rows import column_sum
 from minitransformer.equations.softmax import log_softmax
 from minitransformer.layers.add_norm import AddNormCache, add_norm_backward
@@ -51,7 +58,7 @@ def split_heads_5(X: Array, h: int) -> Array:
 
 
 def multi_head_6(
-    x_q: Array, x_k: Array, x_v: Array, weights: MultiHead, h: int, mask: Array | None = None, bias: Array | None = None
+    x_q: Array, x_k: Array, x_v: Array, weights: MultiHead, h: int, mask: Array | None = None
 ) -> tuple[Array, MultiHeadCache]:
     Q, query_cache = linear(x_q, weights.query)
     K, key_cache = linear(x_k, weights.key)
@@ -60,12 +67,11 @@ def multi_head_6(
     Q_heads, K_heads, V_heads = split_heads(Q, h), split_heads(K, h), split_heads(V, h)
     mask_heads = None if mask is None else mask[..., None, :, :]
     A = Q_heads @ K_heads.mT / math.sqrt(d_k)
-    biased = A if bias is None else A + bias
-    heads, attend_cache = attend(biased, V_heads, mask_heads)
+    heads, attend_cache = attend(A, V_heads, mask_heads)
     concat = merge_heads(heads)
     y, output_cache = linear(concat, weights.output)
     attention_cache = AttentionCache(DotProductCache(Q_heads, K_heads), attend_cache)
-    return y, MultiHeadCache(query_cache, key_cache, value_cache, h, attention_cache, output_cache)
+    return y, MultiHeadCache(query_cache, key_cache, value_cache, h, attention_cache, output_cache, past=False)
 
 
 def scaled_dot_product_backward_7(dA: Array, cache: DotProductCache) -> tuple[Array, Array]:
@@ -132,17 +138,16 @@ def post_norm_encoder_layer_14(
     weights: EncoderLayer,
     config: Config,
     mask: Array | None = None,
-    bias: Array | None = None,
     rng: np.random.Generator | None = None,
 ) -> tuple[Array, PostNormCache]:
-    h, rate, activation, _, eps = config
-    a, attention_cache = multi_head(x, x, x, weights.self_attention, h, mask, bias, rate, rng)
-    m = None if rng is None or rate == 0 else dropout_mask(x.shape, rate, rng, x.dtype)
+    drop = Dropout(config.dropout, rng)
+    a, attention_cache = multi_head(x, x, x, weights.self_attention, config.h, mask, drop)
+    m = None if rng is None or drop.rate == 0 else dropout_mask(x.shape, drop.rate, rng, x.dtype)
     dropped_a = a if m is None else a * m
-    u, norm1_cache = layer_norm(x + dropped_a, weights.norm1, eps)
-    f, feed_forward_cache = feed_forward(u, weights.feed_forward, activation, rate, rng)
+    u, norm1_cache = layer_norm(x + dropped_a, weights.norm1, config.eps)
+    f, feed_forward_cache = feed_forward(u, weights.feed_forward, config.activation, drop)
     dropped_f = f if m is None else f * m
-    y, norm2_cache = layer_norm(u + dropped_f, weights.norm2, eps)
+    y, norm2_cache = layer_norm(u + dropped_f, weights.norm2, config.eps)
     cache = PostNormCache(
         attention_cache, AddNormCache(m, norm1_cache), feed_forward_cache, AddNormCache(m, norm2_cache)
     )
@@ -173,7 +178,8 @@ def positional_encoding_17(L: int, d: int) -> Array:
     return P
 
 
-def dropout_18(x: Array, rate: float, rng: np.random.Generator | None) -> tuple[Array, Array | None]:
+def dropout_18(x: Array, drop: Dropout) -> tuple[Array, Array | None]:
+    rate, rng = drop
     if rng is None or rate == 0:
         return x, None
     m = (rng.random(x.shape) >= rate).astype(x.dtype)
@@ -198,10 +204,8 @@ def gelu_tanh_backward_20(dy: Array, cache: tuple) -> Array:
     return dy * (Phi + x * Phi * (1 - Phi) * 2 * u_slope)
 
 
-def residual_21(
-    x: Array, f: Array, rate: float = 0.0, rng: np.random.Generator | None = None
-) -> tuple[Array, Array | None]:
-    return dropout(x + f, rate, rng)
+def residual_21(x: Array, f: Array, drop: Dropout = NO_DROPOUT) -> tuple[Array, Array | None]:
+    return dropout(x + f, drop)
 
 
 def attention_22(Q: Array, K: Array, V: Array, mask: Array | None = None) -> tuple[Array, AttentionCache]:

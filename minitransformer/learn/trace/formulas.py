@@ -356,14 +356,14 @@ FORMULAS: dict[str, Formulas] = {
         "dE": "dE[w, c] = sum(n, dscores[n, w] * rows(y)[n, c])",
     },
     # models/gpt.py
-    "gpt_states": {
+    "gpt_body": {
         "E": "E[l, c] = weights.embedding.E[ids[l], c]",
         "x": ("x = AddPositions(E)", "x = LearnedPositions(E)"),
         "dropped": "dropped[l, c] = x[l, c] * m[l, c]",
         "mask": "mask[i, j] = (j <= i)",
         "y": "y = Encoder(dropped)",
     },
-    "gpt_states_backward": {
+    "gpt_body_backward": {
         "ddropped": "ddropped = EncoderBackward(dy)",
         "dx": "dx[l, c] = ddropped[l, c] * cache.m[l, c]",
         "dE": ("dE[l, c] = dx[l, c]", "dE[l, c] = dx[l, c]"),

@@ -5,11 +5,12 @@ from typing import NamedTuple
 import numpy as np
 
 from minitransformer.data.batches import random_windows
-from minitransformer.decoding.key_value_cache import Reading, read_on, start_reading
+from minitransformer.decoding.key_value_cache import decode_step, empty_cache
 from minitransformer.equations.activations import GELU, GELU_TANH, RELU
 from minitransformer.equations.cross_entropy import cross_entropy, cross_entropy_backward
 from minitransformer.equations.softmax import log_softmax
 from minitransformer.layers.encoder_layer import Config
+from minitransformer.layers.past import Past
 from minitransformer.models.gpt import GPT, gpt, gpt_backward, init_gpt
 from minitransformer.tasks.language_modelling.kind import FIRST, Kind, Rng, Training, n_targets, nats_of_targets
 from minitransformer.training.adam import decay_of_matrices
@@ -42,7 +43,8 @@ class GptSettings(NamedTuple):
 def config(settings: GptSettings) -> Config:
     if settings.activation not in ACTIVATIONS:
         raise ValueError(f"activation: got {settings.activation!r}, expected one of {', '.join(ACTIVATIONS)}")
-    return Config(settings.h, settings.rate, ACTIVATIONS[settings.activation], settings.norm_first)
+    activation = ACTIVATIONS[settings.activation]
+    return Config(h=settings.h, dropout=settings.rate, activation=activation, norm_first=settings.norm_first)
 
 
 def init(ids: Array, V: int, s: GptSettings, rng: Rng) -> GPT:
@@ -95,10 +97,10 @@ def costs(ids: Array, weights: GPT, settings: GptSettings) -> Array:
 
 
 class Window(NamedTuple):
-    """What a GPT that writes has before its eyes."""
+    """What a GPT that writes goes on from."""
 
     ids: Array  # (n,)
-    reading: Reading
+    past: tuple[Past, ...]
 
 
 def read(ids: Array, state: Window | None, weights: GPT, settings: GptSettings) -> tuple[Array, Window]:
@@ -106,12 +108,12 @@ def read(ids: Array, state: Window | None, weights: GPT, settings: GptSettings) 
     before = np.zeros(0, np.int64) if state is None else state.ids
     seen = np.concatenate([before, ids])
     if state is not None and len(seen) <= settings.context:
-        logits, reading = read_on(ids, state.reading, weights, config(settings))
-        return logits[-1], Window(seen, reading)
+        logits, past = decode_step(ids, state.past, weights, config(settings))
+        return logits[-1], Window(seen, past)
     kept = seen if len(seen) <= settings.context else seen[-max(settings.context // 2, 1) :]
-    reading = start_reading((), settings.context, weights, config(settings))
-    logits, reading = read_on(kept, reading, weights, config(settings))
-    return logits[-1], Window(kept, reading)
+    nothing = empty_cache((), settings.context, weights, config(settings))
+    logits, past = decode_step(kept, nothing, weights, config(settings))
+    return logits[-1], Window(kept, past)
 
 
 GPT_KIND = Kind(

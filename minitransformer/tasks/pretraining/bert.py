@@ -57,7 +57,7 @@ class BertSettings(NamedTuple):
 
 
 def config(s: Any) -> Config:
-    return Config(s.h, s.rate, GELU_TANH, s.norm_first, EPS)
+    return Config(h=s.h, dropout=s.rate, activation=GELU_TANH, norm_first=s.norm_first, eps=EPS)
 
 
 def init_body(V: int, s: Any, rng: Rng) -> Bert:

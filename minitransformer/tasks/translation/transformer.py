@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.decoding.decoder_cache import Writing, reorder, start_writing, write_on
+from minitransformer.decoding.decoder_cache import Decoding, decode_step, prefill, reorder
 from minitransformer.equations.cross_entropy import cross_entropy, cross_entropy_backward
 from minitransformer.equations.softmax import log_softmax
 from minitransformer.layers.encoder_layer import Config
@@ -30,7 +30,7 @@ class TransformerSettings(NamedTuple):
 
 
 def config(s: TransformerSettings) -> Config:
-    return Config(s.h, s.rate, norm_first=s.norm_first)
+    return Config(h=s.h, dropout=s.rate, norm_first=s.norm_first)
 
 
 def init(V_s: int, V_t: int, s: TransformerSettings, rng: Rng) -> Transformer:
@@ -45,17 +45,17 @@ def loss_and_gradient(
     return loss, transformer_backward(cross_entropy_backward(1.0, loss_cache), cache)
 
 
-def start(source: Array, lengths: Array, longest: int, weights: Transformer, s: TransformerSettings) -> Writing:
-    return start_writing(source, weights, config(s), longest, lengths)
+def start(source: Array, lengths: Array, longest: int, weights: Transformer, s: TransformerSettings) -> Decoding:
+    return prefill(source, weights, config(s), longest, lengths)
 
 
 def step(weights: Transformer, s: TransformerSettings) -> Any:
-    def write_word(words: Array, writing: Writing) -> tuple[Array, Writing]:
-        logits, written, _ = write_on(words, writing, weights, config(s))
+    def next_token(tokens: Array, decoding: Decoding) -> tuple[Array, Decoding]:
+        logits, longer, _ = decode_step(tokens, decoding, weights, config(s))
         log_p, _ = log_softmax(logits)
-        return log_p, written
+        return log_p, longer
 
-    return write_word
+    return next_token
 
 
 TRANSFORMER = Kind("transformer", TransformerSettings(), False, init, loss_and_gradient, start, step, reorder)

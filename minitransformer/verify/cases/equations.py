@@ -21,8 +21,10 @@ from minitransformer.equations.attention import (
     attend_backward,
     attention,
     attention_backward,
-    attention_one_query,
-    attention_one_query_backward,
+    merge_heads,
+    scaled_dot_product,
+    scaled_dot_product_backward,
+    split_heads,
 )
 from minitransformer.equations.blockwise_attention import blockwise_attention, blockwise_attention_backward
 from minitransformer.equations.compatibility import (
@@ -34,12 +36,10 @@ from minitransformer.equations.compatibility import (
     bilinear_backward,
     dot_product,
     dot_product_backward,
-    scaled_dot_product,
-    scaled_dot_product_backward,
 )
 from minitransformer.equations.cross_entropy import IGNORE, cross_entropy, cross_entropy_backward
-from minitransformer.equations.dropout import dropout, dropout_backward
-from minitransformer.equations.heads import merge_heads, split_heads
+from minitransformer.equations.dropout import Dropout, dropout, dropout_backward
+from minitransformer.equations.one_query import attention_one_query, attention_one_query_backward
 from minitransformer.equations.positional_encoding import add_positions, add_positions_backward
 from minitransformer.equations.softmax import (
     log_softmax,
@@ -48,7 +48,20 @@ from minitransformer.equations.softmax import (
     softmax,
     softmax_backward,
 )
-from minitransformer.verify.cases.points import RATE, B, L_k, L_q, Rng, d_k, d_v, h, holey_mask, one, queries_and_keys
+from minitransformer.verify.cases.points import (
+    RATE,
+    B,
+    L_k,
+    L_q,
+    Rng,
+    d_k,
+    d_v,
+    h,
+    holey_mask,
+    holey_numbers,
+    one,
+    queries_and_keys,
+)
 from minitransformer.verify.gradient_check import Case
 
 Array = np.ndarray
@@ -111,27 +124,25 @@ def attend_case(rng: Rng) -> Case:
     mask = holey_mask(rng)
     seed = int(rng.integers(2**32))
     A, V = rng.standard_normal((B, L_q, L_k)), rng.standard_normal((B, L_k, d_v))
-    return Case(lambda A, V: attend(A, V, mask, RATE, np.random.default_rng(seed)), attend_backward, (A, V))
+    return Case(lambda A, V: attend(A, V, mask, Dropout(RATE, np.random.default_rng(seed))), attend_backward, (A, V))
 
 
 def attention_case(rng: Rng) -> Case:
-    mask = holey_mask(rng)
-    bias = rng.standard_normal((L_q, L_k))
+    mask = holey_numbers(rng)
     Q, K = queries_and_keys(rng)
     V = rng.standard_normal((B, L_k, d_v))
-    return Case(lambda Q, K, V: attention(Q, K, V, mask, bias), attention_backward, (Q, K, V))
+    return Case(lambda Q, K, V: attention(Q, K, V, mask), attention_backward, (Q, K, V))
 
 
 def blockwise_attention_case(rng: Rng) -> Case:
-    mask = holey_mask(rng)
-    mask[..., L_k - 1] = False  # a key that is left out
-    bias = rng.standard_normal((L_q, L_k))
+    mask = holey_numbers(rng)
+    mask[..., L_k - 1] = -np.inf  # a key that is left out
     seed = int(rng.integers(2**32))
     Q, K = queries_and_keys(rng)
     V = rng.standard_normal((B, L_k, d_v))
 
     def forward(Q: Array, K: Array, V: Array) -> tuple:
-        return blockwise_attention(Q, K, V, mask, bias, RATE, np.random.default_rng(seed), rows=2)
+        return blockwise_attention(Q, K, V, mask, Dropout(RATE, np.random.default_rng(seed)), rows=2)
 
     return Case(forward, blockwise_attention_backward, (Q, K, V))
 
@@ -157,7 +168,7 @@ def add_positions_case(rng: Rng) -> Case:
 def dropout_case(rng: Rng) -> Case:
     seed = int(rng.integers(2**32))
     x = rng.standard_normal((B, L_q, d_k))
-    return Case(lambda x: dropout(x, RATE, np.random.default_rng(seed)), one(dropout_backward), (x,))
+    return Case(lambda x: dropout(x, Dropout(RATE, np.random.default_rng(seed))), one(dropout_backward), (x,))
 
 
 def cross_entropy_case(rng: Rng) -> Case:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from minitransformer.equations.activations import GELU, RELU
-from minitransformer.equations.masks import causal_mask, causal_padding_mask, padding_mask
+from minitransformer.equations.attention import causal_mask, causal_padding_mask, padding_mask
+from minitransformer.equations.dropout import Dropout
 from minitransformer.layers.add_norm import add_norm, add_norm_backward, residual, residual_backward
 from minitransformer.layers.decoder import Decoder, decoder, decoder_backward, init_decoder
 from minitransformer.layers.decoder_layer import (
@@ -49,7 +50,7 @@ from minitransformer.verify.cases.points import (
     d_model,
     d_v,
     h,
-    holey_mask,
+    holey_numbers,
     loud,
     one,
 )
@@ -88,7 +89,7 @@ def layer_norm_case(rng: Rng) -> Case:
 def residual_case(rng: Rng) -> Case:
     seed = int(rng.integers(2**32))
     x, f = rng.standard_normal((2, B, L_q, d_model))
-    return Case(lambda x, f: residual(x, f, RATE, np.random.default_rng(seed)), residual_backward, (x, f))
+    return Case(lambda x, f: residual(x, f, Dropout(RATE, np.random.default_rng(seed))), residual_backward, (x, f))
 
 
 def add_norm_case(rng: Rng) -> Case:
@@ -96,7 +97,7 @@ def add_norm_case(rng: Rng) -> Case:
     norm = LayerNorm(rng.standard_normal(d_model), rng.standard_normal(d_model))
 
     def forward(x: Array, f: Array, norm: LayerNorm) -> tuple:
-        return add_norm(x, f, norm, rate=RATE, rng=np.random.default_rng(seed))
+        return add_norm(x, f, norm, drop=Dropout(RATE, np.random.default_rng(seed)))
 
     x, f = rng.standard_normal((2, B, L_q, d_model))
     return Case(forward, add_norm_backward, (x, f, norm))
@@ -107,22 +108,21 @@ def feed_forward_case(rng: Rng) -> Case:
     weights = loud(init_feed_forward(d_model, d_ff, rng), rng)
 
     def forward(x: Array, weights: tuple) -> tuple:
-        return feed_forward(x, weights, RELU, RATE, np.random.default_rng(seed))
+        return feed_forward(x, weights, RELU, Dropout(RATE, np.random.default_rng(seed)))
 
     return Case(forward, feed_forward_backward, (rng.standard_normal((B, L_q, d_model)), weights))
 
 
 def multi_head_case(rng: Rng) -> Case:
-    """Cross-attention with five different widths, under a mask and a bias, with dropout."""
+    """Cross-attention with five different widths, under a mask of numbers, with dropout."""
     seed = int(rng.integers(2**32))
-    mask = holey_mask(rng)
-    bias = rng.standard_normal((L_q, L_k))
+    mask = holey_numbers(rng)
     d_query, d_key, d_value = 8, 9, 11
     shapes = ((d_query, h * d_k), (d_key, h * d_k), (d_value, h * d_v), (h * d_v, d_model))
     weights = MultiHead(*(Linear(rng.standard_normal(shape), rng.standard_normal(shape[1])) for shape in shapes))
 
     def forward(x_q: Array, x_k: Array, x_v: Array, weights: MultiHead) -> tuple:
-        return multi_head(x_q, x_k, x_v, weights, h, mask, bias, RATE, np.random.default_rng(seed))
+        return multi_head(x_q, x_k, x_v, weights, h, mask, Dropout(RATE, np.random.default_rng(seed)))
 
     x_q = rng.standard_normal((B, L_q, d_query))
     x_k, x_v = rng.standard_normal((B, L_k, d_key)), rng.standard_normal((B, L_k, d_value))
@@ -131,7 +131,7 @@ def multi_head_case(rng: Rng) -> Case:
 
 def post_norm_encoder_layer_case(rng: Rng) -> Case:
     seed = int(rng.integers(2**32))
-    config = Config(h, RATE, RELU)
+    config = Config(h=h, dropout=RATE, activation=RELU)
     mask = causal_padding_mask(np.array([L_k, 4]), L_k)
 
     def forward(x: Array, weights: tuple) -> tuple:
@@ -143,7 +143,7 @@ def post_norm_encoder_layer_case(rng: Rng) -> Case:
 
 def pre_norm_encoder_layer_case(rng: Rng) -> Case:
     seed = int(rng.integers(2**32))
-    config = Config(h, RATE, GELU, norm_first=True)
+    config = Config(h=h, dropout=RATE, activation=GELU, norm_first=True)
     mask = causal_mask(L_k)
 
     def forward(x: Array, weights: tuple) -> tuple:
@@ -155,7 +155,7 @@ def pre_norm_encoder_layer_case(rng: Rng) -> Case:
 
 def encoder_case(rng: Rng) -> Case:
     seed = int(rng.integers(2**32))
-    config = Config(h, RATE, norm_first=True)
+    config = Config(h=h, dropout=RATE, norm_first=True)
     layers = init_encoder(2, d_model, h, d_ff, rng).layers
     norm = LayerNorm(np.ones(d_model), np.zeros(d_model))
 
@@ -168,8 +168,8 @@ def encoder_case(rng: Rng) -> Case:
 def post_norm_decoder_layer_case(rng: Rng) -> Case:
     """The first target position is fully masked in the memory."""
     seed = int(rng.integers(2**32))
-    config = Config(h, RATE, RELU)
-    masks = Masks(causal_mask(L_q), holey_mask(rng), rng.standard_normal((L_q, L_q)), rng.standard_normal((L_q, L_k)))
+    config = Config(h=h, dropout=RATE, activation=RELU)
+    masks = Masks(causal_mask(L_q), holey_numbers(rng))
 
     def forward(x: Array, memory: Array, weights: tuple) -> tuple:
         return post_norm_decoder_layer(x, memory, weights, config, masks, np.random.default_rng(seed))
@@ -181,7 +181,7 @@ def post_norm_decoder_layer_case(rng: Rng) -> Case:
 
 def pre_norm_decoder_layer_case(rng: Rng) -> Case:
     seed = int(rng.integers(2**32))
-    config = Config(h, RATE, GELU, norm_first=True)
+    config = Config(h=h, dropout=RATE, activation=GELU, norm_first=True)
     masks = Masks(causal_mask(L_q), padding_mask(np.array([L_k, 4]), L_k))
 
     def forward(x: Array, memory: Array, weights: tuple) -> tuple:
@@ -194,7 +194,7 @@ def pre_norm_decoder_layer_case(rng: Rng) -> Case:
 
 def decoder_case(rng: Rng) -> Case:
     seed = int(rng.integers(2**32))
-    config = Config(h, RATE, norm_first=True)
+    config = Config(h=h, dropout=RATE, norm_first=True)
     masks = Masks(causal_mask(L_q), padding_mask(np.array([4, L_k]), L_k))
     layers = init_decoder(2, d_model, h, d_ff, rng).layers
     norm = LayerNorm(np.ones(d_model), np.zeros(d_model))

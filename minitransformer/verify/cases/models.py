@@ -5,10 +5,11 @@ from collections.abc import Callable
 import numpy as np
 
 from minitransformer.equations.activations import GELU
+from minitransformer.equations.dropout import Dropout
 from minitransformer.layers.embedding import Embedding
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.models.fnn_lm import fnn_lm, fnn_lm_backward, init_fnn_lm
-from minitransformer.models.gpt import GPT, gpt, gpt_backward, gpt_states, gpt_states_backward, init_gpt
+from minitransformer.models.gpt import GPTBody, gpt, gpt_backward, gpt_body, gpt_body_backward, init_gpt
 from minitransformer.models.rnn_encoder_decoder import (
     RnnEncoderDecoder,
     init_rnn_encoder_decoder,
@@ -28,24 +29,24 @@ from minitransformer.verify.cases.points import RATE, B, L_k, L_q, Rng, d_ff, d_
 from minitransformer.verify.gradient_check import Case
 
 
-def gpt_states_case(rng: Rng) -> Case:
-    """Post-norm layers on sines and cosines; without an output, for which there is no gradient either."""
+def gpt_body_case(rng: Rng) -> Case:
+    """Post-norm layers on sines and cosines."""
     V = 6
     ids = rng.integers(0, V, (B, L_k))
-    config = Config(h, RATE, GELU)
+    config = Config(h=h, dropout=RATE, activation=GELU)
     seed = int(rng.integers(2**32))
-    weights = loud(init_gpt(V, 2, d_model, h, d_ff, rng, tied=True, final_norm=True), rng)
+    weights = loud(init_gpt(V, 2, d_model, h, d_ff, rng, tied=True, final_norm=True).body, rng)
 
-    def forward(weights: GPT) -> tuple:
-        return gpt_states(ids, weights, config, np.random.default_rng(seed))
+    def forward(weights: GPTBody) -> tuple:
+        return gpt_body(ids, weights, config, np.random.default_rng(seed))
 
-    return Case(forward, one(gpt_states_backward), (weights,))
+    return Case(forward, one(gpt_body_backward), (weights,))
 
 
 def gpt_case(rng: Rng) -> Case:
     V = 6
     ids = rng.integers(0, V, (B, L_k))
-    config = Config(h, RATE, GELU, norm_first=True)
+    config = Config(h=h, dropout=RATE, activation=GELU, norm_first=True)
     seed = int(rng.integers(2**32))
     weights = loud(init_gpt(V, 2, d_model, h, d_ff, rng, context=8, tied=True, final_norm=True), rng)
     return Case(lambda weights: gpt(ids, weights, config, np.random.default_rng(seed)), one(gpt_backward), (weights,))
@@ -73,7 +74,7 @@ def embed_words_case(rng: Rng) -> Case:
     weights = Embedding(rng.standard_normal((V, d_model)))
 
     def forward(weights: Embedding) -> tuple:
-        return embed_words(ids, weights, RATE, np.random.default_rng(seed))
+        return embed_words(ids, weights, Dropout(RATE, np.random.default_rng(seed)))
 
     return Case(forward, one(embed_words_backward), (weights,))
 
@@ -82,7 +83,7 @@ def transformer_case(rng: Rng) -> Case:
     """One table for both languages, which so gets three gradients; a source with padding."""
     V = 6
     source, target = rng.integers(0, V, (B, L_k)), rng.integers(0, V, (B, L_q))
-    config = Config(h, RATE, GELU, norm_first=True)
+    config = Config(h=h, dropout=RATE, activation=GELU, norm_first=True)
     seed = int(rng.integers(2**32))
     weights = loud(init_transformer(V, None, 2, d_model, h, d_ff, rng, final_norms=True), rng)
 
@@ -104,7 +105,7 @@ def rnn_encoder_decoder_case(rng: Rng) -> Case:
 
 
 CASES: dict[str, Callable[[Rng], Case]] = {
-    "gpt_states": gpt_states_case,
+    "gpt_body": gpt_body_case,
     "gpt": gpt_case,
     "fnn_lm": fnn_lm_case,
     "rnn_lm": rnn_lm_case,

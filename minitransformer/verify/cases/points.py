@@ -35,5 +35,10 @@ def holey_mask(rng: Rng) -> Array:
     return mask
 
 
+def holey_numbers(rng: Rng) -> Array:
+    """The same as numbers to add to the scores, one set for all sequences: -infinity where the mask is False."""
+    return np.where(holey_mask(rng)[0], rng.standard_normal((L_q, L_k)), -np.inf)
+
+
 def queries_and_keys(rng: Rng, d_q: int = d_k) -> tuple[Array, Array]:
     return rng.standard_normal((B, L_q, d_q)), rng.standard_normal((B, L_k, d_k))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from minitransformer.equations.activations import GELU
+from minitransformer.equations.dropout import Dropout
 from minitransformer.layers.bert_embedding import (
     BertEmbedding,
     bert_embedding,
@@ -56,7 +57,7 @@ from minitransformer.verify.gradient_check import Case
 Array = np.ndarray
 
 V, C, context = 5, 8, 9  # words, classes, places
-CONFIG = Config(h, RATE, GELU, eps=1e-12)
+CONFIG = Config(h=h, dropout=RATE, activation=GELU, eps=1e-12)
 LENGTHS = np.array([L_k, 4])
 
 
@@ -72,7 +73,7 @@ def bert_embedding_case(rng: Rng) -> Case:
     weights = loud(init_bert_embedding(V, context, d_model, rng), rng)
 
     def forward(weights: BertEmbedding) -> tuple:
-        return bert_embedding(ids, segments, weights, rate=RATE, rng=np.random.default_rng(seed))
+        return bert_embedding(ids, segments, weights, drop=Dropout(RATE, np.random.default_rng(seed)))
 
     return Case(forward, one(bert_embedding_backward), (weights,))
 
@@ -158,9 +159,9 @@ def bert_classifier_case(rng: Rng) -> Case:
 def gpt_classifier_case(rng: Rng) -> Case:
     ids = rng.integers(0, V, (B, L_k))
     seed = int(rng.integers(2**32))
-    body = init_gpt(V, 2, d_model, h, d_ff, rng, context, tied=True, final_norm=True)
+    body = init_gpt(V, 2, d_model, h, d_ff, rng, context, tied=True, final_norm=True).body
     weights = loud(init_gpt_classifier(body, C, rng), rng)
-    config = Config(h, RATE, GELU, norm_first=True)
+    config = Config(h=h, dropout=RATE, activation=GELU, norm_first=True)
 
     def forward(weights: GPTClassifier) -> tuple:
         return gpt_classifier(ids, LENGTHS, weights, config, np.random.default_rng(seed))

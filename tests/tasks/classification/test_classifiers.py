@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minitransformer.data.word_pieces import CLS, PAD, SEP
-from minitransformer.models.gpt import gpt_states, init_gpt
+from minitransformer.models.gpt import gpt_body, init_gpt
 from minitransformer.tasks.classification.classifiers import (
     CLASSIFIERS,
     GPT_CLASSIFIER,
@@ -70,7 +70,7 @@ def test_a_pretrained_gpt_keeps_its_words_and_gets_one_more():
     assert 0.5 < more.embedding.E[V].std() / body.embedding.E.std() < 2
     assert more.output is None and body.output is not None
     ids = np.arange(9)
-    assert_array_equal(gpt_states(ids, more, config(settings))[0], gpt_states(ids, body, config(settings))[0])
+    assert_array_equal(gpt_body(ids, more, config(settings))[0], gpt_body(ids, body, config(settings))[0])
 
 
 def test_gpt_has_room_for_its_token():

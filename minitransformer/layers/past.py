@@ -1,0 +1,57 @@
+"""Section 3.4.1, read forward: keys and values of the positions before, kept, so that nothing is computed twice.
+
+A causal model's keys and values of a position depend on no later one. So a decode step needs only those of its own
+positions, and finds the others here; the keys and values of an encoder's output, which every step reads, are a past to
+which nothing is added. There is no backward: nobody trains token by token.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minitransformer.checks import check_heads
+from minitransformer.equations.attention import split_heads
+from minitransformer.layers.linear import Linear, linear
+
+Array = np.ndarray
+
+
+class Past(NamedTuple):
+    """Of one attention: keys and values of n positions, and room for more, which is filled from the left, in place."""
+
+    n: int
+    K: Array  # (..., h, context, d_k)
+    V: Array  # (..., h, context, d_v)
+
+
+def empty_past(batch: tuple[int, ...], context: int, h: int, key: Linear, value: Linear) -> Past:
+    """Room for `context` positions of each of h heads; key, value: the maps that are to fill it."""
+    check_heads(h, "weights.key.W", key.W.shape[-1])
+    check_heads(h, "weights.value.W", value.W.shape[-1])
+    K, V = (np.zeros((*batch, h, context, p.W.shape[-1] // h), p.W.dtype) for p in (key, value))
+    return Past(0, K, V)
+
+
+def past_of(memory: Array, h: int, key: Linear, value: Linear) -> Past:
+    """All of an encoder's output, (..., L_s, d_model): its keys and values, and no room."""
+    K, V = (split_heads(linear(memory, p)[0], h) for p in (key, value))
+    return Past(memory.shape[-2], K, V)
+
+
+def with_past(past: Past | None, K: Array, V: Array) -> tuple[Array, Array]:
+    """Keys and values of all positions so far, the new ones, (..., h, L, d), at the end. None before: those alone."""
+    if past is None:
+        return K, V
+    if K.shape[:-2] != past.K.shape[:-2]:
+        raise ValueError(f"past: got the batch axes and heads {past.K.shape[:-2]}, expected {K.shape[:-2]}")
+    start, end, context = past.n, past.n + K.shape[-2], past.K.shape[-2]
+    if end > context:
+        raise ValueError(f"past: got {K.shape[-2]} positions more after {start}, expected at most {context} in all")
+    past.K[..., start:end, :] = K
+    past.V[..., start:end, :] = V
+    return past.K[..., :end, :], past.V[..., :end, :]
+
+
+def further(past: Past, L: int) -> Past:
+    """The past after L positions more, which have been written into its room. The one before must not be used again."""
+    return past._replace(n=past.n + L)

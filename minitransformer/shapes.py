@@ -1,0 +1,120 @@
+"""Shapes, stated once: the line that says what a function takes also holds the arrays to it.
+
+    check("Q: ... L_q d_k, K: ... L_k d_k, V: ... L_k d_v", Q, K, V)
+
+One name is one size, wherever it stands in the line. `...` stands for any batch axes, the same ones for all arrays: an
+axis of size 1 does not broadcast. `4*d_h` is four times a size, and `L?` one that may be 0; no other named axis may.
+"""
+
+import functools
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+Array = np.ndarray
+
+FLOATS = "fdgFDG"  # NumPy's letters for float32 and more, real and complex
+OTHER_ARITHMETIC = (np.matrix, np.ma.MaskedArray)  # arrays for which * or sum means something else
+MOST_KNOWN = 2**14
+
+known: set[tuple] = set()  # specs with types, shapes and dtypes that have been found to fit
+
+
+class Axis(NamedTuple):
+    name: str
+    times: int
+    may_be_empty: bool
+
+    def __str__(self) -> str:
+        return self.name if self.times == 1 else f"{self.times}*{self.name}"
+
+
+class Part(NamedTuple):
+    """What a spec says of one array."""
+
+    name: str
+    batched: bool
+    axes: tuple[Axis, ...]
+
+    def __str__(self) -> str:
+        """As the shape of a comment, `(..., L_q, d_k)` or `(d_k,)`."""
+        names = [*["..."] * self.batched, *map(str, self.axes)]
+        return f"({names[0]},)" if len(names) == 1 and not self.batched else f"({', '.join(names)})"
+
+
+def check(spec: str, *arrays: Array) -> None:
+    """Each array must be of floating-point numbers (complex ones for the complex step), with axes as the spec says.
+
+    Raises TypeError or ValueError, which name the array, what was given, and what was expected. Half precision is
+    refused, since sums and squares beyond 65,504 would be infinite.
+    """
+    key: list = [spec]
+    for x in arrays:
+        if type(x) is not Array:
+            return refuse(spec, arrays)  # a subclass, or no array at all
+        key.append(x.shape)
+        key.append(x.dtype.char)
+    if tuple(key) in known:
+        return None
+    refuse(spec, arrays)
+    if len(known) >= MOST_KNOWN:
+        known.clear()
+    known.add(tuple(key))
+    return None
+
+
+@functools.cache
+def parts(spec: str) -> tuple[Part, ...]:
+    """What a spec says, array by array."""
+    found = []
+    for text in spec.split(","):
+        name, axes = text.split(":")
+        names = axes.split()
+        batched = names[:1] == ["..."]
+        found.append(Part(name.strip(), batched, tuple(axis(word) for word in names[batched:])))
+    return tuple(found)
+
+
+def axis(word: str) -> Axis:
+    """`d_k`, `4*d_h` or `L?`"""
+    times, name, mark = re.fullmatch(r"(?:(\d+)\*)?(\w+)(\??)", word).groups()
+    return Axis(name, int(times or 1), mark == "?")
+
+
+def refuse(spec: str, arrays: tuple[Array, ...]) -> None:
+    """Raise the error for the first array that does not fit, if there is one."""
+    sizes: dict[str, int] = {}
+    batch = None
+    for part, x in zip(parts(spec), arrays, strict=True):
+        check_numbers(part.name, x)
+        bound = {axis.name: sizes[axis.name] for axis in part.axes if axis.name in sizes}
+        n_batch = x.ndim - len(part.axes)
+        if n_batch < 0 or (n_batch > 0 and not part.batched):
+            raise ValueError(f"{part.name}: got shape {x.shape}, expected {expected(part, bound)}")
+        if part.batched:
+            batch = x.shape[:n_batch] if batch is None else batch
+            if x.shape[:n_batch] != batch:
+                rest = f" before {Part('', False, part.axes)}" if part.axes else ""
+                raise ValueError(f"{part.name}: got shape {x.shape}, expected the batch axes {batch}{rest}")
+        for axis, size in zip(part.axes, x.shape[n_batch:], strict=True):
+            if axis.name not in sizes and size % axis.times == 0:
+                sizes[axis.name] = size // axis.times
+            if size != axis.times * sizes.get(axis.name, -1):
+                raise ValueError(f"{part.name}: got shape {x.shape}, expected {expected(part, bound)}")
+            if size == 0 and not axis.may_be_empty:
+                raise ValueError(f"{part.name}: got shape {x.shape}, expected {part} with {axis} of 1 or more")
+
+
+def check_numbers(name: str, x: Array) -> None:
+    """An array that is one, of numbers with enough digits."""
+    if not isinstance(x, Array) or isinstance(x, OTHER_ARITHMETIC):
+        raise TypeError(f"{name}: got {type(x).__name__}, expected a NumPy array of floating-point numbers")
+    if x.dtype.char not in FLOATS:
+        raise TypeError(f"{name}: got dtype {x.dtype}, expected floating-point numbers such as float32")
+
+
+def expected(part: Part, bound: dict[str, int]) -> str:
+    """The shape, with the sizes that the arrays before it have given."""
+    known_sizes = ", ".join(f"{name} = {size}" for name, size in bound.items())
+    return f"{part} with {known_sizes}" if bound else str(part)
