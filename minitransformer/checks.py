@@ -176,6 +176,8 @@ def check_ids(name: str, ids: Array, size: int | None, ndim: int = 0) -> None:
         raise TypeError(f"{name}: got {given}, expected an array of integers")
     if ids.ndim < ndim:
         raise ValueError(f"{name}: got shape {ids.shape}, expected at least {ndim} axes")
+    if size is not None and ids.size == 1 and 0 <= ids.item() < size:
+        return
     if size is not None and ids.size and (ids.min() < 0 or ids.max() >= size):
         raise ValueError(f"{name}: got values from {ids.min()} to {ids.max()}, expected 0 to {size - 1}")
 
@@ -284,6 +286,8 @@ def check_type(name: str, value: Any, kind: type) -> None:
 
 def check_heads(h: int, width_name: str, width: int, name: str = "h") -> None:
     """`width` features must divide evenly among `h` heads."""
+    if type(h) is int and h > 0 and width % h == 0:
+        return
     check_integer(name, h, minimum=1)
     if width % h != 0:
         raise ValueError(f"{name}: got {h} heads, expected a number that divides the {width} features of {width_name}")

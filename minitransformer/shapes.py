@@ -8,7 +8,7 @@ axis of size 1 does not broadcast. `4*d_h` is four times a size, and `L?` one th
 
 import functools
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ FLOATS = "fdgFDG"  # NumPy's letters for float32 and more, real and complex
 OTHER_ARITHMETIC = (np.matrix, np.ma.MaskedArray)  # arrays for which * or sum means something else
 MOST_KNOWN = 2**14
 
-known: set[tuple] = set()  # specs with types, shapes and dtypes that have been found to fit
+known: set[tuple] = set()  # specs with the shapes and dtypes that have been found to fit: asked again, they cost little
 
 
 class Axis(NamedTuple):
@@ -49,18 +49,17 @@ def check(spec: str, *arrays: Array) -> None:
     Raises TypeError or ValueError, which name the array, what was given, and what was expected. Half precision is
     refused, since sums and squares beyond 65,504 would be infinite.
     """
-    key: list = [spec]
+    key: Any = spec
     for x in arrays:
-        if type(x) is not Array:
-            return refuse(spec, arrays)  # a subclass, or no array at all
-        key.append(x.shape)
-        key.append(x.dtype.char)
-    if tuple(key) in known:
+        if type(x) is not Array:  # a subclass, or no array at all
+            return refuse(spec, arrays)
+        key = key, x.shape, x.dtype
+    if key in known:
         return None
     refuse(spec, arrays)
     if len(known) >= MOST_KNOWN:
         known.clear()
-    known.add(tuple(key))
+    known.add(key)
     return None
 
 

@@ -121,7 +121,7 @@ def attend(A: Array, V: Array, mask: Array | None = None, drop: Dropout = NO_DRO
     check("A: ... L_q L_k, V: ... L_k d_v", A, V)
     alpha, _ = softmax(A) if mask is None else masked_softmax(A, mask)
     weights, m = dropout(alpha, drop)
-    V_seen = without_unseen(V, may_attend(mask))
+    V_seen = V if mask is None else without_unseen(V, may_attend(mask))
     O = weights @ V_seen
     return O, AttendCache(alpha, m, weights, V_seen)
 

@@ -22,11 +22,20 @@ class Dropout(NamedTuple):
 NO_DROPOUT = Dropout(0.0, None)
 
 
+def dropping(rate: float, rng: np.random.Generator | None) -> Dropout:
+    """How a layer drops whose configuration says `rate`: not at all without a generator, which means evaluation."""
+    check_rate("dropout", rate)
+    check_rng(rng)
+    return NO_DROPOUT if rng is None or rate == 0 else Dropout(rate, rng)
+
+
 def dropout(x: Array, drop: Dropout) -> tuple[Array, Array | None]:
     """y = x * m, where m is 0 with probability `rate` and 1 / (1 - rate) otherwise, so that the mean of y is x.
 
     x: any shape; the cache is m. In evaluation y is x, and m is None. The rate is met to 16 bits.
     """
+    if drop is NO_DROPOUT:
+        return x, None
     check("x: ...", x)
     check_dropout(drop)
     if drop.rng is None or drop.rate == 0:
@@ -59,8 +68,6 @@ def dropout_mask(shape: tuple[int, ...], rate: float, rng: np.random.Generator, 
 
 def check_dropout(drop: Dropout) -> None:
     """`drop` must have a probability in [0, 1), and a generator or None."""
-    if drop is NO_DROPOUT:
-        return
     check_type("drop", drop, Dropout)
     check_rate("drop.rate", drop.rate)
     check_rng(drop.rng)

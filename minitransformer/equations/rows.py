@@ -24,7 +24,7 @@ def row_mean(x: Array) -> Array:
 
 def row_products(x: Array, w: Array) -> Array:
     """sum_j x_ij w_j for every row.  x: (..., n), w: (n,) -> (..., 1)"""
-    products = x.reshape(-1, len(w)) @ w
+    products = x.reshape(-1, len(w)).dot(w)
     return products.reshape(x.shape[:-1] + (1,))
 
 
@@ -39,7 +39,7 @@ def row_max(x: Array) -> Array:
 def column_sum(x: Array) -> Array:
     """sum_i x_ij over every axis but the last.  x: (..., n) -> (n,)"""
     rows = x.reshape(-1, x.shape[-1])
-    return constant(1, len(rows), x.dtype) @ rows
+    return constant(1, len(rows), x.dtype).dot(rows)
 
 
 def rows_where(counts: Array, X: Array) -> Array:

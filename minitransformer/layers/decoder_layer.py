@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minitransformer.checks import check_truth
-from minitransformer.equations.dropout import Dropout
+from minitransformer.equations.dropout import dropping
 from minitransformer.layers.add_norm import AddNormCache, add_norm, add_norm_backward, residual, residual_backward
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.layers.feed_forward import (
@@ -155,7 +155,7 @@ def post_norm_decoder_layer(
 
     x: (..., L_t, d_model), memory: (..., L_s, d_model) -> y: (..., L_t, d_model)
     """
-    drop = Dropout(config.dropout, rng)
+    drop = dropping(config.dropout, rng)
     a, self_attention_cache = multi_head(x, x, x, weights.self_attention, config.h, masks.target, drop, past.target)
     u, add_norm1_cache = add_norm(x, a, weights.norm1, config.eps, drop)  # (..., L_t, d_model)
     c, cross_attention_cache = multi_head(
@@ -210,7 +210,7 @@ def pre_norm_decoder_layer(
     x: (..., L_t, d_model), memory: (..., L_s, d_model) -> y: (..., L_t, d_model). The memory is not
     normalized here: a pre-norm encoder ends with a norm of its own.
     """
-    drop = Dropout(config.dropout, rng)
+    drop = dropping(config.dropout, rng)
     n1, norm1_cache = layer_norm(x, weights.norm1, config.eps)
     a, self_attention_cache = multi_head(n1, n1, n1, weights.self_attention, config.h, masks.target, drop, past.target)
     u, residual1_cache = residual(x, a, drop)

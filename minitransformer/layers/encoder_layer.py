@@ -7,7 +7,7 @@ from numpy.typing import DTypeLike
 
 from minitransformer.checks import check_truth
 from minitransformer.equations.activations import RELU
-from minitransformer.equations.dropout import Dropout
+from minitransformer.equations.dropout import dropping
 from minitransformer.equations.op import Op
 from minitransformer.layers.add_norm import AddNormCache, add_norm, add_norm_backward, residual, residual_backward
 from minitransformer.layers.feed_forward import (
@@ -117,7 +117,7 @@ def post_norm_encoder_layer(
     past: Past | None = None,
 ) -> tuple[Array, PostNormCache]:
     """u = LayerNorm(x + MultiHead(x, x, x)),  y = LayerNorm(u + FFN(u))  (3.1.2 to 3.1.4, section 5)."""
-    drop = Dropout(config.dropout, rng)
+    drop = dropping(config.dropout, rng)
     a, attention_cache = multi_head(x, x, x, weights.self_attention, config.h, mask, drop, past)
     u, add_norm1_cache = add_norm(x, a, weights.norm1, config.eps, drop)
     f, feed_forward_cache = feed_forward(u, weights.feed_forward, config.activation, drop)
@@ -148,7 +148,7 @@ def pre_norm_encoder_layer(
 
     Nothing stands on the path around the sublayers, so gradients reach the first layer undamped.
     """
-    drop = Dropout(config.dropout, rng)
+    drop = dropping(config.dropout, rng)
     n1, norm1_cache = layer_norm(x, weights.norm1, config.eps)
     a, attention_cache = multi_head(n1, n1, n1, weights.self_attention, config.h, mask, drop, past)
     u, residual1_cache = residual(x, a, drop)

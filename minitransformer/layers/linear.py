@@ -36,11 +36,12 @@ def linear(x: Array, weights: Linear) -> tuple[Array, LinearCache]:
     """y = x W + b, with vectors as rows: the text's column form q = W_q x is q^T = x^T W_q^T.
 
     x: (..., d_in) -> y: (..., d_out). All rows go through one 2-D product, whatever the axes before them.
+    (`dot` is `@`, which takes twice as long to start: half of the time of a single row.)
     """
     check("weights.W: d_in d_out, weights.b: d_out, x: ... d_in", weights.W, weights.b, x)
     d_in, d_out = weights.W.shape
     rows = x.reshape(-1, d_in)
-    y = rows @ weights.W + weights.b  # (N, d_out)
+    y = rows.dot(weights.W) + weights.b  # (N, d_out)
     return y.reshape(x.shape[:-1] + (d_out,)), LinearCache(x, weights)
 
 
@@ -55,7 +56,7 @@ def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Linear]:
     d_in, d_out = weights.W.shape
     check("dy: ... d_out, x: ... d_in, weights.W: d_in d_out", dy, x, weights.W)
     dy_rows = dy.reshape(-1, d_out)
-    dx = dy_rows @ weights.W.T  # (N, d_in)
-    dW = x.reshape(-1, d_in).T @ dy_rows  # (d_in, d_out)
+    dx = dy_rows.dot(weights.W.T)  # (N, d_in)
+    dW = x.reshape(-1, d_in).T.dot(dy_rows)  # (d_in, d_out)
     db = column_sum(dy_rows)
     return dx.reshape(x.shape), Linear(dW, db)

@@ -54,4 +54,4 @@ def with_past(past: Past | None, K: Array, V: Array) -> tuple[Array, Array]:
 
 def further(past: Past, L: int) -> Past:
     """The past after L positions more, which have been written into its room. The one before must not be used again."""
-    return past._replace(n=past.n + L)
+    return Past(past.n + L, past.K, past.V)

@@ -23,7 +23,7 @@ def tied_output(y: Array, weights: Embedding) -> tuple[Array, TiedOutputCache]:
     check("weights.E: V d, y: ... d", weights.E, y)
     V, d = weights.E.shape
     rows = y.reshape(-1, d)
-    scores = rows @ weights.E.T  # (N, V)
+    scores = rows.dot(weights.E.T)  # (N, V)
     return scores.reshape(*y.shape[:-1], V), TiedOutputCache(y, weights)
 
 

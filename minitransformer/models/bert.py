@@ -7,7 +7,7 @@ from numpy.typing import DTypeLike
 
 from minitransformer.checks import check_lengths, check_tokens, check_truth
 from minitransformer.equations.attention import padding_mask
-from minitransformer.equations.dropout import Dropout
+from minitransformer.equations.dropout import dropping
 from minitransformer.layers.bert_embedding import (
     BertEmbedding,
     BertEmbeddingCache,
@@ -74,7 +74,7 @@ def bert(
     if lengths is not None:
         check_lengths(lengths, ids)
     mask = None if lengths is None else padding_mask(lengths, ids.shape[-1])  # (..., 1, L)
-    x, embedding_cache = bert_embedding(ids, segments, weights.embedding, config.eps, Dropout(config.dropout, rng))
+    x, embedding_cache = bert_embedding(ids, segments, weights.embedding, config.eps, dropping(config.dropout, rng))
     y, layers_cache = encoder(x, weights.layers, config, mask, rng)  # (..., L, d_model)
     return y, BertCache(embedding_cache, layers_cache)
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.equations.dropout import Dropout, dropout, dropout_backward
+from minitransformer.equations.dropout import dropout, dropout_backward, dropping
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.layers.linear import Linear, LinearCache, init_linear, linear, linear_backward
 from minitransformer.layers.pooler import PoolerCache, pooler, pooler_backward
@@ -45,7 +45,7 @@ def bert_classifier(
     """
     y, bert_cache = bert(ids, segments, lengths, weights.bert, config, rng)  # (..., L, d_model)
     p, pooler_cache = pooler(y, weights.pooler)  # (..., d_model)
-    dropped, m = dropout(p, Dropout(config.dropout, rng))
+    dropped, m = dropout(p, dropping(config.dropout, rng))
     logits, output_cache = linear(dropped, weights.output)  # (..., C)
     return logits, BertClassifierCache(bert_cache, pooler_cache, m, output_cache)
 

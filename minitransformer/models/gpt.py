@@ -7,7 +7,7 @@ from numpy.typing import DTypeLike
 
 from minitransformer.checks import check_tokens, check_truth
 from minitransformer.equations.attention import causal_mask
-from minitransformer.equations.dropout import Dropout, dropout, dropout_backward
+from minitransformer.equations.dropout import dropout, dropout_backward, dropping
 from minitransformer.equations.positional_encoding import add_positions, add_positions_backward
 from minitransformer.layers.embedding import (
     Embedding,
@@ -104,7 +104,7 @@ def gpt_body(
         x, positions_cache = add_positions(E, n)
     else:
         x, positions_cache = learned_positions(E, weights.positions, n)
-    dropped, m = dropout(x, Dropout(config.dropout, rng))
+    dropped, m = dropout(x, dropping(config.dropout, rng))
     mask = None if L == 1 else causal_mask(n + L)[n:]  # (L, n + L); a last token alone may attend to all
     y, layers_cache = encoder(dropped, weights.layers, config, mask, rng, past)
     return y, GPTBodyCache(embedding_cache, positions_cache, m, layers_cache)

@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike
 
 from minitransformer.checks import check_ids, check_lengths, check_tokens, check_truth
 from minitransformer.equations.attention import causal_mask, padding_mask
-from minitransformer.equations.dropout import NO_DROPOUT, Dropout, dropout, dropout_backward
+from minitransformer.equations.dropout import NO_DROPOUT, Dropout, dropout, dropout_backward, dropping
 from minitransformer.equations.positional_encoding import add_positions, add_positions_backward
 from minitransformer.layers.decoder import Decoder, DecoderCache, decoder, decoder_backward, init_decoder
 from minitransformer.layers.decoder_layer import Masks
@@ -134,7 +134,7 @@ def transformer(
     """
     check_tokens("source", source, len(weights.source.E))
     check_tokens("target", target, len(target_table(weights).E))
-    drop = Dropout(config.dropout, rng)
+    drop = dropping(config.dropout, rng)
     mask = source_mask(source, lengths)  # (..., 1, L_s)
     x, source_cache = embed_words(source, weights.source, drop)  # (..., L_s, d_model)
     memory, encoder_cache = encoder(x, weights.encoder, config, mask, rng)  # (..., L_s, d_model)
