@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for `oracle`, where pytest has not done it
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))  # for `oracle`, where pytest has not done it
 
 from oracle.beside_hugging_face import run
 from oracle.three_berts import FIXTURE, MODELS, Shape, draw

@@ -23,7 +23,7 @@ from minitransformer.models.bert_pretraining import (
 from minitransformer.models.span_reader import init_span_reader, span_reader, span_reader_backward
 from minitransformer.tree import named_leaves, tree_map, unflatten
 
-FIXTURE = Path(__file__).parents[1] / "models" / "bert_fixtures.npz"
+FIXTURE = Path(__file__).parents[2] / "models" / "bert_fixtures.npz"
 TOLERANCE = 1e-12
 
 
