@@ -4,6 +4,7 @@
 
 One name is one size, wherever it stands in the line. `...` stands for any batch axes, the same ones for all arrays: an
 axis of size 1 does not broadcast. `4*d_h` is four times a size, and `L?` one that may be 0; no other named axis may.
+A size that is an argument itself is given by its name: check("X: ... L h*d_k", X, h=h).
 """
 
 import functools
@@ -11,6 +12,8 @@ import re
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from minitransformer.checks import check_integer
 
 Array = np.ndarray
 
@@ -22,12 +25,14 @@ known: set[tuple] = set()  # specs with the shapes and dtypes that have been fou
 
 
 class Axis(NamedTuple):
+    """`d_k`, `4*d_h`, `h*d_k` or `L?`"""
+
+    times: str  # a number, or the name of a size that is given
     name: str
-    times: int
     may_be_empty: bool
 
     def __str__(self) -> str:
-        return self.name if self.times == 1 else f"{self.times}*{self.name}"
+        return f"{self.times}*{self.name}" if self.times else self.name
 
 
 class Part(NamedTuple):
@@ -43,20 +48,20 @@ class Part(NamedTuple):
         return f"({names[0]},)" if len(names) == 1 and not self.batched else f"({', '.join(names)})"
 
 
-def check(spec: str, *arrays: Array) -> None:
+def check(spec: str, *arrays: Array, **sizes: int) -> None:
     """Each array must be of floating-point numbers (complex ones for the complex step), with axes as the spec says.
 
     Raises TypeError or ValueError, which name the array, what was given, and what was expected. Half precision is
     refused, since sums and squares beyond 65,504 would be infinite.
     """
-    key: Any = spec
+    key: Any = (spec, *sizes.values()) if sizes else spec
     for x in arrays:
         if type(x) is not Array:  # a subclass, or no array at all
-            return refuse(spec, arrays)
+            return refuse(spec, arrays, sizes)
         key = key, x.shape, x.dtype
     if key in known:
         return None
-    refuse(spec, arrays)
+    refuse(spec, arrays, sizes)
     if len(known) >= MOST_KNOWN:
         known.clear()
     known.add(key)
@@ -76,18 +81,19 @@ def parts(spec: str) -> tuple[Part, ...]:
 
 
 def axis(word: str) -> Axis:
-    """`d_k`, `4*d_h` or `L?`"""
-    times, name, mark = re.fullmatch(r"(?:(\d+)\*)?(\w+)(\??)", word).groups()
-    return Axis(name, int(times or 1), mark == "?")
+    times, name, mark = re.fullmatch(r"(?:(\w+)\*)?(\w+)(\??)", word).groups(default="")
+    return Axis(times, name, mark == "?")
 
 
-def refuse(spec: str, arrays: tuple[Array, ...]) -> None:
+def refuse(spec: str, arrays: tuple[Array, ...], given: dict[str, int]) -> None:
     """Raise the error for the first array that does not fit, if there is one."""
-    sizes: dict[str, int] = {}
+    sizes = dict(given)
+    for name, size in given.items():
+        check_integer(name, size, minimum=1)
     batch = None
     for part, x in zip(parts(spec), arrays, strict=True):
         check_numbers(part.name, x)
-        bound = {axis.name: sizes[axis.name] for axis in part.axes if axis.name in sizes}
+        bound = {name: sizes[name] for axis in part.axes for name in (axis.times, axis.name) if name in sizes}
         n_batch = x.ndim - len(part.axes)
         if n_batch < 0 or (n_batch > 0 and not part.batched):
             raise ValueError(f"{part.name}: got shape {x.shape}, expected {expected(part, bound)}")
@@ -97,9 +103,10 @@ def refuse(spec: str, arrays: tuple[Array, ...]) -> None:
                 rest = f" before {Part('', False, part.axes)}" if part.axes else ""
                 raise ValueError(f"{part.name}: got shape {x.shape}, expected the batch axes {batch}{rest}")
         for axis, size in zip(part.axes, x.shape[n_batch:], strict=True):
-            if axis.name not in sizes and size % axis.times == 0:
-                sizes[axis.name] = size // axis.times
-            if size != axis.times * sizes.get(axis.name, -1):
+            times = sizes[axis.times] if axis.times in sizes else int(axis.times or 1)
+            if axis.name not in sizes and size % times == 0:
+                sizes[axis.name] = size // times
+            if size != times * sizes.get(axis.name, -1):
                 raise ValueError(f"{part.name}: got shape {x.shape}, expected {expected(part, bound)}")
             if size == 0 and not axis.may_be_empty:
                 raise ValueError(f"{part.name}: got shape {x.shape}, expected {part} with {axis} of 1 or more")

@@ -15,11 +15,14 @@ Tree = Any
 
 def leaves(tree: Tree) -> list[Any]:
     """The leaves from left to right."""
-    if tree is None:
-        return []
-    if not isinstance(tree, tuple):
-        return [tree]
-    return [leaf for branch in tree for leaf in leaves(branch)]
+    found, pending = [], [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, tuple):
+            pending.extend(reversed(node))
+        elif node is not None:
+            found.append(node)
+    return found
 
 
 def named_leaves(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.checks import check_heads, check_ids, check_integer, check_mask
+from minitransformer.checks import check_ids, check_integer, check_mask
 from minitransformer.equations.dropout import NO_DROPOUT, Dropout, dropout, dropout_backward
 from minitransformer.equations.rows import rows_where
 from minitransformer.equations.softmax import masked_softmax, softmax, softmax_backward
@@ -79,26 +79,22 @@ def causal_padding_mask(lengths: Array, L: int) -> Array:
     return causal_mask(L) & padding_mask(lengths, L)
 
 
-def may_attend(mask: Array | None) -> Array | None:
-    """Where a query may attend to a key: boolean, in the shape of `mask`.  None: everywhere."""
-    if mask is None or mask.dtype == np.bool_:
-        return mask
-    allowed = mask != -np.inf
-    return None if allowed.all() else allowed
-
-
-def without_unseen(X: Array, allowed: Array | None) -> Array:
-    """X (..., L_k, d) with harmless rows for keys that no query may attend to, such as padding.
+def in_sight(mask: Array | None, Q: Array | None, *of_keys: Array) -> tuple[Array | None, ...]:
+    """Q (..., L_q, d) with harmless rows for fully masked queries; and what belongs to keys, (..., L_k, d) each, with
+    harmless rows for keys that no query may attend to, such as padding.
 
     The weight of such a key is 0, but 0 times NaN or infinity is NaN, which would spoil results and gradients. Masked
     rows must have no influence, whatever they contain.
+
+    mask: broadcasts to (..., L_q, L_k); with one axis more, for heads, rows count that are masked in all of them.
     """
-    return X if allowed is None else rows_where(np.atleast_2d(allowed).any(axis=-2), X)
-
-
-def without_blind(X: Array, allowed: Array | None) -> Array:
-    """X (..., L_q, d), the same for every fully masked query, which must have no influence, either."""
-    return X if allowed is None else rows_where(np.atleast_2d(allowed).any(axis=-1), X)
+    if mask is None:
+        return Q, *of_keys
+    allowed = np.atleast_2d(mask if mask.dtype == np.bool_ else mask != -np.inf)
+    queries, keys = allowed.any(axis=-1), allowed.any(axis=-2)
+    if queries.all() and keys.all():
+        return Q, *of_keys
+    return None if Q is None else rows_where(queries, Q), *(rows_where(keys, X) for X in of_keys)
 
 
 # Weights
@@ -121,7 +117,7 @@ def attend(A: Array, V: Array, mask: Array | None = None, drop: Dropout = NO_DRO
     check("A: ... L_q L_k, V: ... L_k d_v", A, V)
     alpha, _ = softmax(A) if mask is None else masked_softmax(A, mask)
     weights, m = dropout(alpha, drop)
-    V_seen = V if mask is None else without_unseen(V, may_attend(mask))
+    _, V_seen = in_sight(mask, None, V)
     O = weights @ V_seen
     return O, AttendCache(alpha, m, weights, V_seen)
 
@@ -153,7 +149,10 @@ def attention(
     Q: (..., L_q, d_k), K: (..., L_k, d_k), V: (..., L_k, d_v) -> O: (..., L_q, d_v).
     mask: as in `attend`, broadcasts against (..., L_q, L_k). A fully masked query has no influence, either.
     """
-    Q_seen, K_seen = in_sight(Q, K, mask)
+    if mask is not None:
+        check("Q: ... L_q d_k, K: ... L_k d_k", Q, K)
+        check_mask(mask, (*Q.shape[:-1], K.shape[-2]))
+    Q_seen, K_seen = in_sight(mask, Q, K)
     A, scores_cache = scaled_dot_product(Q_seen, K_seen)  # (..., L_q, L_k)
     O, attend_cache = attend(A, V, mask, drop)  # (..., L_q, d_v)
     return O, AttentionCache(scores_cache, attend_cache)
@@ -166,16 +165,6 @@ def attention_backward(dO: Array, cache: AttentionCache) -> tuple[Array, Array, 
     return dQ, dK, dV
 
 
-def in_sight(Q: Array, K: Array, mask: Array | None) -> tuple[Array, Array]:
-    """Q and K with harmless rows for fully masked queries, and for keys that no query may attend to."""
-    if mask is None:
-        return Q, K
-    check("Q: ... L_q d_k, K: ... L_k d_k", Q, K)
-    check_mask(mask, (*Q.shape[:-1], K.shape[-2]))
-    allowed = may_attend(mask)
-    return without_blind(Q, allowed), without_unseen(K, allowed)
-
-
 # Heads
 
 
@@ -185,10 +174,9 @@ def split_heads(X: Array, h: int) -> Array:
     Reshape first, then swap axes: a plain reshape to (..., h, L, d_k) has the right shape and would mix positions.
     The result is a view. Its backward is `merge_heads`, for the same numbers stand elsewhere.
     """
-    check("X: ... L? width", X)
-    width = X.shape[-1]
-    check_heads(h, "X", width)
-    per_position = X.reshape(X.shape[:-1] + (h, width // h))  # (..., L, h, d_k)
+    check("X: ... L? h*d_k", X, h=h)
+    d_k = X.shape[-1] // h
+    per_position = X.reshape(X.shape[:-1] + (h, d_k))  # (..., L, h, d_k)
     return per_position.swapaxes(-3, -2)  # (..., h, L, d_k)
 
 

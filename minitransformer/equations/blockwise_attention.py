@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from minitransformer.checks import check_integer, check_mask
-from minitransformer.equations.attention import AttentionCache, attention, may_attend, without_blind, without_unseen
-from minitransformer.equations.dropout import NO_DROPOUT, Dropout, check_dropout, dropout, dropout_backward
+from minitransformer.equations.attention import AttentionCache, attention, in_sight
+from minitransformer.equations.dropout import NO_DROPOUT, Dropout, dropout, dropout_backward
 from minitransformer.equations.rows import row_max, row_sum
 from minitransformer.shapes import check
 
@@ -66,10 +66,9 @@ def blockwise_attention(
     if mask is not None:
         check_mask(mask, (*Q.shape[:-1], K.shape[-2]))
     check_integer("rows", rows, minimum=1)
-    check_dropout(drop)
-    allowed = may_attend(mask)
-    bias = None if mask is allowed else mask
-    Q_seen, K_seen, V_seen = without_blind(Q, allowed), without_unseen(K, allowed), without_unseen(V, allowed)
+    Q_seen, K_seen, V_seen = in_sight(mask, Q, K, V)
+    bias = None if mask is None or mask.dtype == np.bool_ else mask
+    allowed = mask if bias is None else bias != -np.inf
     seed = None if drop.rng is None or drop.rate == 0 else int(drop.rng.integers(2**63))
     dtype = np.result_type(*(x for x in (Q, K, V, bias) if x is not None))
     O = np.zeros((*Q.shape[:-1], V.shape[-1]), dtype)

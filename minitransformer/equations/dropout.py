@@ -1,32 +1,36 @@
 """Section 5: dropout sets numbers to zero at random while training, so that no unit can rely on another."""
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
-from minitransformer.checks import check_rate, check_rng, check_type
+from minitransformer.checks import check_rate, check_rng
 from minitransformer.shapes import check
 
 Array = np.ndarray
 BITS = 16
 
 
-class Dropout(NamedTuple):
+@dataclass(frozen=True)
+class Dropout:
     """Probability and generator, which travel together: whoever drops needs both."""
 
     rate: float  # probability that a number is dropped, in [0, 1)
     rng: np.random.Generator | None  # None: evaluation, nothing is dropped
+
+    def __post_init__(self) -> None:
+        """Checked here, once, and not wherever something is dropped."""
+        check_rate("rate", self.rate)
+        check_rng(self.rng)
 
 
 NO_DROPOUT = Dropout(0.0, None)
 
 
 def dropping(rate: float, rng: np.random.Generator | None) -> Dropout:
-    """How a layer drops whose configuration says `rate`: not at all without a generator, which means evaluation."""
-    check_rate("dropout", rate)
-    check_rng(rng)
-    return NO_DROPOUT if rng is None or rate == 0 else Dropout(rate, rng)
+    """How a layer drops whose configuration says `rate`: in evaluation not at all."""
+    return NO_DROPOUT if rng is None else Dropout(rate, rng)
 
 
 def dropout(x: Array, drop: Dropout) -> tuple[Array, Array | None]:
@@ -36,8 +40,9 @@ def dropout(x: Array, drop: Dropout) -> tuple[Array, Array | None]:
     """
     if drop is NO_DROPOUT:
         return x, None
+    if type(drop) is not Dropout:
+        raise TypeError(f"drop: got {type(drop).__name__}, expected Dropout(rate, rng)")
     check("x: ...", x)
-    check_dropout(drop)
     if drop.rng is None or drop.rate == 0:
         return x, None
     m = dropout_mask(x.shape, drop.rate, drop.rng, x.real.dtype)
@@ -64,10 +69,3 @@ def dropout_mask(shape: tuple[int, ...], rate: float, rng: np.random.Generator, 
     dropped = min(round(rate * 2**BITS), 2**BITS - 1)  # so many of the 65536 values of the bits are dropped
     kept = bits >= dropped
     return kept * dtype.type(2**BITS / (2**BITS - dropped))
-
-
-def check_dropout(drop: Dropout) -> None:
-    """`drop` must have a probability in [0, 1), and a generator or None."""
-    check_type("drop", drop, Dropout)
-    check_rate("drop.rate", drop.rate)
-    check_rng(drop.rng)

@@ -43,16 +43,18 @@ def column_sum(x: Array) -> Array:
 
 
 def rows_where(counts: Array, X: Array) -> Array:
-    """X (..., L, d) with 0 in the rows that do not count, if need be.  counts: boolean, broadcasts to (..., L)
+    """X (..., L, d) with 0 in the rows that do not count, if need be.
 
+    counts: boolean, broadcasts to (..., L); with one axis more before L, a row counts that does so anywhere along it.
     If those rows' squares have a finite sum, 0 times any of their numbers is 0 anyway, and X is not copied.
     """
-    if counts.all():
+    anywhere = counts.any(axis=-2) if counts.ndim == X.ndim else counts
+    if anywhere.all():
         return X
-    others = X[np.broadcast_to(~counts, X.shape[:-1])]
+    others = X[np.broadcast_to(~anywhere, X.shape[:-1])]
     if np.isfinite(np.vdot(others, others)):
         return X
-    return np.where(counts[..., None], X, X.dtype.type(0))
+    return np.where(anywhere[..., None], X, X.dtype.type(0))
 
 
 @functools.cache

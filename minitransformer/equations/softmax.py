@@ -45,7 +45,7 @@ def masked_softmax(a: Array, mask: Array) -> tuple[Array, Array]:
     """
     check("a: ... L_q L_k", a)
     check_mask(mask, a.shape)
-    masked, top = barred(a, as_numbers(mask, a.dtype))
+    masked, top = masked_scores(a, mask)
     finite_top = np.where(top.real == -np.inf, 0, top)  # -inf minus -inf would be NaN where nothing may be attended to
     exps = np.exp(masked - finite_top)  # exp(-inf) = 0: no weight for a masked key
     total = row_sum(exps)
@@ -53,23 +53,19 @@ def masked_softmax(a: Array, mask: Array) -> tuple[Array, Array]:
     return alpha, alpha
 
 
-def as_numbers(mask: Array, dtype: np.dtype) -> Array:
-    """What is added to the scores: 0 where a boolean mask allows, -infinity where it does not. In the shape of `mask`,
-    which is mostly smaller than the scores, so that the sum costs little."""
-    return np.where(mask, dtype.type(0), dtype.type(-np.inf)) if mask.dtype == np.bool_ else mask
+def masked_scores(a: Array, mask: Array) -> tuple[Array, Array]:
+    """a plus `mask`, and -infinity where nothing may be attended to, whatever a has there; and the highest of each row.
 
-
-def barred(a: Array, barrier: Array) -> tuple[Array, Array]:
-    """a + barrier, and -infinity where the barrier is, whatever a has there; and the highest of each row.
-
-    a: (..., L_q, L_k) -> the same shape, and (..., L_q, 1)
+    a: (..., L_q, L_k) -> the same shape, and (..., L_q, 1). A boolean mask is added as 0 and -infinity: it is mostly
+    smaller than a, so that the sum costs less than choosing number by number.
     """
+    numbers = np.where(mask, a.dtype.type(0), a.dtype.type(-np.inf)) if mask.dtype == np.bool_ else mask
     with np.errstate(invalid="ignore"):
-        lowered = a + barrier  # (..., L_q, L_k)
+        lowered = a + numbers  # (..., L_q, L_k)
     top = row_max(lowered)  # (..., L_q, 1)
     if not np.isnan(top).any():
         return lowered, top
-    masked = np.where(barrier == -np.inf, barrier, lowered)  # infinity - infinity and NaN - infinity were NaN there
+    masked = np.where(numbers == -np.inf, numbers, lowered)  # infinity - infinity and NaN - infinity were NaN there
     return masked, row_max(masked)
 
 

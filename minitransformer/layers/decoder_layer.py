@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import check_truth
 from minitransformer.equations.dropout import dropping
 from minitransformer.layers.add_norm import AddNormCache, add_norm, add_norm_backward, residual, residual_backward
 from minitransformer.layers.encoder_layer import Config
@@ -123,7 +122,6 @@ def decoder_layer(
     """
     W_K = weights.cross_attention.key.W
     check(WITHOUT_PAST if past is NO_PAST else WITH_PAST, W_K, x, memory)
-    check_truth("norm_first", config.norm_first)
     if config.norm_first:
         return pre_norm_decoder_layer(x, memory, weights, config, masks, rng, past)
     return post_norm_decoder_layer(x, memory, weights, config, masks, rng, past)

@@ -1,11 +1,12 @@
 """Sections 3.1 and 5: one encoder layer, self-attention and feed-forward network, each with residual and norm."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import check_truth
+from minitransformer.checks import check_integer, check_positive, check_rate, check_truth, check_type
 from minitransformer.equations.activations import RELU
 from minitransformer.equations.dropout import dropping
 from minitransformer.equations.op import Op
@@ -44,8 +45,9 @@ class EncoderLayer(NamedTuple):
     norm2: LayerNorm
 
 
-class Config(NamedTuple):
-    """What a layer is told besides its weights. Read by name only, so that there is room for more."""
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What a layer is told besides its weights. Given and read by name only, so that there is room for more."""
 
     h: int  # number of heads
     dropout: float = 0.0  # probability that a number is dropped, in [0, 1)
@@ -53,6 +55,16 @@ class Config(NamedTuple):
     norm_first: bool = False  # False: post-norm, as in the text; True: pre-norm, as in GPT-2
     eps: float = 1e-5  # of the layer norms
     final_eps: float | None = None  # of the norm after the last layer, where it differs
+
+    def __post_init__(self) -> None:
+        """Checked here, once, and not in every layer."""
+        check_integer("h", self.h, minimum=1)
+        check_rate("dropout", self.dropout)
+        check_type("activation", self.activation, Op)
+        check_truth("norm_first", self.norm_first)
+        check_positive("eps", self.eps)
+        if self.final_eps is not None:
+            check_positive("final_eps", self.final_eps)
 
 
 class PostNormCache(NamedTuple):
@@ -95,7 +107,6 @@ def encoder_layer(
     x: (..., L, d_model) -> y: (..., L, d_model); mask and past as in `multi_head`; `rng=None` means evaluation.
     """
     check("x: ... L d_model", x)
-    check_truth("norm_first", config.norm_first)
     if config.norm_first:
         return pre_norm_encoder_layer(x, weights, config, mask, rng, past)
     return post_norm_encoder_layer(x, weights, config, mask, rng, past)

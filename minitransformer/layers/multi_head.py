@@ -10,11 +10,9 @@ from minitransformer.equations.attention import (
     AttentionCache,
     attention,
     attention_backward,
-    may_attend,
+    in_sight,
     merge_heads,
     split_heads,
-    without_blind,
-    without_unseen,
 )
 from minitransformer.equations.blockwise_attention import (
     BlockwiseCache,
@@ -91,14 +89,18 @@ def multi_head(
     maps = weights.query.W, weights.key.W, weights.value.W
     check(WITHOUT_PAST if past is None else WITH_PAST, *maps, x_q, x_k, x_v)
     mask_heads = over_heads(mask, x_q.ndim)
-    x_q_seen, x_k_seen, x_v_seen = inputs_in_sight(x_q, x_k, x_v, h, mask_heads if past is None else None)
+    if mask is None or past is not None:
+        x_q_seen, x_k_seen, x_v_seen = x_q, x_k, x_v
+    else:  # attention does the same for the result, but the gradient of W_K is x_k^T dK, and NaN in x_k times 0 is NaN
+        check_mask(mask_heads, (*x_q.shape[:-2], h, x_q.shape[-2], x_k.shape[-2]))
+        x_q_seen, x_k_seen, x_v_seen = in_sight(mask_heads, x_q, x_k, x_v)
     Q, query_cache = linear(x_q_seen, weights.query)  # (..., L_q, h*d_k): all heads' projections at once
     K, key_cache = linear(x_k_seen, weights.key)  # (..., L_k, h*d_k)
     V, value_cache = linear(x_v_seen, weights.value)  # (..., L_k, h*d_v)
     Q_heads = split_heads(Q, h)  # (..., h, L_q, d_k)
     K_heads = split_heads(K, h)  # (..., h, L_k, d_k)
     V_heads = split_heads(V, h)  # (..., h, L_k, d_v)
-    K_all, V_all = with_past(past, K_heads, V_heads)
+    K_all, V_all = (K_heads, V_heads) if past is None else with_past(past, K_heads, V_heads)
     form = attention if Q_heads.shape[-2] * K_all.shape[-2] < LONG else blockwise_attention
     heads, attention_cache = form(Q_heads, K_all, V_all, mask_heads, drop)  # (..., h, L_q, d_v)
     concat = merge_heads(heads)  # (..., L_q, h*d_v)
@@ -126,21 +128,6 @@ def multi_head_backward(dy: Array, cache: MultiHeadCache) -> tuple[Array, Array,
     dx_k, dkey = linear_backward(dK, cache.key)
     dx_v, dvalue = linear_backward(dV, cache.value)
     return dx_q, dx_k, dx_v, MultiHead(dquery, dkey, dvalue, doutput)
-
-
-def inputs_in_sight(x_q: Array, x_k: Array, x_v: Array, h: int, mask: Array | None) -> tuple[Array, Array, Array]:
-    """The inputs, with harmless rows for queries and keys that are masked in every head.
-
-    Attention itself does this for the result, but the gradient of W_K is x_k^T dK, and NaN in x_k times 0 is NaN.
-    """
-    if mask is None:
-        return x_q, x_k, x_v
-    check_mask(mask, (*x_q.shape[:-2], h, x_q.shape[-2], x_k.shape[-2]))
-    allowed = may_attend(mask)  # None, or per head if it has an axis for the heads
-    by_any_head = allowed if allowed is None or allowed.ndim < 3 else allowed.any(axis=-3)  # (..., L_q, L_k)
-    x_k_seen = without_unseen(x_k, by_any_head)
-    x_v_seen = x_k_seen if x_v is x_k else without_unseen(x_v, by_any_head)
-    return without_blind(x_q, by_any_head), x_k_seen, x_v_seen
 
 
 def over_heads(mask: Array | None, x_ndim: int) -> Array | None:

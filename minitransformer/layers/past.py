@@ -38,10 +38,8 @@ def past_of(memory: Array, h: int, key: Linear, value: Linear) -> Past:
     return Past(memory.shape[-2], K, V)
 
 
-def with_past(past: Past | None, K: Array, V: Array) -> tuple[Array, Array]:
-    """Keys and values of all positions so far, the new ones, (..., h, L, d), at the end. None before: those alone."""
-    if past is None:
-        return K, V
+def with_past(past: Past, K: Array, V: Array) -> tuple[Array, Array]:
+    """Keys and values of all positions so far, the new ones, (..., h, L, d), at the end."""
     if K.shape[:-2] != past.K.shape[:-2]:
         raise ValueError(f"past: got the batch axes and heads {past.K.shape[:-2]}, expected {K.shape[:-2]}")
     start, end, context = past.n, past.n + K.shape[-2], past.K.shape[-2]

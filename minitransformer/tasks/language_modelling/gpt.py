@@ -1,5 +1,6 @@
 """Section 3.4: GPT on the ladder."""
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +41,7 @@ class GptSettings(NamedTuple):
     steps: int = 5000
 
 
+@functools.cache
 def config(settings: GptSettings) -> Config:
     if settings.activation not in ACTIVATIONS:
         raise ValueError(f"activation: got {settings.activation!r}, expected one of {', '.join(ACTIVATIONS)}")
