@@ -57,39 +57,6 @@ def check_width(name: str, x: Array, width: int, ndim: int = 1) -> None:
         raise ValueError(f"{name}: got shape {x.shape}, expected {width} features on the last axis")
 
 
-def check_map(x: Array, W: Array, b: Array) -> None:
-    """`x` (..., d_in), `weights.W` (d_in, d_out) and `weights.b` (d_out,) must be floating-point and fit together."""
-    if (
-        type(x) is type(W) is type(b) is Array
-        and W.ndim == 2
-        and x.shape[-1:] == W.shape[:1]
-        and b.shape == W.shape[1:]
-        and x.dtype.char in FLOATS
-        and W.dtype.char in FLOATS
-        and b.dtype.char in FLOATS
-    ):
-        return
-    check_rank("weights.W", W, 2)
-    check_shape("weights.b", b, W.shape[1:])
-    check_width("x", x, W.shape[0])
-
-
-def check_gains(x: Array, gamma: Array, beta: Array) -> None:
-    """`x` (..., d), `weights.gamma` and `weights.beta`, (d,) each, must be floating-point and fit together."""
-    if (
-        type(x) is type(gamma) is type(beta) is Array
-        and gamma.ndim == 1
-        and x.shape[-1:] == gamma.shape == beta.shape
-        and x.dtype.char in FLOATS
-        and gamma.dtype.char in FLOATS
-        and beta.dtype.char in FLOATS
-    ):
-        return
-    check_rank("weights.gamma", gamma, 1)
-    check_same_shape("weights.beta", beta, "weights.gamma", gamma)
-    check_width("x", x, len(gamma))
-
-
 def check_shape(name: str, x: Array, shape: tuple[int, ...]) -> None:
     """`x` must be floating-point and have exactly this shape."""
     if type(x) is Array and x.dtype.char in FLOATS and x.shape == shape:
@@ -110,32 +77,6 @@ def check_reals(name: str, x: Array) -> None:
     """`x`, floating-point, must not be complex: NumPy orders complex numbers too, by their real part first."""
     if x.dtype.kind != "f":
         raise TypeError(f"{name}: got dtype {x.dtype}, expected real numbers such as float32")
-
-
-def check_scores(a: Array) -> None:
-    """`a` must be floating-point with at least one number on its last axis, over which softmax is taken."""
-    check_floats("a", a)
-    if a.shape[-1] == 0:
-        raise ValueError(f"a: got shape {a.shape}, expected at least one score on the last axis")
-
-
-def check_keys(K: Array, d_k: int, Q: Array) -> None:
-    """K (..., L_k, d_k) must have `d_k` features and the batch axes of Q (..., L_q, d_q)."""
-    check_width("K", K, d_k, ndim=2)
-    if K.shape[:-2] != Q.shape[:-2]:
-        raise ValueError(f"K: got shape {K.shape}, expected the batch axes of Q, {Q.shape[:-2]}, before the last two")
-    if K.shape[-2] == 0:
-        raise ValueError(f"K: got shape {K.shape}, expected at least one key")
-
-
-def check_values(V: Array, A: Array, name: str = "V") -> None:
-    """V (..., L_k, d_v) must have the batch axes of the scores A (..., L_q, L_k), and one value for each key."""
-    check_floats(name, V, ndim=2)
-    expected = A.shape[:-2] + A.shape[-1:]
-    if V.shape[:-1] != expected:
-        raise ValueError(
-            f"{name}: got shape {V.shape}, expected {expected} before the last axis, one value for each key"
-        )
 
 
 def check_mask(mask: Array, scores_shape: tuple[int, ...], name: str = "mask") -> None:

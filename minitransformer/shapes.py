@@ -13,12 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitransformer.checks import check_integer
+from minitransformer.checks import check_floats, check_integer
 
 Array = np.ndarray
 
-FLOATS = "fdgFDG"  # NumPy's letters for float32 and more, real and complex
-OTHER_ARITHMETIC = (np.matrix, np.ma.MaskedArray)  # arrays for which * or sum means something else
 MOST_KNOWN = 2**14
 
 known: set[tuple] = set()  # specs with the shapes and dtypes that have been found to fit: asked again, they cost little
@@ -92,7 +90,7 @@ def refuse(spec: str, arrays: tuple[Array, ...], given: dict[str, int]) -> None:
         check_integer(name, size, minimum=1)
     batch = None
     for part, x in zip(parts(spec), arrays, strict=True):
-        check_numbers(part.name, x)
+        check_floats(part.name, x, ndim=0)
         bound = {name: sizes[name] for axis in part.axes for name in (axis.times, axis.name) if name in sizes}
         n_batch = x.ndim - len(part.axes)
         if n_batch < 0 or (n_batch > 0 and not part.batched):
@@ -110,14 +108,6 @@ def refuse(spec: str, arrays: tuple[Array, ...], given: dict[str, int]) -> None:
                 raise ValueError(f"{part.name}: got shape {x.shape}, expected {expected(part, bound)}")
             if size == 0 and not axis.may_be_empty:
                 raise ValueError(f"{part.name}: got shape {x.shape}, expected {part} with {axis} of 1 or more")
-
-
-def check_numbers(name: str, x: Array) -> None:
-    """An array that is one, of numbers with enough digits."""
-    if not isinstance(x, Array) or isinstance(x, OTHER_ARITHMETIC):
-        raise TypeError(f"{name}: got {type(x).__name__}, expected a NumPy array of floating-point numbers")
-    if x.dtype.char not in FLOATS:
-        raise TypeError(f"{name}: got dtype {x.dtype}, expected floating-point numbers such as float32")
 
 
 def expected(part: Part, bound: dict[str, int]) -> str:

@@ -11,13 +11,13 @@ from minitransformer.checks import (
     check_integer,
     check_not_negative,
     check_number,
-    check_rank,
     check_reals,
     check_rng,
     check_row,
     check_type,
 )
 from minitransformer.equations.softmax import softmax
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -105,10 +105,8 @@ def n_enough(p: Array, top_p: float) -> int:
 
 def check_logits(logits: Array) -> None:
     """One row of scores whose maximum is finite."""
-    check_rank("logits", logits, ndim=1)
+    check("logits: V", logits)
     check_reals("logits", logits)
-    if len(logits) == 0:
-        raise ValueError("logits: got none, expected one for each word")
     highest = logits[logits.argmax()]  # NaN if one of them is
     if not math.isfinite(highest):
         raise ValueError(f"logits: got {highest} as the highest of {len(logits)}, expected a finite number")

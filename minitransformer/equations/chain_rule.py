@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from minitransformer.checks import check_floats, check_ids, check_integer, check_number
+from minitransformer.checks import check_ids, check_integer, check_number
+from minitransformer.shapes import check
 
 Array = np.ndarray
 MOST_NATS = 709.0  # the exponential of more is beyond a float
@@ -16,7 +17,7 @@ def sequence_log_probability(log_p: Array, ids: Array) -> Array:
     log_p: (..., L, V), row i the log-probabilities of every word after w_1, ..., w_{i-1}; ids: (..., L) integers in
     [0, V) -> (...). A product of a hundred probabilities would underflow; a sum of their logarithms does not.
     """
-    check_floats("log_p", log_p, ndim=2)
+    check("log_p: ... L? V", log_p)
     check_ids("ids", ids, log_p.shape[-1], ndim=1)
     if ids.shape != log_p.shape[:-1]:
         raise ValueError(f"ids: got shape {ids.shape}, expected {log_p.shape[:-1]}, one word for each row of log_p")

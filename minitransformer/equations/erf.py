@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from minitransformer.checks import check_floats
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -45,7 +45,7 @@ COEFFICIENTS = (
 
 def erfc(z: Array) -> Array:
     """erfc(z) = (2/sqrt(pi)) integral from z to infinity of exp(-s^2) ds, in z's dtype: relative error about 1e-15."""
-    check_floats("z", np.asarray(z), ndim=0)
+    check("z: ...", np.asarray(z))
     negative = z.real < 0
     size = np.where(negative, -z, z)  # |z|, written so that it stays differentiable for complex z
     t = 1 - 6 / (size + 3)  # which is (size - 3) / (size + 3), but 1 at infinity instead of NaN
@@ -58,11 +58,11 @@ def erfc(z: Array) -> Array:
 
 def normal_cdf(x: Array) -> Array:
     """Phi(x), the probability that a standard normal variable is below x. Accurate in both tails."""
-    check_floats("x", np.asarray(x), ndim=0)
+    check("x: ...", np.asarray(x))
     return erfc(x / -math.sqrt(2)) / 2
 
 
 def normal_density(x: Array) -> Array:
     """phi(x) = exp(-x^2 / 2) / sqrt(2 pi) = Phi'(x)."""
-    check_floats("x", np.asarray(x), ndim=0)
+    check("x: ...", np.asarray(x))
     return np.exp(x * x / -2) / math.sqrt(2 * math.pi)

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import check_floats, check_lengths
+from minitransformer.checks import check_lengths
 from minitransformer.equations.rows import rows_where
 from minitransformer.layers.lstm import LSTM, LSTMCache, init_lstm, lstm, lstm_backward, lstm_start
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -34,7 +35,7 @@ def bidirectional(x: Array, lengths: Array, weights: Bidirectional) -> tuple[Arr
     turned around within its own length, so that no state has seen padding before a word; and whatever x has at padding,
     also NaN or infinity, has no influence.
     """
-    check_floats("x", x, ndim=2)
+    check("x: ... L? d_in", x)
     check_lengths(lengths, x[..., 0])
     start = lstm_start(x.shape[:-2], weights.onward)
     x_read = rows_where(np.arange(x.shape[-2]) < lengths[..., None], x)

@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import check_rank, check_same_shape, check_shape, check_start, check_width
+from minitransformer.checks import check_start
 from minitransformer.equations.op import Op
 from minitransformer.equations.rows import column_sum
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -42,7 +43,7 @@ def init_elman(d_in: int, d_h: int, rng: np.random.Generator, dtype: DTypeLike =
 
 def elman_start(shape: tuple[int, ...], weights: Elman) -> Array:
     """h_0 = 0: nothing has been read.  -> (*shape, d_h)"""
-    check_rank("weights.b", weights.b, 1)
+    check("weights.b: d_h", weights.b)
     return np.zeros((*shape, len(weights.b)), weights.b.dtype)
 
 
@@ -52,12 +53,7 @@ def elman(x: Array, h_0: Array, weights: Elman) -> tuple[Array, ElmanCache]:
     x: (..., L, d_in), h_0: (..., d_h) -> h: (..., L, d_h). What the layer knows of the past is h_{t-1}, d_h numbers,
     however long the past is; and t can only be computed after t - 1.
     """
-    check_rank("weights.W_x", weights.W_x, 2)
-    d_in, d_h = weights.W_x.shape
-    check_shape("weights.W_h", weights.W_h, (d_h, d_h))
-    check_shape("weights.b", weights.b, (d_h,))
-    check_width("x", x, d_in, ndim=2)
-    check_shape("h_0", h_0, (*x.shape[:-2], d_h))
+    check("weights.W_x: d_in d_h, weights.W_h: d_h d_h, weights.b: d_h, x: ... L? d_in, h_0: ... d_h", *weights, x, h_0)
     from_x = x @ weights.W_x + weights.b  # (..., L, d_h)
     h = np.zeros_like(from_x)
     h_t = h_0
@@ -75,7 +71,7 @@ def elman_backward(dh: Array, cache: ElmanCache) -> tuple[Array, Array, Elman]:
     and then, as every step has the same weights, dW_x = sum_t x_t^T da_t, dW_h = sum_t h_{t-1}^T da_t, db = sum_t da_t.
     """
     x, h_0, h, weights = cache
-    check_same_shape("dh", dh, "h", h)
+    check("dh: ... L? d_h, h: ... L? d_h", dh, h)
     d_in, d_h = weights.W_x.shape
     da = np.zeros_like(h)
     dh_later = np.zeros_like(h_0)  # by way of the step after

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import check_rank, check_shape, check_start, check_type
+from minitransformer.checks import check_start, check_type
 from minitransformer.equations.op import Op
 from minitransformer.equations.rows import column_sum
 from minitransformer.layers.embedding import Embedding
@@ -18,6 +18,7 @@ from minitransformer.layers.layer_norm import (
 )
 from minitransformer.layers.linear import Linear, LinearCache, init_linear, linear, linear_backward
 from minitransformer.layers.tied_output import TiedOutputCache, tied_output, tied_output_backward
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -48,8 +49,7 @@ def mlm_head(
 
     y: (..., d_model), what the encoder has at masked places -> logits: (..., V). words: the table E of the embedding.
     """
-    check_rank("words.E", words.E, 2)
-    check_shape("weights.b", weights.b, (len(words.E),))
+    check("words.E: V d_model, weights.b: V", words.E, weights.b)
     check_type("activation", activation, Op)
     z, transform_cache = linear(y, weights.transform)  # (..., d_model)
     hidden, activation_cache = activation.forward(z)

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.checks import check_width
 from minitransformer.equations.activations import tanh, tanh_backward
 from minitransformer.layers.linear import Linear, LinearCache, linear, linear_backward
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -22,7 +22,7 @@ def pooler(y: Array, weights: Linear) -> tuple[Array, PoolerCache]:
 
     y: (..., L, d_model) -> p: (..., d_model). The encoder learns to gather there what is asked of the sequence.
     """
-    check_width("y", y, len(weights.W), ndim=2)
+    check("weights.W: d_model d_out, y: ... L d_model", weights.W, y)
     first = y[..., 0, :]  # (..., d_model)
     z, linear_cache = linear(first, weights)
     p, tanh_cache = tanh(z)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import check_ids, check_integer, check_rank
+from minitransformer.checks import check_ids, check_integer
 from minitransformer.equations.activations import tanh, tanh_backward
 from minitransformer.layers.embedding import (
     Embedding,
@@ -15,6 +15,7 @@ from minitransformer.layers.embedding import (
     init_embedding,
 )
 from minitransformer.layers.linear import Linear, LinearCache, init_linear, linear, linear_backward
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -50,7 +51,7 @@ def fnn_lm(histories: Array, weights: FnnLM) -> tuple[Array, FnnLMCache]:
     histories: (..., n - 1) integers in [0, V) -> logits: (..., V). Where an n-gram model knows only the histories that
     it has counted, this one knows words by their vectors: what it learns of one history holds for similar ones.
     """
-    check_rank("weights.embedding.E", weights.embedding.E, 2)
+    check("weights.embedding.E: V d", weights.embedding.E)
     V, d = weights.embedding.E.shape
     check_ids("histories", histories, V, ndim=1)
     n_words = len(weights.hidden.W) // d
