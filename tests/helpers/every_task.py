@@ -167,13 +167,13 @@ def rnn_losses(run, batch, carry, rng):
 
 def gpt_losses(run, batch, carry, rng):
     s = run.settings
-    config = Config(s.h, s.rate, ACTIVATIONS[s.activation], s.norm_first)
+    config = Config(h=s.h, dropout=s.rate, activation=ACTIVATIONS[s.activation], norm_first=s.norm_first)
     return [minus_log_p(gpt(batch[0], run.weights, config, rng)[0], batch[1])]
 
 
 def transformer_losses(run, batch, carry, rng):
     s = run.settings
-    config = Config(s.h, s.rate, RELU, s.norm_first)
+    config = Config(h=s.h, dropout=s.rate, activation=RELU, norm_first=s.norm_first)
     logits, _ = transformer(batch.source, batch.inputs, run.weights, config, batch.lengths, rng)
     return [minus_log_p(logits, batch.targets, s.label_smoothing)]
 
@@ -188,7 +188,7 @@ def rnn_translation_losses(run, batch, carry, rng):
 
 
 def bert_config(s):
-    return Config(s.h, s.rate, GELU_TANH, s.norm_first, BERT_EPS)
+    return Config(h=s.h, dropout=s.rate, activation=GELU_TANH, norm_first=s.norm_first, eps=BERT_EPS)
 
 
 def pretraining_losses(run, batch, carry, rng):
@@ -228,7 +228,7 @@ def bert_classifier_losses(run, batch, carry, rng):
 def gpt_classifier_losses(run, batch, carry, rng):
     (ids, lengths), topics = batch
     s = run.settings
-    config = Config(s.h, s.rate, ACTIVATIONS[s.activation], s.norm_first)
+    config = Config(h=s.h, dropout=s.rate, activation=ACTIVATIONS[s.activation], norm_first=s.norm_first)
     return [minus_log_p(gpt_classifier(ids, lengths, run.weights, config, rng)[0], topics)]
 
 

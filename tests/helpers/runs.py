@@ -15,7 +15,7 @@ def gpt_of_the_text():
     """Post-norm, sines and cosines, an output of its own."""
     rng = np.random.default_rng(0)
     weights = init_gpt(6, 2, 12, 3, 10, rng, dtype=np.float64)
-    logits, cache = gpt(rng.integers(0, 6, (2, 7)), weights, Config(3))
+    logits, cache = gpt(rng.integers(0, 6, (2, 7)), weights, Config(h=3))
     return gpt_backward(rng.standard_normal(logits.shape), cache)
 
 

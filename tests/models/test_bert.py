@@ -1,5 +1,7 @@
 """BERT (3.3), which reads from both sides at once."""
 
+import dataclasses
+
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
@@ -22,7 +24,7 @@ def draw(s, seed, eps=1e-12):
     rng = np.random.default_rng(seed)
     weights = loud(init_bert(s.d_v, s.L_q + 1, 2, s.d_model, s.h, s.d_ff, rng), rng)
     ids, segments = rng.integers(0, s.d_v, (s.B, s.L_q)), rng.integers(0, 2, (s.B, s.L_q))
-    return ids, segments, rng.integers(1, s.L_q + 1, s.B), weights, Config(s.h, activation=GELU, eps=eps), rng
+    return ids, segments, rng.integers(1, s.L_q + 1, s.B), weights, Config(h=s.h, activation=GELU, eps=eps), rng
 
 
 @given(sizes, seeds, epsilons)
@@ -38,7 +40,7 @@ def test_bert_is_the_equation(s, seed, eps):
 def test_bert_gradients(s, seed, rate, eps, padded):
     """Every weight, with padding and without."""
     ids, segments, lengths, weights, config, rng = draw(s, seed, eps)
-    config = config._replace(rate=rate)
+    config = dataclasses.replace(config, dropout=rate)
     n = lengths if padded else None
     assert_gradients(
         lambda weights: bert(ids, segments, n, weights, config, np.random.default_rng(seed)),
@@ -114,7 +116,14 @@ def test_initial_weights_and_float32():
     assert len(weights.layers.layers) == 2
     assert weights.layers.layers[0].feed_forward.linear1.W.shape == (6, 10)
     assert weights.layers.norm is None
-    y, cache = bert(np.array([[1, 2, 3]]), np.array([[0, 0, 1]]), np.array([2]), weights, Config(3, 0.2, GELU), rng)
+    y, cache = bert(
+        np.array([[1, 2, 3]]),
+        np.array([[0, 0, 1]]),
+        np.array([2]),
+        weights,
+        Config(h=3, dropout=0.2, activation=GELU),
+        rng,
+    )
     assert_float32(weights, y, bert_backward(y, cache))
     assert {leaf.dtype for leaf in leaves(init_bert(7, 5, 2, 6, 3, 10, rng, np.float64))} == {np.dtype(float)}
 
@@ -124,9 +133,9 @@ def test_the_generator_switches_dropout_on():
     rng = np.random.default_rng(0)
     ids, segments = np.array([1, 2, 3]), np.array([0, 0, 1])
     weights = loud(init_bert(7, 5, 2, 6, 3, 10, rng), rng)
-    y, _ = bert(ids, segments, None, weights, Config(3))
-    assert_array_equal(bert(ids, segments, None, weights, Config(3, 0.5))[0], y)
-    dropped, cache = bert(ids, segments, None, weights, Config(3, 0.5), rng)
+    y, _ = bert(ids, segments, None, weights, Config(h=3))
+    assert_array_equal(bert(ids, segments, None, weights, Config(h=3, dropout=0.5))[0], y)
+    dropped, cache = bert(ids, segments, None, weights, Config(h=3, dropout=0.5), rng)
     assert not np.allclose(dropped, y)
     for part in (cache.embedding, *(layer.feed_forward for layer in cache.layers.layers)):
         assert_array_equal(np.unique(part.m), [0, 2])
@@ -136,13 +145,13 @@ def test_bad_input_is_refused():
     weights = init_bert(7, 3, 1, 6, 3, 10, np.random.default_rng(0))
     good = np.array([[0, 1]])
     with refuses(ValueError, "ids: got values from 0 to 7, expected 0 to 6"):
-        bert(np.array([[0, 7]]), good, None, weights, Config(3))
+        bert(np.array([[0, 7]]), good, None, weights, Config(h=3))
     with refuses(ValueError, "segments: got values from 0 to 2, expected 0 to 1"):
-        bert(good, np.array([[0, 2]]), None, weights, Config(3))
+        bert(good, np.array([[0, 2]]), None, weights, Config(h=3))
     with refuses(ValueError, "lengths: got values from 3 to 3, expected 0 to 2"):
-        bert(good, good, np.array([3]), weights, Config(3))
+        bert(good, good, np.array([3]), weights, Config(h=3))
     with refuses(ValueError, "E: got 4 positions, expected at most 3, for which there are vectors"):
-        bert(np.zeros((1, 4), int), np.zeros((1, 4), int), None, weights, Config(3))
+        bert(np.zeros((1, 4), int), np.zeros((1, 4), int), None, weights, Config(h=3))
 
 
 def test_how_it_starts():

@@ -1,5 +1,7 @@
 """Text classification by BERT (3.5.2), whose classification token stands at the start."""
 
+import dataclasses
+
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
@@ -22,7 +24,7 @@ def draw(s, seed):
     body = init_bert(s.d_v, s.L_q + 1, 1, s.d_model, s.h, s.d_ff, rng)
     weights = loud(init_bert_classifier(body, init_linear(s.d_model, s.d_model, rng), s.L_k, rng), rng)
     ids, segments = rng.integers(0, s.d_v, (s.B, s.L_q)), rng.integers(0, 2, (s.B, s.L_q))
-    return ids, segments, rng.integers(1, s.L_q + 1, s.B), weights, Config(s.h, activation=GELU, eps=0.01), rng
+    return ids, segments, rng.integers(1, s.L_q + 1, s.B), weights, Config(h=s.h, activation=GELU, eps=0.01), rng
 
 
 def small(rng, n_layers=1):
@@ -44,7 +46,7 @@ def test_bert_classifier_is_the_equation(s, seed):
 def test_bert_classifier_gradients(s, seed, rate):
     """With dropout in the encoder, and once more before the output."""
     ids, segments, lengths, weights, config, rng = draw(s, seed)
-    config = config._replace(rate=rate)
+    config = dataclasses.replace(config, dropout=rate)
     assert_gradients(
         lambda weights: bert_classifier(ids, segments, lengths, weights, config, np.random.default_rng(seed)),
         bert_classifier_backward,
@@ -97,7 +99,12 @@ def test_initial_weights_and_float32():
     assert weights.pooler is pooling
     assert weights.output.W.shape == (6, 4)
     logits, cache = bert_classifier(
-        np.array([[1, 2, 3]]), np.array([[0, 0, 1]]), np.array([3]), weights, Config(3, 0.2, GELU), rng
+        np.array([[1, 2, 3]]),
+        np.array([[0, 0, 1]]),
+        np.array([3]),
+        weights,
+        Config(h=3, dropout=0.2, activation=GELU),
+        rng,
     )
     assert_float32(weights, logits, bert_classifier_backward(logits, cache))
     assert init_bert_classifier(body, init_linear(6, 6, rng, np.float64), 4, rng).output.W.dtype == np.float64
@@ -108,10 +115,10 @@ def test_the_generator_switches_dropout_on():
     rng = np.random.default_rng(0)
     weights = loud(small(rng), rng)
     inputs = np.array([[1, 2, 3]]), np.array([[0, 0, 1]]), None, weights
-    logits, cache = bert_classifier(*inputs, Config(3))
+    logits, cache = bert_classifier(*inputs, Config(h=3))
     assert cache.m is None
-    assert_array_equal(bert_classifier(*inputs, Config(3, 0.5))[0], logits)
-    dropped, cache = bert_classifier(*inputs, Config(3, 0.5), rng)
+    assert_array_equal(bert_classifier(*inputs, Config(h=3, dropout=0.5))[0], logits)
+    dropped, cache = bert_classifier(*inputs, Config(h=3, dropout=0.5), rng)
     assert not np.allclose(dropped, logits)
     assert cache.bert.embedding.m is not None
     assert cache.m.shape == (1, 6)
@@ -121,6 +128,6 @@ def test_the_generator_switches_dropout_on():
 def test_bad_input_is_refused():
     weights, good = small(np.random.default_rng(0)), np.array([[0, 1]])
     with refuses(ValueError, "ids: got values from 0 to 7, expected 0 to 6"):
-        bert_classifier(np.array([[0, 7]]), good, None, weights, Config(3))
+        bert_classifier(np.array([[0, 7]]), good, None, weights, Config(h=3))
     with refuses(ValueError, "lengths: got values from 3 to 3, expected 0 to 2"):
-        bert_classifier(good, good, np.array([3]), weights, Config(3))
+        bert_classifier(good, good, np.array([3]), weights, Config(h=3))

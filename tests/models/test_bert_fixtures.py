@@ -1,5 +1,7 @@
 """BERT beside Hugging Face's without either PyTorch or Hugging Face: what it gave for three small models is kept."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from oracle.three_berts import FIXTURE, MODELS, assert_same, read_fixture
@@ -36,7 +38,7 @@ def test_the_comparison_sees_a_small_change(name):
     moved = weights.bert.embedding._replace(norm=norm._replace(beta=norm.beta + 1e-9))
     for changed in (
         run(batch, weights._replace(bert=weights.bert._replace(embedding=moved)), shape.config, doutputs),
-        run(batch, weights, shape.config._replace(eps=1e-9), doutputs),
+        run(batch, weights, dataclasses.replace(shape.config, eps=1e-9), doutputs),
         run(batch._replace(segments=1 - batch.segments), weights, shape.config, doutputs),
         run(batch._replace(lengths=np.full(shape.B, shape.L)), weights, shape.config, doutputs),
     ):

@@ -1,5 +1,7 @@
 """BERT as it is pretrained (2.3.1, 3.3): both guesses at once."""
 
+import dataclasses
+
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
@@ -30,7 +32,7 @@ def draw(s, seed):
     lengths = rng.integers(1, s.L_q + 1, s.B)
     words = np.flatnonzero(np.arange(s.L_q) < lengths[:, None])
     places = rng.permutation(words)[: rng.integers(1, len(words) + 1)]
-    return (ids, segments, lengths, places), weights, Config(s.h, activation=GELU, eps=0.01), rng
+    return (ids, segments, lengths, places), weights, Config(h=s.h, activation=GELU, eps=0.01), rng
 
 
 def random_gradient(guesses, rng):
@@ -60,7 +62,13 @@ def test_bert_pretraining_gradients(s, seed, rate):
 
     def forward(weights):
         guesses, cache = bert_pretraining(
-            ids, segments, lengths, places, weights, config._replace(rate=rate), np.random.default_rng(seed)
+            ids,
+            segments,
+            lengths,
+            places,
+            weights,
+            dataclasses.replace(config, dropout=rate),
+            np.random.default_rng(seed),
         )
         return np.concatenate([logits.ravel() for logits in guesses]), cache
 
@@ -128,7 +136,7 @@ def test_a_tied_table_gets_both_gradients():
     rng = np.random.default_rng(0)
     weights = loud(init_bert_pretraining(init_bert(7, 5, 1, 6, 3, 10, rng), rng), rng)
     ids, segments = np.array([[1, 2, 3]]), np.array([[0, 0, 1]])
-    guesses, cache = bert_pretraining(ids, segments, None, np.array([1]), weights, Config(3, activation=GELU))
+    guesses, cache = bert_pretraining(ids, segments, None, np.array([1]), weights, Config(h=3, activation=GELU))
     dwords = np.zeros_like(guesses.word_logits)
     dwords[:, 6] = 1
     dE = bert_pretraining_backward(Guesses(dwords, np.zeros((1, 2))), cache).bert.embedding.words.E
@@ -140,7 +148,7 @@ def test_no_masked_place_leaves_the_next_sentence():
     rng = np.random.default_rng(0)
     weights = init_bert_pretraining(init_bert(7, 5, 1, 6, 3, 10, rng), rng)
     ids, segments = np.array([[1, 2, 3]]), np.array([[0, 0, 1]])
-    guesses, cache = bert_pretraining(ids, segments, None, np.zeros(0, int), weights, Config(3))
+    guesses, cache = bert_pretraining(ids, segments, None, np.zeros(0, int), weights, Config(h=3))
     assert guesses.word_logits.shape == (0, 7)
     gradient = bert_pretraining_backward(Guesses(guesses.word_logits, np.ones((1, 2), np.float32)), cache)
     assert gradient.bert.embedding.words.E.any()
@@ -154,7 +162,7 @@ def test_initial_weights_and_float32():
     assert weights.next.W.shape == (6, 2)
     assert weights.word.b.shape == (7,)
     ids, segments = np.array([[1, 2, 3]]), np.array([[0, 0, 1]])
-    config = Config(3, 0.2, GELU, eps=1e-12)
+    config = Config(h=3, dropout=0.2, activation=GELU, eps=1e-12)
     guesses, cache = bert_pretraining(ids, segments, np.array([3]), np.array([1]), weights, config, rng)
     assert_float32(weights, guesses, bert_pretraining_backward(guesses, cache))
     assert {
@@ -166,9 +174,9 @@ def test_the_generator_switches_dropout_on():
     rng = np.random.default_rng(0)
     weights = init_bert_pretraining(init_bert(7, 5, 1, 6, 3, 10, rng), rng)
     inputs = np.array([[1, 2, 3]]), np.array([[0, 0, 1]]), None, np.array([1, 2]), weights
-    guesses, _ = bert_pretraining(*inputs, Config(3))
-    silent, _ = bert_pretraining(*inputs, Config(3, 0.5))
-    dropped, _ = bert_pretraining(*inputs, Config(3, 0.5), rng)
+    guesses, _ = bert_pretraining(*inputs, Config(h=3))
+    silent, _ = bert_pretraining(*inputs, Config(h=3, dropout=0.5))
+    dropped, _ = bert_pretraining(*inputs, Config(h=3, dropout=0.5), rng)
     for logits, same, other in zip(guesses, silent, dropped, strict=True):
         assert_array_equal(same, logits)
         assert not np.allclose(other, logits)
@@ -179,8 +187,8 @@ def test_bad_input_is_refused():
     weights = init_bert_pretraining(init_bert(7, 5, 1, 6, 3, 10, rng), rng)
     good = np.array([[0, 1], [1, 1]])
     with refuses(ValueError, "places: got values from 1 to 4, expected 0 to 3"):
-        bert_pretraining(good, good, None, np.array([1, 4]), weights, Config(3))
+        bert_pretraining(good, good, None, np.array([1, 4]), weights, Config(h=3))
     with refuses(TypeError, "places: got dtype bool, expected an array of integers"):
-        bert_pretraining(good, good, None, good == 0, weights, Config(3))
+        bert_pretraining(good, good, None, good == 0, weights, Config(h=3))
     with refuses(ValueError, "ids: got values from 0 to 7, expected 0 to 6"):
-        bert_pretraining(np.array([[0, 7]]), good[:1], None, np.array([1]), weights, Config(3))
+        bert_pretraining(np.array([[0, 7]]), good[:1], None, np.array([1]), weights, Config(h=3))

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from minitransformer.decoding.decoder_cache import start_writing, write_on
-from minitransformer.decoding.key_value_cache import read_on, start_reading
+from minitransformer.decoding import decoder_cache, key_value_cache
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.layers.layer_norm import LayerNormCache
 from minitransformer.models.bert import bert, init_bert
@@ -28,7 +27,7 @@ def norms(tree):
 
 def models(norm_first):
     rng = np.random.default_rng(0)
-    config = Config(h, norm_first=norm_first, eps=HUGE)
+    config = Config(h=h, norm_first=norm_first, eps=HUGE)
     gpt_weights = loud(init_gpt(V, 2, d, h, d_ff, rng, tied=True, final_norm=True, dtype=np.float64), rng)
     yield "gpt", gpt(IDS, gpt_weights, config), 5
     weights = loud(init_transformer(V, None, 2, d, h, d_ff, rng, final_norms=True, dtype=np.float64), rng)
@@ -55,13 +54,13 @@ def test_every_norm_of_a_model_has_the_eps_of_its_config(norm_first):
 def test_step_by_step_every_norm_has_the_same_eps(norm_first, eps):
     """The cached forms give the logits of the whole: with an eps of 0.5 and one that leaves the betas alone."""
     rng = np.random.default_rng(1)
-    config = Config(h, norm_first=norm_first, eps=eps)
+    config = Config(h=h, norm_first=norm_first, eps=eps)
     weights = loud(init_gpt(V, 2, d, h, d_ff, rng, tied=True, final_norm=True, dtype=np.float64), rng)
-    logits, _ = read_on(IDS, start_reading((1,), 4, weights, config), weights, config)
+    logits, _ = key_value_cache.decode_step(IDS, key_value_cache.empty_cache((1,), 4, weights, config), weights, config)
     assert_allclose(logits, gpt(IDS, weights, config)[0], rtol=1e-10, atol=1e-12)
     weights = loud(init_transformer(V, None, 2, d, h, d_ff, rng, final_norms=True, dtype=np.float64), rng)
     expected, _ = transformer(IDS, IDS, weights, config)
-    writing = start_writing(IDS, weights, config, 4)
+    decoding = decoder_cache.prefill(IDS, weights, config, 4)
     for i, word in enumerate(IDS[0]):
-        logits, writing, _ = write_on(np.array([word]), writing, weights, config)
+        logits, decoding, _ = decoder_cache.decode_step(np.array([word]), decoding, weights, config)
         assert_allclose(logits, expected[:, i], rtol=1e-10, atol=1e-12)

@@ -36,7 +36,7 @@ from minitransformer.tree import concatenate, leaves
 from minitransformer.verify.cases.points import loud
 
 V, L, d, h, d_ff = 7, 6, 8, 2, 12
-CONFIGS = (Config(h), Config(h, norm_first=True, eps=0.1))
+CONFIGS = (Config(h=h), Config(h=h, norm_first=True, eps=0.1))
 TARGET = np.array([[1, 5, 2]])  # what is written of each source
 float64 = np.float64
 

@@ -1,5 +1,7 @@
 """Question answering by span (3.5.1, 6.3): where the answer starts, and where it ends."""
 
+import dataclasses
+
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
@@ -21,7 +23,7 @@ def draw(s, seed):
     body = init_bert(s.d_v, s.L_q + 1, 1, s.d_model, s.h, s.d_ff, rng)
     weights = loud(init_span_reader(body, rng), rng)
     ids, segments = rng.integers(0, s.d_v, (s.B, s.L_q)), rng.integers(0, 2, (s.B, s.L_q))
-    return ids, segments, rng.integers(1, s.L_q + 1, s.B), weights, Config(s.h, activation=GELU, eps=0.01), rng
+    return ids, segments, rng.integers(1, s.L_q + 1, s.B), weights, Config(h=s.h, activation=GELU, eps=0.01), rng
 
 
 @given(sizes, seeds)
@@ -36,7 +38,7 @@ def test_span_reader_is_the_equation(s, seed):
 @given(sizes, seeds, rates)
 def test_span_reader_gradients(s, seed, rate):
     ids, segments, lengths, weights, config, rng = draw(s, seed)
-    config = config._replace(rate=rate)
+    config = dataclasses.replace(config, dropout=rate)
     assert_gradients(
         lambda weights: span_reader(ids, segments, lengths, weights, config, np.random.default_rng(seed)),
         span_reader_backward,
@@ -86,7 +88,12 @@ def test_initial_weights_and_float32():
     assert weights.bert is body
     assert weights.span.W.shape == (6, 2)
     scores, cache = span_reader(
-        np.array([[1, 2, 3]]), np.array([[0, 0, 1]]), np.array([3]), weights, Config(3, 0.2, GELU), rng
+        np.array([[1, 2, 3]]),
+        np.array([[0, 0, 1]]),
+        np.array([3]),
+        weights,
+        Config(h=3, dropout=0.2, activation=GELU),
+        rng,
     )
     assert scores.shape == (1, 2, 3)
     assert_float32(weights, scores, span_reader_backward(scores, cache))
@@ -97,9 +104,9 @@ def test_the_generator_switches_dropout_on():
     rng = np.random.default_rng(0)
     weights = init_span_reader(init_bert(7, 5, 1, 6, 3, 10, rng), rng)
     inputs = np.array([1, 2, 3]), np.array([0, 0, 1]), None, weights
-    scores, _ = span_reader(*inputs, Config(3))
-    assert_array_equal(span_reader(*inputs, Config(3, 0.5))[0], scores)
-    assert not np.allclose(span_reader(*inputs, Config(3, 0.5), rng)[0], scores)
+    scores, _ = span_reader(*inputs, Config(h=3))
+    assert_array_equal(span_reader(*inputs, Config(h=3, dropout=0.5))[0], scores)
+    assert not np.allclose(span_reader(*inputs, Config(h=3, dropout=0.5), rng)[0], scores)
 
 
 def test_bad_input_is_refused():
@@ -107,6 +114,6 @@ def test_bad_input_is_refused():
     weights = init_span_reader(init_bert(7, 5, 1, 6, 3, 10, rng), rng)
     good = np.array([[0, 1]])
     with refuses(ValueError, "ids: got values from 0 to 7, expected 0 to 6"):
-        span_reader(np.array([[0, 7]]), good, None, weights, Config(3))
+        span_reader(np.array([[0, 7]]), good, None, weights, Config(h=3))
     with refuses(ValueError, "lengths: got values from 3 to 3, expected 0 to 2"):
-        span_reader(good, good, np.array([3]), weights, Config(3))
+        span_reader(good, good, np.array([3]), weights, Config(h=3))

@@ -1,5 +1,6 @@
 """The Transformer (2.2.2, 3.2): from a source to a target, in all its forms."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -38,7 +39,7 @@ def draw(s, seed, form=(False, False, True)):
     source = rng.integers(0, V_s, (s.B, s.L_k))
     target = rng.integers(0, V_t or V_s, (s.B, s.L_q))
     lengths = rng.integers(1, s.L_k + 1, s.B)
-    return source, target, weights, Config(s.h, norm_first=norm_first), lengths, rng
+    return source, target, weights, Config(h=s.h, norm_first=norm_first), lengths, rng
 
 
 @given(sizes, seeds)
@@ -83,7 +84,7 @@ def test_transformer_is_its_parts(s, seed, form):
 def test_transformer_gradients(s, seed, form, rate):
     """Every weight of every form; a table that is used three times gets the sum of three gradients."""
     source, target, weights, config, lengths, rng = draw(s, seed, form)
-    config = config._replace(rate=rate)
+    config = dataclasses.replace(config, dropout=rate)
     assert_gradients(
         lambda w: transformer(source, target, w, config, lengths, np.random.default_rng(seed)),
         transformer_backward,
@@ -154,7 +155,9 @@ def test_initial_weights():
 def test_float32_stays_float32():
     rng = np.random.default_rng(0)
     weights = init_transformer(7, 8, 2, 6, 3, 10, rng)
-    logits, cache = transformer(np.array([[1, 2, 3]]), np.array([[1, 2]]), weights, Config(3, 0.2), np.array([2]), rng)
+    logits, cache = transformer(
+        np.array([[1, 2, 3]]), np.array([[1, 2]]), weights, Config(h=3, dropout=0.2), np.array([2]), rng
+    )
     assert_float32(logits, cache, transformer_backward(logits, cache))
 
 
@@ -162,9 +165,9 @@ def test_dropout_needs_a_generator():
     rng = np.random.default_rng(0)
     weights = init_transformer(7, 8, 1, 6, 3, 10, rng)
     source, target = np.array([1, 2, 3]), np.array([1, 2])
-    logits, _ = transformer(source, target, weights, Config(3))
-    assert_array_equal(transformer(source, target, weights, Config(3, 0.5))[0], logits)
-    dropped, cache = transformer(source, target, weights, Config(3, 0.5), rng=rng)
+    logits, _ = transformer(source, target, weights, Config(h=3))
+    assert_array_equal(transformer(source, target, weights, Config(h=3, dropout=0.5))[0], logits)
+    dropped, cache = transformer(source, target, weights, Config(h=3, dropout=0.5), rng=rng)
     assert (dropped != logits).any()
     stacks = (layer.feed_forward for stack in (cache.encoder, cache.decoder) for layer in stack.layers)
     for part in (cache.source, cache.target, *stacks):  # words with their positions, and in every layer
@@ -176,11 +179,11 @@ def test_bad_input_is_refused():
     weights = init_transformer(7, 8, 1, 6, 3, 10, np.random.default_rng(0))
     good = np.array([[1, 2]])
     with refuses(ValueError, "source: got values from 1 to 7, expected 0 to 6"):
-        transformer(np.array([[1, 7]]), good, weights, Config(3))
+        transformer(np.array([[1, 7]]), good, weights, Config(h=3))
     with refuses(ValueError, "target: got values from 1 to 8, expected 0 to 7"):
-        transformer(good, np.array([[1, 8]]), weights, Config(3))
+        transformer(good, np.array([[1, 8]]), weights, Config(h=3))
     with refuses(ValueError, "lengths: got values from 3 to 3, expected 0 to 2"):
-        transformer(good, good, weights, Config(3), np.array([3]))
+        transformer(good, good, weights, Config(h=3), np.array([3]))
     for outside in (np.array([1, 7]), np.array(1)):
         with pytest.raises(ValueError, match=r"^ids: "):
             embed_words(outside, weights.source)

@@ -73,7 +73,7 @@ def test_defaults_are_pytorchs():
     """dim_feedforward 2048, dropout 0.1, ReLU, eps 1e-5, sequence-first, post-norm."""
     module = TransformerDecoderLayer(4, 2)
     assert module.state_dict()["linear1.weight"].shape == (2048, 4)
-    assert module.config == Config(2, 0.1)
+    assert module.config == Config(h=2, dropout=0.1)
     assert module.batch_first is False
 
 
@@ -103,7 +103,11 @@ def test_it_is_the_packages_decoder(activation, norm_first):
     )
     arguments = {"dropout": 0.3, "activation": activation, "layer_norm_eps": 0.2, "norm_first": norm_first}
     one, several = layer(**arguments), stack(**arguments)
-    assert one.config == several.config == Config(h, 0.3, one.config.activation, norm_first, 0.2)
+    assert (
+        one.config
+        == several.config
+        == Config(h=h, dropout=0.3, activation=one.config.activation, norm_first=norm_first, eps=0.2)
+    )
     assert (one.config.activation is GELU) == (activation == "gelu")
     y, cache = decoder_layer(*swapped(tgt, memory), one.weights, one.config, masks)
     d = decoder_layer_backward(dout.swapaxes(0, 1), cache)

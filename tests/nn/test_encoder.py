@@ -55,13 +55,13 @@ def test_defaults_are_pytorchs():
     """dim_feedforward 2048, dropout 0.1, ReLU, eps 1e-5, sequence-first, post-norm."""
     module = TransformerEncoderLayer(4, 2)
     assert module.state_dict()["linear1.weight"].shape == (2048, 4)
-    assert module.config == Config(2, 0.1)
+    assert module.config == Config(h=2, dropout=0.1)
     assert module.batch_first is False
 
 
 def test_arguments_reach_the_layer():
     module = layer(dropout=0.3, activation="gelu", layer_norm_eps=0.1, norm_first=True)
-    assert module.config == Config(3, 0.3, GELU, True, 0.1)
+    assert module.config == Config(h=3, dropout=0.3, activation=GELU, norm_first=True, eps=0.1)
     expected, _ = encoder_layer(src.swapaxes(0, 1), module.weights, module.config)
     assert_allclose(module(src), expected.swapaxes(0, 1), rtol=1e-12)
 

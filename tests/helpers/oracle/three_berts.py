@@ -41,7 +41,7 @@ class Shape(NamedTuple):
 
     @property
     def config(self) -> Config:
-        return Config(self.h, activation=GELU, eps=self.eps)
+        return Config(h=self.h, activation=GELU, eps=self.eps)
 
 
 class Batch(NamedTuple):

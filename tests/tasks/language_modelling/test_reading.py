@@ -38,7 +38,9 @@ def last_of(run, seen):
         return hidden @ weights.output.W + weights.output.b
     if run.kind.name == "rnn":
         return rnn_lm(seen[None], rnn_lm_start((1,), weights), weights)[0][0, -1]
-    return gpt(seen, weights, Config(s.h, 0.0, ACTIVATIONS[s.activation], s.norm_first))[0][-1]
+    return gpt(
+        seen, weights, Config(h=s.h, dropout=0.0, activation=ACTIVATIONS[s.activation], norm_first=s.norm_first)
+    )[0][-1]
 
 
 def minus_log_p(run, seen, word):

@@ -38,7 +38,9 @@ def log_p_whole(run, source, target):
     if run.kind.name == "rnn":
         logits, _ = rnn_encoder_decoder(source, target, run.weights)
     else:
-        logits, _ = transformer(source, target, run.weights, Config(s.h, 0.0, RELU, s.norm_first))
+        logits, _ = transformer(
+            source, target, run.weights, Config(h=s.h, dropout=0.0, activation=RELU, norm_first=s.norm_first)
+        )
     return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
 
 
@@ -134,7 +136,9 @@ def test_an_alignment_is_of_the_greedy_translation(name, sentences):
         found = align(run, sentence)
         source = np.append(run.source.encode(sentence), run.source.end)
         inputs = np.append(run.target.start, run.target.encode(target))
-        _, cache = transformer(source, inputs, run.weights, Config(s.h, 0.0, RELU, s.norm_first))
+        _, cache = transformer(
+            source, inputs, run.weights, Config(h=s.h, dropout=0.0, activation=RELU, norm_first=s.norm_first)
+        )
         alpha = [layer.cross_attention.attention.attend.alpha for layer in cache.decoder.layers]
         assert_allclose(found.alpha, np.stack(alpha), rtol=1e-10)
         assert (found.source, found.target) == (run.source.pieces(sentence), run.target.pieces(target))
