@@ -72,6 +72,9 @@ def test_top_p_keeps_the_fewest_likeliest_that_have_p_together(seed, V, top_p, t
 def test_of_equally_likely_words_the_first_stay():
     assert distribution(np.zeros(4), Choice(top_k=2)).tolist() == [0.5, 0.5, 0, 0]
     assert distribution(np.zeros(4), Choice(top_p=0.5)).tolist() == [0.5, 0.5, 0, 0]
+    tied = np.array([1.0, 3.0, 2.0, 3.0])
+    assert choose(tied, GREEDY, np.random.default_rng(0)) == 1
+    assert distribution(tied, GREEDY).tolist() == [0, 1, 0, 0]
     logits = np.tile([0.0, 1.0, 2.0], 100)  # of 300 words 100 are the likeliest
     assert np.flatnonzero(distribution(logits, Choice(top_k=40))).tolist() == [*range(2, 120, 3)]
 

@@ -8,6 +8,7 @@ from layouts import STRIDES, read_only
 from numpy.testing import assert_array_equal
 
 from minitransformer.equations import blockwise_attention
+from minitransformer.layers import multi_head
 from minitransformer.tree import leaves, named_leaves, tree_map
 from minitransformer.verify.cases import CASES
 from minitransformer.verify.gradient_check import H, derivative, norm, relative
@@ -23,6 +24,11 @@ every_case = pytest.mark.parametrize(
 GATHERS = (
     *("split_heads", "merge_heads", "embedding", "embed_words", "add_positions", "learned_positions"),
     *("bert_embedding", "pooler", "cross_entropy", "dropout"),
+)
+WITH_HEADS = (
+    *("multi_head", "post_norm_encoder_layer", "pre_norm_encoder_layer", "encoder"),
+    *("post_norm_decoder_layer", "pre_norm_decoder_layer", "decoder", "transformer"),
+    *("gpt", "gpt_classifier", "bert", "bert_pretraining", "bert_classifier", "span_reader"),
 )
 # whose gradient is dy itself, or a view of it: whoever changes the one changes the other
 SHARES_MEMORY_WITH_DY = {"add_positions": ["0"], "learned_positions": ["0"], "merge_heads": ["0"], "residual": ["0"]}
@@ -291,15 +297,25 @@ def test_the_remainder_of_taylor_falls_at_order_2(name, seed):
     assert 1.9 < taylor_order(case, rng) < 2.1
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_so_it_is_where_attention_goes_in_blocks(name, monkeypatch):
-    """With the border between the two forms at a single score, all of a model's attention is beyond it."""
-    monkeypatch.setattr(blockwise_attention, "LONG", 1)
+@pytest.mark.parametrize("name", WITH_HEADS)
+def test_so_does_attention_in_blocks_agree_with_the_complex_step(name, monkeypatch):
+    """With the border between the two forms at a single score: the sizes of the cases, 2 to 12, are beyond it."""
+    for module in (blockwise_attention, multi_head):
+        monkeypatch.setattr(module, "LONG", 1, raising=False)
     case, rng = point(name, 0)
     y, cache = case.forward(*case.inputs)
+    assert any(isinstance(node, blockwise_attention.BlockwiseCache) for node in nodes(cache))
     dy = random_dy(y, rng)
     gradients = case.backward(dy, cache)
     v = tree_map(lambda x: rng.standard_normal(x.shape), case.inputs)
     Jv = derivative(case.forward, case.inputs, v)
     through_backward = sum((g * v_leaf).sum() for g, v_leaf in zip(leaves(gradients), leaves(v), strict=True))
     assert abs((dy * Jv).sum() - through_backward) < ROUNDING * norm(*leaves(gradients)) * norm(*leaves(v))
+
+
+def nodes(tree):
+    """All tuples of a tree, itself included."""
+    if isinstance(tree, tuple):
+        yield tree
+        for branch in tree:
+            yield from nodes(branch)
