@@ -169,6 +169,18 @@ def test_of_every_ten_documents_the_tenth_is_for_validation_and_the_first_for_th
     assert [document.side for document in documents] == ["test", *["training"] * 8, "validation"] * 4
 
 
+def test_documents_of_a_long_text_are_no_longer_than_a_stretch(tmp_path):
+    """40 documents, however long they are, up to 8192 characters each; of a longer text there are more of them."""
+    path = tmp_path / "a.txt"
+    lengths = {}
+    for n in (39, 40, 41, 60):
+        path.write_text("a" * (n * corpora.STRETCH), encoding="utf-8")
+        lengths[n] = [len(document.text) for document in load_corpus([path]).documents()]
+    assert lengths == {39: [39 * 8192 // 40] * 39 + [39 * 8192 - 39 * (39 * 8192 // 40)]} | {
+        n: [8192] * n for n in (40, 41, 60)
+    }
+
+
 def test_paragraphs_stand_between_blank_lines():
     """With their indentation, and as many line ends between as there may be."""
     assert paragraphs("\n\n  a\nb\n \n\nXc X\n\n") == ["  a\nb", "Xc X"]

@@ -6,7 +6,7 @@ import pytest
 from assertions import refuses
 
 from minitransformer.data import text_file
-from minitransformer.data.text_file import lines, read_pieces, universal_newlines
+from minitransformer.data.text_file import PIECE, lines, read_pieces, universal_newlines
 
 SIZES = pytest.mark.parametrize("size", [1, 2, 3, 5, 1 << 16])
 
@@ -37,6 +37,18 @@ def test_however_its_lines_end_the_text_is_the_same(tmp_path, monkeypatch, size,
     path.write_bytes(content.encode())
     assert read(path) == path.read_text(encoding="utf-8-sig")
     assert universal_newlines(content) == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("cut", ["\r\n", "\u4e16", "\N{GRINNING FACE}", "\ufeff"])
+@pytest.mark.parametrize("before", range(1, 4))
+def test_a_character_that_two_pieces_share_is_whole(tmp_path, cut, before):
+    """At the size that pieces have: a line end, and characters of three or four bytes, on the border of two of them."""
+    path = tmp_path / "text.txt"
+    text = "a" * (PIECE - before) + cut + "b" * PIECE + "\n" * 3
+    path.write_bytes(text.encode())
+    assert path.stat().st_size > 2 * PIECE
+    assert read(path) == text.replace("\r\n", "\n")
+    assert len(list(read_pieces(path))) > 2
 
 
 def test_lines_end_at_new_lines_alone():

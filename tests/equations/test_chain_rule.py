@@ -48,6 +48,13 @@ def test_units():
     assert bits_per_character(nats, n_words=10, n_characters=20) == pytest.approx(1.5)
 
 
+def test_a_perplexity_beyond_the_largest_float_is_infinite():
+    """exp(709.79) overflows. No number of nats is an error, and below that the exponential has all its digits."""
+    assert perplexity(708.9) == math.exp(708.9)
+    for nats in (709.5, 710.0, 1e5):
+        assert perplexity(nats) == math.inf
+
+
 def test_bad_input_is_refused():
     log_p = np.zeros((2, 3, 4))
     with refuses(ValueError, "ids: got shape (3,), expected (2, 3), one word for each row of log_p"):
