@@ -1,4 +1,4 @@
-"""What tests of several parts share: how long Hypothesis searches, and running one command in this process.
+"""What tests of several parts share: how long Hypothesis searches, a clock, and running one command in this process.
 
 HYPOTHESIS_PROFILE=ci (the default, always the same examples), thorough or mutation.
 """
@@ -6,9 +6,11 @@ HYPOTHESIS_PROFILE=ci (the default, always the same examples), thorough or mutat
 import os
 
 import pytest
+from clock import Clock
 from hypothesis import HealthCheck, Phase, settings
 
 from minitransformer.__main__ import main
+from minitransformer.training import loop, session
 
 quiet = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.differing_executors]
 settings.register_profile("ci", max_examples=60, derandomize=True, deadline=None, suppress_health_check=quiet)
@@ -23,6 +25,15 @@ settings.register_profile(
     suppress_health_check=quiet,
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Trainings have their time from it, and not from the machine; so has what is saved every 15 seconds."""
+    clock = Clock()
+    for module in (loop, session):
+        monkeypatch.setattr(module, "time", clock)
+    return clock
 
 
 @pytest.fixture

@@ -33,6 +33,8 @@ from minitransformer.tasks.run import load_run, save_run
 from minitransformer.terminal import PlainScreen, SilentProgress
 from minitransformer.training.session import Goal
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 MINUTES = 0.002
 COMPARE = ("compare", "pretraining", "--minutes", str(MINUTES), "--out", "d")
 

@@ -23,6 +23,8 @@ from minitransformer.training import loop, session
 from minitransformer.training.settings import with_changes
 from minitransformer.tree import leaves
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 SMALL = {
     "ngram": ["--set", "n=3"],
     "fnn": ["--steps", "5", "--set", "d=4", "d_hidden=8", "B=16"],
@@ -114,13 +116,38 @@ def test_other_vocabularies(run, text, vocabulary):
     assert code == 0
 
 
-def test_ctrl_c_keeps_what_was_learned(text, tmp_path):
-    """One line, exit code 130, and a file that goes on."""
-    command = [sys.executable, "-m", "minitransformer", "train", "fnn", "--text", text, "--steps", "1000000"]
-    process = subprocess.Popen(
-        [*command, "--out", "x.run"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+@pytest.fixture
+def saving(tmp_path):
+    """The command line in a process of its own that saves after each step; start it with the rest of the arguments."""
+    script = tmp_path / "saving.py"
+    script.write_text(
+        "import sys\n"
+        "from minitransformer.__main__ import main\n"
+        "from minitransformer.training import session\n"
+        "session.SAVE_SECONDS = -1.0\n"
+        "sys.exit(main(sys.argv[1:]))\n",
+        encoding="utf-8",
     )
-    time.sleep(3)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return lambda *arguments: subprocess.Popen([sys.executable, script, *arguments], cwd=tmp_path, **pipes)
+
+
+def step_of(path):
+    return load_run(path).state.step if path.exists() else 0
+
+
+def wait_for_step(process, path, step):
+    """Until what it saves has come so far, however long that takes; a process that ended before that has failed."""
+    while step_of(path) < step:
+        if process.poll() is not None:
+            pytest.fail(f"ended with {process.returncode} at step {step_of(path)}: {process.stderr.read().decode()}")
+        time.sleep(0.01)
+
+
+def test_ctrl_c_keeps_what_was_learned(text, tmp_path, saving):
+    """One line, exit code 130, and a file that goes on."""
+    process = saving("train", "fnn", "--text", text, "--steps", "1000000", "--out", "x.run")
+    wait_for_step(process, tmp_path / "x.run", 1)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
@@ -417,30 +444,18 @@ def test_what_compare_refuses(run, text, monkeypatch, tmp_path):
     assert "pip install 'minitransformer[plots]'" in refused(run, *compare, "--plot", "x.png")
 
 
-def test_a_training_that_is_killed_leaves_a_checkpoint_that_goes_on(text, tmp_path):
+def test_a_training_that_is_killed_leaves_a_checkpoint_that_goes_on(text, tmp_path, saving):
     """SIGKILL at random moments while it saves without a pause; each time the file is whole, and is resumed."""
     kills = int(os.environ.get("KILLS", "5"))
-    script = tmp_path / "train.py"
-    script.write_text(
-        "import sys\n"
-        "from minitransformer.__main__ import main\n"
-        "from minitransformer.training import session\n"
-        "session.SAVE_SECONDS = 0.0\n"
-        "sys.exit(main(sys.argv[1:]))\n",
-        encoding="utf-8",
-    )
     begin = ["train", "rnn", "--text", text, "--steps", "1000000", *SMALL["rnn"][2:], "--out", "x.run"]
     path = tmp_path / "x.run"
     reached = 0
     for kill in range(kills):
         arguments = begin if kill == 0 else ["train", "rnn", "--resume", "x.run"]
-        process = subprocess.Popen([sys.executable, script, *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
-        while (not path.exists() or load_run(path).state.step == reached) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(0.037 * (kill % 7))
+        process = saving(*arguments)
+        wait_for_step(process, path, reached + 1)
+        time.sleep(0.037 * (kill % 7))  # the moment; whichever it is, the file must be whole
         process.kill()
-        process.wait()
-        step = load_run(path).state.step
-        assert step > reached
-        reached = step
+        process.communicate()
+        assert step_of(path) > reached
+        reached = step_of(path)

@@ -77,16 +77,33 @@ def test_a_cooldown_takes_the_inverse_root_down_to_zero():
     assert_allclose(rates, [warmup_inverse_root(i, 0.3, 2) * left[i] for i in range(10)], rtol=1e-12)
 
 
-def test_a_training_by_the_clock_ends_in_time_with_a_low_rate(monkeypatch):
-    """The learning rate falls to its floor with the time that is left, on a clock of which each look takes 0.5 ms."""
-    ticks = itertools.count()
-    monkeypatch.setattr("time.perf_counter", lambda: next(ticks) * 0.0005)
+def test_a_training_by_the_clock_is_one_of_so_many_steps(clock):
+    """At a steady pace: 100 ticks of the clock, of which each step takes one, have the learning rates of 100 steps."""
     flat, _, model = quadratic()
-    records = list(train(state_of(flat), Plan(seconds=0.05, peak=0.3, warmup=2, floor=0.01), *model))
+    plan = Plan(peak=0.3, warmup=2, floor=0.01)
+    records = list(train(state_of(flat), plan._replace(seconds=100 * clock.TICK), *model))
+    assert [record.state.seconds for record in records] == [n * clock.TICK for n in range(1, 101)]
+    assert [record.progress for record in records] == [n / 100 for n in range(1, 101)]
+    rates = [warmup_cosine(n, 100, 0.3, 2, 0.01) for n in range(100)]
+    assert_allclose([record.rate for record in records], rates, rtol=1e-12)
+
+
+def test_a_training_whose_steps_take_longer_and_longer_ends_in_time_with_a_low_rate(clock):
+    """How many there will be is reckoned anew at each step: the rate falls to its floor with the time that is left."""
+    flat, _, (next_batch, loss_and_gradient) = quadratic()
+
+    def slower_and_slower(*arguments):
+        clock.now += clock.now / 100
+        return loss_and_gradient(*arguments)
+
+    plan = Plan(seconds=1000 * clock.TICK, peak=0.3, warmup=2, floor=0.01)
+    records = list(train(state_of(flat), plan, next_batch, slower_and_slower))
     assert records[-1].progress == 1
     assert all(record.progress < 1 for record in records[:-1])
-    assert records[-1].rate < 0.1 * max(record.rate for record in records)
-    assert 0.05 <= records[-1].state.seconds < 1
+    assert len(records) < 500
+    rates = [record.rate for record in records]
+    assert sorted(rates[2:], reverse=True) == rates[2:]
+    assert records[-1].rate == pytest.approx(0.3 * 0.01, rel=0.2)
 
 
 @pytest.mark.parametrize("stop", [1, 7, 19])

@@ -18,6 +18,8 @@ from minitransformer.training.checkpoint import load_checkpoint, save_checkpoint
 from minitransformer.training.session import Goal
 from minitransformer.tree import leaves
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 every_kind = pytest.mark.parametrize("name", KINDS)
 trained_kinds = pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.training])
 
@@ -108,10 +110,10 @@ def test_the_seed_decides(name, text):
     assert losses(1) == losses(1) != losses(2)
 
 
-def test_the_goal_may_be_seconds_and_accumulated_batches(text):
+def test_the_goal_may_be_seconds_and_accumulated_batches(text, clock):
     """And what it says reaches the training."""
-    run = run_for("fnn", text, None)._replace(goal=Goal(seconds=0.05))
-    assert list(steps(run, text))[-1].state.seconds >= 0.05
+    run = run_for("fnn", text, None)._replace(goal=Goal(seconds=7 * clock.TICK))
+    assert len(list(steps(run, text))) == 7
     run = run_for("rnn", text, None)._replace(goal=Goal(steps=2, accumulate=3))
     assert len(list(steps(run, text))) == 2
 

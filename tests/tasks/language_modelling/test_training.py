@@ -15,6 +15,8 @@ from minitransformer.tasks.language_modelling.training import carry_on
 from minitransformer.training import session
 from minitransformer.training.session import Goal
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 
 @pytest.fixture(scope="module")
 def text():

@@ -25,6 +25,8 @@ from minitransformer.tasks.pretraining.bert import (
 )
 from minitransformer.tasks.run import load_run
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):

@@ -11,6 +11,8 @@ from minitransformer.tasks.translation.evaluation import exact_matches, translat
 from minitransformer.tasks.translation.run import KINDS, carry_on, check_pairs, load_run, save_run, steps
 from minitransformer.training.checkpoint import save_checkpoint
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
