@@ -15,6 +15,7 @@ MATHEMATICS = [path for path in MODULES if path.parent.name in ("equations", "la
 # Each imports only from those before it.
 LAYOUT = (
     "checks",
+    "shapes",
     "tree",
     "locks",
     "memory",

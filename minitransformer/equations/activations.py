@@ -70,7 +70,7 @@ def gelu(x: Array) -> tuple[Array, GeluCache]:
     """y = x Phi(x), with the normal distribution function Phi(x) = (1 + erf(x/sqrt 2))/2  (Hendrycks, Gimpel 2016)."""
     check("x: ...", x)
     above = np.maximum(x, -FAR)  # -infinity times 0 would be NaN
-    Phi = normal_cdf(above)
+    Phi = normal_cdf(np.minimum(above, FAR))  # whose square cannot overflow
     return above * Phi, GeluCache(above, Phi)
 
 

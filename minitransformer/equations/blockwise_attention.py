@@ -20,7 +20,6 @@ from minitransformer.shapes import check
 Array = np.ndarray
 
 ROWS = 128  # queries in a block: enough for fast products, few enough for the processor's cache
-LONG = 1024 * 1024  # from so many scores a head on, blocks are faster than all at once
 
 
 class BlockwiseCache(NamedTuple):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import check_integer, check_start
+from minitransformer.checks import check_integer, check_shape, check_start
 from minitransformer.shapes import check
 
 Array = np.ndarray
@@ -17,7 +17,7 @@ class LearnedPositions(NamedTuple):
 
 class LearnedPositionsCache(NamedTuple):
     start: int
-    end: int
+    shape: tuple[int, ...]  # of E
     weights: LearnedPositions
 
 
@@ -39,7 +39,7 @@ def learned_positions(E: Array, weights: LearnedPositions, start: int = 0) -> tu
     context, end = len(weights.P), start + E.shape[-2]
     if context < end:
         raise ValueError(f"E: got {end} positions, expected at most {context}, for which there are vectors")
-    return E + weights.P[start:end], LearnedPositionsCache(start, end, weights)
+    return E + weights.P[start:end], LearnedPositionsCache(start, E.shape, weights)
 
 
 def learned_positions_backward(dx: Array, cache: LearnedPositionsCache) -> tuple[Array, LearnedPositions]:
@@ -47,10 +47,8 @@ def learned_positions_backward(dx: Array, cache: LearnedPositionsCache) -> tuple
 
     -> dE, which is dx itself and shares its memory, and dweights
     """
-    start, end, weights = cache
-    check("dx: ... L d, weights.P: context d", dx, weights.P)
-    if dx.shape[-2] != end - start:
-        raise ValueError(f"dx: got shape {dx.shape}, expected {end - start} positions before the last axis")
+    start, shape, weights = cache
+    check_shape("dx", dx, shape)
     dP = np.zeros_like(weights.P)
-    dP[start:end] = dx.reshape(-1, *dx.shape[-2:]).sum(axis=0)
+    dP[start : start + shape[-2]] = dx.reshape(-1, *dx.shape[-2:]).sum(axis=0)
     return dx, LearnedPositions(dP)

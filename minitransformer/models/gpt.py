@@ -141,10 +141,12 @@ def gpt(
 
 
 def gpt_backward(dlogits: Array, cache: GPTCache) -> GPT:
-    """The forward, read from the bottom up. A tied E has a second gradient, from where tokens go out."""
-    if isinstance(cache.output, LinearCache):
-        dy, doutput = linear_backward(dlogits, cache.output)  # (..., L, d_model)
-        return GPT(gpt_body_backward(dy, cache.body), doutput)
-    dy, dembedding_out = tied_output_backward(dlogits, cache.output)  # (..., L, d_model)
+    """The forward, read from the bottom up. A tied E has two gradients."""
+    tied = isinstance(cache.output, TiedOutputCache)
+    output_backward = tied_output_backward if tied else linear_backward
+    dy, doutput = output_backward(dlogits, cache.output)  # (..., L, d_model)
     dbody = gpt_body_backward(dy, cache.body)
-    return GPT(dbody._replace(embedding=Embedding(dbody.embedding.E + dembedding_out.E)), None)
+    if not tied:
+        return GPT(dbody, doutput)
+    dE = dbody.embedding.E + doutput.E  # where tokens came in, and where they went out
+    return GPT(dbody._replace(embedding=Embedding(dE)), None)

@@ -84,6 +84,6 @@ def gpt_classifier(
     pretrained: LanguageModel, settings: Any, seed: int, scratch: bool = False, about: dict | None = None
 ) -> Run:
     rng = np.random.default_rng(seed)
-    body = None if scratch else init_gpt_classifier(with_token(pretrained.weights, rng), len(TOPICS), rng)
+    body = None if scratch else init_gpt_classifier(with_token(pretrained.weights.body, rng), len(TOPICS), rng)
     shaped = in_shape_of(pretrained.settings, settings)
     return new_run(GPT_CLASSIFIER.kind, shaped, pretrained.vocabulary, seed, TOPICS, about, body)

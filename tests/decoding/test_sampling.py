@@ -133,9 +133,9 @@ def test_scores_that_are_no_numbers_are_told(logits, choice):
 
 def test_one_row_of_logits_and_no_more():
     """Of several rows the likeliest word would be a number of none of them."""
-    with refuses(ValueError, "logits: got shape (2, 3), expected 1 axes"):
+    with refuses(ValueError, "logits: got shape (2, 3), expected (V,)"):
         choose(np.array([[1.0, 2.0, 3.0], [9.0, 0.0, 0.0]]), GREEDY, np.random.default_rng(0))
-    with refuses(ValueError, "logits: got none, expected one for each word"):
+    with refuses(ValueError, "logits: got shape (0,), expected (V,) with V of 1 or more"):
         choose(np.zeros(0), GREEDY, np.random.default_rng(0))
 
 

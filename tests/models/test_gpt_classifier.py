@@ -65,7 +65,7 @@ def test_padding_changes_nothing(s, seed):
     for ours, theirs in zip(*gradients, strict=True):
         assert_allclose(ours, theirs, rtol=1e-8, atol=1e-10)
     longest = lengths.max()
-    assert not gpt_classifier_backward(dlogits, cache).gpt.positions.P[longest:].any()
+    assert not gpt_classifier_backward(dlogits, cache).body.positions.P[longest:].any()
 
 
 @given(sizes, seeds)

@@ -35,7 +35,7 @@ MODELS = {
     "transformer": lambda rng, dtype: init_transformer(7, 8, 2, 6, 3, 10, rng, False, True, dtype),
     "gpt": small_gpt,
     "gpt tied": lambda rng, dtype: small_gpt(rng, dtype, context=5, tied=True),
-    "gpt_classifier": lambda rng, dtype: init_gpt_classifier(small_gpt(rng, dtype), 4, rng),
+    "gpt_classifier": lambda rng, dtype: init_gpt_classifier(small_gpt(rng, dtype).body, 4, rng),
     "bert": small_bert,
     "bert_pretraining": lambda rng, dtype: init_bert_pretraining(small_bert(rng, dtype), rng),
     "bert_classifier": lambda rng, dtype: init_bert_classifier(

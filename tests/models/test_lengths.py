@@ -85,7 +85,7 @@ def bert_models(rng, config):
 
 def other_models(rng, config):
     gpt = init_gpt_classifier(
-        init_gpt(V, 2, d, h, d_ff, rng, tied=True, final_norm=config.norm_first, dtype=float64), 3, rng
+        init_gpt(V, 2, d, h, d_ff, rng, tied=True, final_norm=config.norm_first, dtype=float64).body, 3, rng
     )
     yield "gpt classifier", Model(gpt, lambda ids, n, w: gpt_classifier(ids, n, w, config), gpt_classifier_backward)
     weights = init_transformer(V, V, 1, d, h, d_ff, rng, final_norms=config.norm_first, dtype=float64)

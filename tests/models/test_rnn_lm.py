@@ -102,5 +102,5 @@ def test_bad_input_is_refused():
     weights = init_rnn_lm(7, 5, 6, rng)
     with refuses(ValueError, "ids: got values from 0 to 7, expected 0 to 6"):
         rnn_lm(np.array([0, 7]), rnn_lm_start((), weights), weights)
-    with refuses(ValueError, "h_0: got shape (3, 6), expected (2, 6)"):
+    with refuses(ValueError, "h_0: got shape (3, 6), expected the batch axes (2,) before (d_h,)"):
         rnn_lm(np.array([[0, 1], [2, 3]]), rnn_lm_start((3,), weights), weights)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import rates, seeds, sizes
 
+from minitransformer.equations.dropout import Dropout
 from minitransformer.layers.decoder import decoder
 from minitransformer.layers.decoder_layer import Masks
 from minitransformer.layers.embedding import Embedding
@@ -57,7 +58,7 @@ def test_embed_words_gradients(s, seed, rate):
     rng = np.random.default_rng(seed)
     ids, weights = rng.integers(0, s.d_v, (s.B, s.L_q)), Embedding(rng.standard_normal((s.d_v, s.d_model)))
     assert_gradients(
-        lambda weights: embed_words(ids, weights, rate, np.random.default_rng(seed)),
+        lambda weights: embed_words(ids, weights, Dropout(rate, np.random.default_rng(seed))),
         embed_words_backward,
         (weights,),
         rng,

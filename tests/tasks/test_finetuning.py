@@ -150,16 +150,15 @@ def test_gpt_from_a_language_model_gets_one_word_more(tmp_path):
         model = load_language_model(tmp_path / "x.run")
         V = model.vocabulary.size
         run = gpt_classifier(model, GPT_CLASSIFIER.kind.settings, 1)
-        assert run.weights.gpt.embedding.E.shape == (V + 1, 16)
-        assert_array_equal(run.weights.gpt.embedding.E[:V], model.weights.embedding.E)
-        assert_equal_trees(run.weights.gpt.layers, model.weights.layers)
-        assert_equal_trees(run.weights.gpt.positions, model.weights.positions)
-        assert run.weights.gpt.output is None
+        assert run.weights.body.embedding.E.shape == (V + 1, 16)
+        assert_array_equal(run.weights.body.embedding.E[:V], model.weights.body.embedding.E)
+        assert_equal_trees(run.weights.body.layers, model.weights.body.layers)
+        assert_equal_trees(run.weights.body.positions, model.weights.body.positions)
         for field in ("n_layers", "d_model", "h", "d_ff", "context", "activation", "norm_first", "learned_positions"):
             assert getattr(run.settings, field) == getattr(model.settings, field)
         scratch = gpt_classifier(model, GPT_CLASSIFIER.kind.settings, 1, scratch=True)
         assert shapes(scratch.weights) == shapes(run.weights)
-        assert not np.array_equal(scratch.weights.gpt.embedding.E, run.weights.gpt.embedding.E)
+        assert not np.array_equal(scratch.weights.body.embedding.E, run.weights.body.embedding.E)
         save_run(tmp_path / "y.run", run)
         assert_equal_trees(load_run(tmp_path / "y.run", GPT_CLASSIFIER.kind).weights, run.weights)
 

@@ -21,7 +21,7 @@ def bert_tree(n_layers=3):
 
 def gpt_tree(n_layers=2):
     rng = np.random.default_rng(0)
-    return init_gpt_classifier(init_gpt(11, n_layers, 4, 2, 6, rng, 7, tied=True, final_norm=True), 3, rng)
+    return init_gpt_classifier(init_gpt(11, n_layers, 4, 2, 6, rng, 7, tied=True, final_norm=True).body, 3, rng)
 
 
 def factors(weights, body, *arguments):
@@ -50,10 +50,10 @@ def test_bert_learns_the_slower_the_lower():
 
 def test_gpt_has_a_norm_after_its_last_layer():
     """Which learns like that layer; positions learn like words."""
-    found = factors(gpt_tree(), "gpt", 0.5)
+    found = factors(gpt_tree(), "body", 0.5)
     powers = [("layers.norm.", 1), ("layers.layers.1.", 1), ("layers.layers.0.", 2), ("embedding.", 3)]
     for part, power in [*powers, ("positions.", 3)]:
-        assert starting_with(found, f"gpt.{part}") == 0.5**power
+        assert starting_with(found, f"body.{part}") == 0.5**power
     assert starting_with(found, "output.") == 1
 
 
@@ -63,7 +63,7 @@ def test_layers_are_counted_by_number_and_not_by_name():
     assert [starting_with(found, f"bert.layers.layers.{i}.") for i in range(12)] == [0.5 ** (12 - i) for i in range(12)]
 
 
-@pytest.mark.parametrize(("weights", "body"), [(bert_tree(), "bert"), (gpt_tree(), "gpt")], ids=["bert", "gpt"])
+@pytest.mark.parametrize(("weights", "body"), [(bert_tree(), "bert"), (gpt_tree(), "body")], ids=["bert", "gpt"])
 def test_frozen_and_one(weights, body):
     """Frozen, the body has 0 and the heads 1, whatever the factor; with a factor of 1 everything has 1."""
     for path, factor in factors(weights, body, 0.5, True).items():
@@ -86,7 +86,7 @@ def trained(weights, share):
 
 def test_a_frozen_body_stays_as_it_is_and_the_heads_learn():
     """To the last bit, though its gradients are there and the weights decay."""
-    for before, body in ((bert_tree(), "bert"), (gpt_tree(), "gpt")):
+    for before, body in ((bert_tree(), "bert"), (gpt_tree(), "body")):
         after = trained(before, layer_rates(before, body, 0.5, frozen=True))
         for (path, old), new in zip(named_leaves(before), leaves(after), strict=True):
             if path.startswith(f"{body}."):

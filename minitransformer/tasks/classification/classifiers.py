@@ -15,7 +15,7 @@ from minitransformer.models.bert_classifier import (
     bert_classifier_backward,
     init_bert_classifier,
 )
-from minitransformer.models.gpt import GPT
+from minitransformer.models.gpt import GPTBody
 from minitransformer.models.gpt_classifier import (
     GPTClassifier,
     gpt_classifier,
@@ -90,14 +90,15 @@ def init_gpt_kind(V: int, classes: int, s: GptClassifierSettings, rng: Rng) -> G
     """With one word more than the vocabulary has, the classification token."""
     shared = {name: value for name, value in s._asdict().items() if name in language_model.GptSettings._fields}
     as_language_model = language_model.GptSettings(**shared, tied=True)
-    return init_gpt_classifier(language_model.init(np.zeros(0, np.int64), V + 1, as_language_model, rng), classes, rng)
+    model = language_model.init(np.zeros(0, np.int64), V + 1, as_language_model, rng)
+    return init_gpt_classifier(model.body, classes, rng)
 
 
-def with_token(body: GPT, rng: Rng) -> GPT:
-    """A pretrained GPT with one word more, the classification token, drawn like the words that it has."""
+def with_token(body: GPTBody, rng: Rng) -> GPTBody:
+    """A pretrained GPT with one token more, the classification token, drawn like those that it has."""
     E = body.embedding.E
     token = (E.std() * rng.standard_normal((1, E.shape[1]))).astype(E.dtype)
-    return body._replace(embedding=Embedding(np.concatenate([E, token])), output=None)
+    return body._replace(embedding=Embedding(np.concatenate([E, token])))
 
 
 def pack_for_gpt(texts: Sequence[Array], V: int, context: int) -> tuple[Array, Array]:
@@ -118,7 +119,7 @@ GPT_CLASSIFIER = Classifier(
     pack_for_gpt,
     lambda inputs, weights, s, rng: gpt_classifier(*inputs, weights, language_model.config(s), rng),
     gpt_classifier_backward,
-    "gpt",
+    "body",
 )
 CLASSIFIERS = {classifier.kind.name: classifier for classifier in (BERT_CLASSIFIER, GPT_CLASSIFIER)}
 

@@ -62,13 +62,12 @@ def test_padding_changes_nothing(name):
 def test_a_pretrained_gpt_keeps_its_words_and_gets_one_more():
     """The new one is drawn as large as the others; what the model makes of its own words stays the same."""
     settings = GPT_CLASSIFIER.kind.settings._replace(**SMALL)
-    body = init_gpt(V, 1, 16, 2, 32, np.random.default_rng(0), 12, final_norm=True)
+    body = init_gpt(V, 1, 16, 2, 32, np.random.default_rng(0), 12, final_norm=True).body
     more = with_token(body, np.random.default_rng(1))
     assert_array_equal(more.embedding.E[:V], body.embedding.E)
     assert more.embedding.E.shape == (V + 1, 16)
     assert more.embedding.E.dtype == body.embedding.E.dtype == np.float32
     assert 0.5 < more.embedding.E[V].std() / body.embedding.E.std() < 2
-    assert more.output is None and body.output is not None
     ids = np.arange(9)
     assert_array_equal(gpt_body(ids, more, config(settings))[0], gpt_body(ids, body, config(settings))[0])
 
@@ -77,8 +76,7 @@ def test_gpt_has_room_for_its_token():
     """One word more than the vocabulary has."""
     settings = GPT_CLASSIFIER.kind.settings._replace(**SMALL)
     weights = GPT_CLASSIFIER.kind.init(V, 3, settings, np.random.default_rng(0))
-    assert weights.gpt.embedding.E.shape == (V + 1, 16)
-    assert weights.gpt.output is None
+    assert weights.body.embedding.E.shape == (V + 1, 16)
     assert weights.output.W.shape == (16, 3)
 
 

@@ -71,13 +71,13 @@ def test_a_gpt_reads_each_word_once_until_its_window_is_full(name):
     """Its keys and values stay where they are up to the last word that the window has room for."""
     run = run_of(name)
     _, state = run.kind.read(np.array([1, 2]), None, run.weights, run.settings)
-    first = state.reading.layers[0]
+    first = state.past[0]
     for word in (3, 1, 2, 3):
         _, state = run.kind.read(np.array([word]), state, run.weights, run.settings)
-        assert state.reading.layers[0].K is first.K
-    assert state.reading.n == run.settings.context == 6
+        assert state.past[0].K is first.K
+    assert state.past[0].n == run.settings.context == 6
     _, state = run.kind.read(np.array([1]), state, run.weights, run.settings)
-    assert state.reading.layers[0].K is not first.K and state.reading.n == 3
+    assert state.past[0].K is not first.K and state.past[0].n == 3
 
 
 @pytest.mark.parametrize("name", ["ngram", "fnn", "rnn, elman", "rnn, lstm"])
