@@ -115,7 +115,10 @@ def attend(A: Array, V: Array, mask: Array | None = None, drop: Dropout = NO_DRO
     influence. drop: weights are dropped, as in section 5's code but not in the equations.
     """
     check("A: ... L_q L_k, V: ... L_k d_v", A, V)
-    alpha, _ = softmax(A) if mask is None else masked_softmax(A, mask)
+    if mask is None:
+        alpha, _ = softmax(A)
+    else:
+        alpha, _ = masked_softmax(A, mask)
     weights, m = dropout(alpha, drop)
     _, V_seen = in_sight(mask, None, V)
     O = weights @ V_seen

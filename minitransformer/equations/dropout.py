@@ -38,13 +38,11 @@ def dropout(x: Array, drop: Dropout) -> tuple[Array, Array | None]:
 
     x: any shape; the cache is m. In evaluation y is x, and m is None. The rate is met to 16 bits.
     """
-    if drop is NO_DROPOUT:
-        return x, None
     if type(drop) is not Dropout:
         raise TypeError(f"drop: got {type(drop).__name__}, expected Dropout(rate, rng)")
-    check("x: ...", x)
     if drop.rng is None or drop.rate == 0:
         return x, None
+    check("x: ...", x)
     m = dropout_mask(x.shape, drop.rate, drop.rng, x.real.dtype)
     return x * m, m
 

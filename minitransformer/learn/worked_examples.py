@@ -13,8 +13,8 @@ import numpy as np
 
 from minitransformer.decoding.decoder_cache import Decoding, decode_step, prefill
 from minitransformer.equations.attention import attention, causal_mask, scaled_dot_product
+from minitransformer.equations.attention_one_query import attention_one_query
 from minitransformer.equations.cross_entropy import cross_entropy
-from minitransformer.equations.one_query import attention_one_query
 from minitransformer.equations.positional_encoding import positional_encoding
 from minitransformer.equations.softmax import masked_softmax, softmax
 from minitransformer.layers.encoder_layer import Config

@@ -142,11 +142,14 @@ def gpt(
 
 def gpt_backward(dlogits: Array, cache: GPTCache) -> GPT:
     """The forward, read from the bottom up. A tied E has two gradients."""
-    tied = isinstance(cache.output, TiedOutputCache)
-    output_backward = tied_output_backward if tied else linear_backward
-    dy, doutput = output_backward(dlogits, cache.output)  # (..., L, d_model)
+    if isinstance(cache.output, TiedOutputCache):
+        dy, dtable = tied_output_backward(dlogits, cache.output)  # (..., L, d_model)
+        doutput = None
+    else:
+        dy, doutput = linear_backward(dlogits, cache.output)  # (..., L, d_model)
+        dtable = None
     dbody = gpt_body_backward(dy, cache.body)
-    if not tied:
+    if dtable is None:
         return GPT(dbody, doutput)
-    dE = dbody.embedding.E + doutput.E  # where tokens came in, and where they went out
+    dE = dbody.embedding.E + dtable.E  # where tokens came in, and where they went out
     return GPT(dbody._replace(embedding=Embedding(dE)), None)

@@ -24,4 +24,10 @@ def layer_config(
     check_positive("layer_norm_eps", layer_norm_eps)
     check_choice("activation", activation, ACTIVATIONS)
     check_truth("norm_first", norm_first)
-    return Config(nhead, dropout, ACTIVATIONS[activation], norm_first, layer_norm_eps)
+    return Config(
+        h=nhead,
+        dropout=dropout,
+        activation=ACTIVATIONS[activation],
+        norm_first=norm_first,
+        eps=layer_norm_eps,
+    )

@@ -102,7 +102,9 @@ INDEX: tuple[Row, ...] = (
     pair("3.5.2", "softmax(p W + b), p of the first token", "models.bert_classifier.bert_classifier"),
     pair("3.5.2", "softmax(y_n W + b), n the last token", "models.gpt_classifier.gpt_classifier"),
     pair(
-        "4.1", "a_i = f(q, k_i), alpha = softmax(a), o = sum_i alpha_i v_i", "equations.one_query.attention_one_query"
+        "4.1",
+        "a_i = f(q, k_i), alpha = softmax(a), o = sum_i alpha_i v_i",
+        "equations.attention_one_query.attention_one_query",
     ),
     pair("4.1", "f(q, k) = q^T k / sqrt(d)", "equations.attention.scaled_dot_product"),
     pair("4.1", "f(q, k) = q^T k", "equations.compatibility.dot_product"),

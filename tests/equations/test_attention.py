@@ -15,6 +15,7 @@ from minitransformer.equations.attention import (
     causal_mask,
     padding_mask,
 )
+from minitransformer.equations.attention_one_query import attention_one_query, attention_one_query_backward
 from minitransformer.equations.compatibility import (
     ADDITIVE,
     BILINEAR,
@@ -25,7 +26,6 @@ from minitransformer.equations.compatibility import (
     additive_backward,
 )
 from minitransformer.equations.dropout import dropout_mask
-from minitransformer.equations.one_query import attention_one_query, attention_one_query_backward
 from minitransformer.equations.softmax import softmax
 from minitransformer.verify import by_the_book as book
 

@@ -230,7 +230,7 @@ GALLERY: tuple[Mistake, ...] = (
     mistake(
         dropout,
         wrong_code.dropout_18,
-        lambda rng: (rng.standard_normal((3, 4)), 0.5, np.random.default_rng(0)),
+        lambda rng: (rng.standard_normal((3, 4)), Dropout(0.5, np.random.default_rng(0))),
         "equations/test_dropout.py::test_a_number_is_dropped_or_scaled",
     ),
     mistake(
@@ -249,7 +249,7 @@ GALLERY: tuple[Mistake, ...] = (
     mistake(
         residual,
         wrong_code.residual_21,
-        lambda rng: (*numbers((3, 4), (3, 4))(rng), 0.5, np.random.default_rng(0)),
+        lambda rng: (*numbers((3, 4), (3, 4))(rng), Dropout(0.5, np.random.default_rng(0))),
         "layers/test_add_norm.py::test_dropout_acts_on_the_sublayer_not_on_the_sum",
     ),
     mistake(

@@ -179,7 +179,7 @@ def positional_encoding_17(L: int, d: int) -> Array:
 
 
 def dropout_18(x: Array, drop: Dropout) -> tuple[Array, Array | None]:
-    rate, rng = drop
+    rate, rng = drop.rate, drop.rng
     if rng is None or rate == 0:
         return x, None
     m = (rng.random(x.shape) >= rate).astype(x.dtype)

@@ -23,16 +23,15 @@ FORMULAS: dict[str, Formulas] = {
         "return": "da[j] = alpha[j] * (dalpha[j] - inner)",
     },
     "masked_softmax": {
-        "masked": "masked[i, j] = a[i, j] if mask[i, j] else -inf",
+        "masked": "masked = MaskedScores(a, mask)",
         "top": "top = max_over(k, masked[k])",
         "finite_top": "finite_top = 0 if top == -inf else top",
         "exps": "exps[j] = exp(masked[j] - finite_top)",
         "total": "total = sum(k, exps[k])",
         "alpha": "alpha[j] = exps[j] / total if total > 0 else 0",
     },
-    "barred": {
-        "barrier": "barrier[i, j] = 0 if mask[i, j] else -inf",
-        "lowered": "lowered[i, j] = a[i, j] + barrier[i, j]",
+    "masked_scores": {
+        "lowered": "lowered[i, j] = a[i, j] + numbers[i, j]",
         "top": "top = max_over(k, lowered[k])",
     },
     "log_softmax": {
@@ -81,7 +80,7 @@ FORMULAS: dict[str, Formulas] = {
         "dW": "dW[a, c] = sum(n, rows(dWQ)[n, a] * rows(Q)[n, c])",
         "dU": "dU[a, c] = sum(n, rows(dUK)[n, a] * rows(K)[n, c])",
     },
-    # equations/attention.py
+    # equations/attention_one_query.py
     "attention_one_query": {
         "a": "a[i] = scores[0, i]",
         "alpha": "alpha[i] = exp(a[i]) / sum(j, exp(a[j]))",
@@ -92,10 +91,11 @@ FORMULAS: dict[str, Formulas] = {
         "dalpha": "dalpha[i] = sum(c, cache.v[i, c] * do[c])",
         "da": "da[i] = cache.alpha[i] * (dalpha[i] - sum(k, dalpha[k] * cache.alpha[k]))",
     },
+    # equations/attention.py
     "attend": {
         "alpha": (
             "alpha[i, j] = exp(A[i, j]) / sum(k, exp(A[i, k]))",
-            "alpha[i, j] = exp(A[i, j]) / sum(k, exp(A[i, k]) * mask[i, k]) if mask[i, j] else 0",
+            "alpha = MaskedSoftmax(A, mask)",
         ),
         "weights": "weights[i, j] = m[i, j] * alpha[i, j]",
         "O": "O[i, c] = sum(j, weights[i, j] * V[j, c])",
@@ -108,15 +108,13 @@ FORMULAS: dict[str, Formulas] = {
     },
     "attention": {
         "A": "A[i, j] = sum(c, Q[i, c] * K[j, c]) / sqrt(dim(K))",
-        "biased": "biased[i, j] = A[i, j] + bias[i, j]",
-        "O": "O = Attend(biased, V)",
+        "O": "O = Attend(A, V)",
     },
     "attention_backward": {
         "dA": "dA = AttendBackward(dO)",
         "dQ": "dQ[i, c] = sum(j, dA[i, j] * cache.scores.K[j, c]) / sqrt(dim(cache.scores.K))",
         "dK": "dK[j, c] = sum(i, dA[i, j] * cache.scores.Q[i, c]) / sqrt(dim(cache.scores.K))",
     },
-    # equations/heads.py
     "split_heads": {
         "per_position": "per_position[l, n, c] = X[l, n * dim(per_position) + c]",
         "return": "heads[n, l, c] = per_position[l, n, c]",
@@ -246,7 +244,9 @@ FORMULAS: dict[str, Formulas] = {
         "Q_heads": "Q_heads[n, l, c] = Q[l, n * dim(Q_heads) + c]",
         "K_heads": "K_heads[n, l, c] = K[l, n * dim(K_heads) + c]",
         "V_heads": "V_heads[n, l, c] = V[l, n * dim(V_heads) + c]",
-        "heads": "heads = Attention(Q_heads, K_heads, V_heads)",
+        "K_all": "K_all[n, l, c] = K_heads[n, l, c]",
+        "V_all": "V_all[n, l, c] = V_heads[n, l, c]",
+        "heads": "heads = Attention(Q_heads, K_all, V_all)",
         "concat": "concat[l, j] = heads[j // dim(heads), l, j % dim(heads)]",
         "y": "y[l, j] = sum(i, concat[l, i] * weights.output.W[i, j]) + weights.output.b[j]",
     },
@@ -360,7 +360,7 @@ FORMULAS: dict[str, Formulas] = {
         "E": "E[l, c] = weights.embedding.E[ids[l], c]",
         "x": ("x = AddPositions(E)", "x = LearnedPositions(E)"),
         "dropped": "dropped[l, c] = x[l, c] * m[l, c]",
-        "mask": "mask[i, j] = (j <= i)",
+        "mask": "mask[i, j] = (j <= n + i)",
         "y": "y = Encoder(dropped)",
     },
     "gpt_body_backward": {
@@ -369,9 +369,9 @@ FORMULAS: dict[str, Formulas] = {
         "dE": ("dE[l, c] = dx[l, c]", "dE[l, c] = dx[l, c]"),
     },
     "gpt": {
-        "y": "y = GPTStates(ids)",
+        "y": "y = GPTBody(ids)",
         "logits": (
-            "logits[w] = sum(c, y[c] * weights.embedding.E[w, c])",
+            "logits[w] = sum(c, y[c] * weights.body.embedding.E[w, c])",
             "logits[w] = sum(c, y[c] * weights.output.W[c, w]) + weights.output.b[w]",
         ),
     },

@@ -116,11 +116,12 @@ def fit(axes: Axes, ndim: int) -> Axes | None:
 def masked_cells(scope: dict[str, Any], value: ArrayValue) -> np.ndarray | None:
     """Where a mask in the function's scope forbids attention, in the shape of scores or weights that fit it."""
     mask = scope.get("mask")
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.ndim < 2 or not value.whole:
+    if not isinstance(mask, np.ndarray) or mask.ndim < 2 or not value.whole:
         return None
     if value.shape[-2:] != mask.shape[-2:] or value.dtype == "bool":
         return None
+    forbidden = ~mask if mask.dtype == np.bool_ else mask == -np.inf
     try:
-        return ~np.broadcast_to(mask, value.shape)
+        return np.broadcast_to(forbidden, value.shape)
     except ValueError:
         return None

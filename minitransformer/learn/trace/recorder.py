@@ -110,8 +110,9 @@ class Recorder:
         self.kept: list[Any] = []  # caches, kept alive so that their identities stay theirs
 
     def wants(self, code: CodeType) -> bool:
-        """Functions of the traced files; no lambdas, comprehensions or generators, which are part of a line."""
-        if code.co_name.startswith("<") or code.co_flags & inspect.CO_GENERATOR:
+        """Functions of the traced files; no lambdas, comprehensions or generators, which are part of a line, and no
+        methods of Python's own, such as those that check an object when it is made."""
+        if code.co_name.startswith(("<", "__")) or code.co_flags & inspect.CO_GENERATOR:
             return False
         path = Path(code.co_filename)
         mathematics = path.parent.parent == PACKAGE and path.parent.name in TRACED and path.name not in PLUMBING
@@ -175,6 +176,8 @@ class Recorder:
         """The pending statement becomes a step, unless it was only a loop's or a block's header, visited at its end."""
         pending, call.pending = call.pending, None
         if pending is None or is_revisited(pending.statement, call, next_line):
+            return
+        if pending.statement.kind == "Check" and kind != "error":
             return
         statement = pending.statement
         assigned = tuple(

@@ -6,6 +6,8 @@ import linecache
 import re
 from typing import NamedTuple
 
+from minitransformer.shapes import parts
+
 SHAPE_COMMENT = re.compile(r"#\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
 
 
@@ -14,7 +16,7 @@ class Statement(NamedTuple):
 
     first: int  # line
     last: int
-    kind: str  # of the syntax tree's node, such as Assign, Return, For
+    kind: str  # of the syntax tree's node, such as Assign, Return, For; or Check, of a call that only checks
     targets: tuple[str, ...]  # names that it assigns, in order; `a` for `a[i] = ...`
     reads: tuple[str, ...]  # names that it reads, with their attributes: `Q`, `cache.K`
     body: tuple[int, int] | None  # first and last line of a loop's body
@@ -32,7 +34,7 @@ class Function(NamedTuple):
     first: int  # line, that of the first decorator if there is one, as `co_firstlineno` has it
     last: int
     statements: tuple[Statement, ...]  # in the order of the lines
-    shapes: dict[str, tuple[str, ...]]  # by name, of those that the docstring gives
+    shapes: dict[str, tuple[str, ...]]  # by name, of those that the docstring gives, or the line that checks them
 
 
 @functools.cache
@@ -52,9 +54,27 @@ def read_source(filename: str) -> SourceFile:
 def as_function(node: ast.FunctionDef, statements: dict[int, Statement]) -> Function:
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
     own = [statements[line] for line in range(first, node.end_lineno + 1) if line in statements]
-    return Function(
-        node.name, first, node.end_lineno, tuple(dict.fromkeys(own)), docstring_shapes(ast.get_docstring(node) or "")
-    )
+    shapes = docstring_shapes(ast.get_docstring(node) or "") | checked_shapes(node)
+    return Function(node.name, first, node.end_lineno, tuple(dict.fromkeys(own)), shapes)
+
+
+def is_check(node: ast.stmt) -> bool:
+    """`check(...)`, `check_mask(...)`: lines that make nothing."""
+    match node:
+        case ast.Expr(value=ast.Call(func=ast.Name(id=name))):
+            return name == "check" or name.startswith("check_")
+    return False
+
+
+def checked_shapes(node: ast.FunctionDef) -> dict[str, tuple[str, ...]]:
+    """The shapes that the function's own `check("Q: ... L_q d_k", Q)` gives, by name."""
+    shapes = {}
+    for statement in node.body:
+        match statement:
+            case ast.Expr(value=ast.Call(func=ast.Name(id="check"), args=[ast.Constant(value=str(spec)), *_])):
+                for part in parts(spec):
+                    shapes[part.name] = (*["..."] * part.batched, *(str(axis) for axis in part.axes))
+    return shapes
 
 
 def describe(node: ast.stmt, lines: tuple[str, ...]) -> Statement:
@@ -66,7 +86,7 @@ def describe(node: ast.stmt, lines: tuple[str, ...]) -> Statement:
     return Statement(
         first=node.lineno,
         last=last,
-        kind=type(node).__name__,
+        kind="Check" if is_check(node) else type(node).__name__,
         targets=tuple(dict.fromkeys(name for target in targets(node) for name in target_names(target))),
         reads=tuple(dict.fromkeys(name for part in parts for name in names_read(part))),
         body=(body[0].lineno, body[-1].end_lineno) if body else None,

@@ -26,6 +26,7 @@ from minitransformer.equations.attention import (
     scaled_dot_product_backward,
     split_heads,
 )
+from minitransformer.equations.attention_one_query import attention_one_query, attention_one_query_backward
 from minitransformer.equations.blockwise_attention import blockwise_attention, blockwise_attention_backward
 from minitransformer.equations.compatibility import (
     ADDITIVE,
@@ -39,7 +40,6 @@ from minitransformer.equations.compatibility import (
 )
 from minitransformer.equations.cross_entropy import IGNORE, cross_entropy, cross_entropy_backward
 from minitransformer.equations.dropout import Dropout, dropout, dropout_backward
-from minitransformer.equations.one_query import attention_one_query, attention_one_query_backward
 from minitransformer.equations.positional_encoding import add_positions, add_positions_backward
 from minitransformer.equations.softmax import (
     log_softmax,

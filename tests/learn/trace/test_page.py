@@ -80,9 +80,8 @@ def test_a_call_shows_the_expression_that_called(attention):
     assert None in callers
     assert "scaled_dot_product(Q_seen, K_seen)" in callers
     multi_head = data_of(page.build(record_example("multi_head")))
-    assert "attention_of_any_length( Q_heads, K_heads, V_heads, mask_heads, bias_heads, rate, rng )" in {
-        s["caller"] for s in multi_head["steps"]
-    }
+    callers = {s["caller"] for s in multi_head["steps"]}
+    assert "form(Q_heads, K_all, V_all, mask_heads, drop)" in callers
 
 
 def test_masked_cells_are_marked(attention):

@@ -266,6 +266,6 @@ def test_what_only_makes_ready_is_not_recorded(backend):
     """No random weights, and nothing of the words before the one of interest: its own step is all there is."""
     steps = record_example("decoding_step", backend=backend).trace.steps
     functions = {step.function for step in steps}
-    assert "write_on" in functions
+    assert "decode_step" in functions
     assert not any(name.startswith(("init_", "prepare_")) for name in functions)
-    assert not functions & {"transformer", "start_writing", "encoder"}
+    assert not functions & {"transformer", "prefill", "encoder"}
