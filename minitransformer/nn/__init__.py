@@ -19,6 +19,7 @@ Transformer's `(dsrc, dtgt), grads`.
 """
 
 from minitransformer.memory import keep_memory
+from minitransformer.nn import functional
 from minitransformer.nn.decoder import TransformerDecoder, TransformerDecoderLayer
 from minitransformer.nn.encoder import TransformerEncoder, TransformerEncoderLayer
 from minitransformer.nn.layer_norm import LayerNorm
@@ -37,6 +38,7 @@ __all__ = [
     "TransformerDecoderLayer",
     "TransformerEncoder",
     "TransformerEncoderLayer",
+    "functional",
 ]
 
 keep_memory()  # whoever imports these classes writes the training loop, which is where the package's own calls it

@@ -129,3 +129,10 @@ def both(combine: np.ufunc, a: Array | None, b: Array | None) -> Array | None:
 def over_scores(x: Array | None, scores_shape: tuple[int, ...]) -> Array | None:
     """`x` with all axes of the scores, so that none can be taken for another."""
     return None if x is None else np.broadcast_to(x, scores_shape)
+
+
+def mask_and_bias(mask: Array | None) -> tuple[Array | None, Array | None]:
+    """The one mask as the two arguments that the layers take."""
+    if mask is None or mask.dtype == np.bool_:
+        return mask, None
+    return None, mask
