@@ -100,7 +100,7 @@ def test_initial_weights_change_nothing():
     weights = init_rms_norm(3)
     assert weights.gamma.tolist() == [1, 1, 1]
     assert_float32(weights)
-    assert init_rms_norm(3, np.float64).gamma.dtype == np.float64
+    assert init_rms_norm(1, np.float64).gamma.dtype == np.float64
 
 
 def test_float32_stays_float32():
@@ -115,3 +115,5 @@ def test_bad_input_is_refused():
         rms_norm(np.ones((2, 3)), weights)
     with refuses(TypeError, "x: got dtype int64, expected floating-point numbers such as float32"):
         rms_norm(np.ones((2, 4), int), weights)
+    with refuses(ValueError, "d: got 0, expected 1 or more"):
+        init_rms_norm(0)
