@@ -19,7 +19,7 @@ Array = np.ndarray
 
 LARGEST = sys.float_info.max  # Python integers and long doubles go beyond it, and a float of them does not exist
 FLOATS = "fdgFDG"  # NumPy's letters for float32 and more, real and complex
-MASKS = "?fdg"  # boolean, or real floating-point numbers
+MASKS = "?fdgFDG"  # boolean, or floating-point numbers (complex ones for the complex step)
 HALF = "e"  # and for float16
 OTHER_ARITHMETIC = (np.matrix, np.ma.MaskedArray)  # arrays for which * or sum means something else
 
@@ -80,7 +80,7 @@ def check_reals(name: str, x: Array) -> None:
 
 
 def check_mask(mask: Array, scores_shape: tuple[int, ...], name: str = "mask") -> None:
-    """`mask` must be boolean (True = may attend) or of real floating-point numbers (added to the scores), and broadcast
+    """`mask` must be boolean (True = may attend) or of floating-point numbers (added to the scores), and broadcast
     to the scores (..., L_q, L_k)."""
     if type(mask) is not Array or mask.dtype.char not in MASKS:
         given = f"dtype {mask.dtype}" if isinstance(mask, np.ndarray) else type(mask).__name__
@@ -88,10 +88,13 @@ def check_mask(mask: Array, scores_shape: tuple[int, ...], name: str = "mask") -
             f"{name}: got {given}, expected a boolean array, True where a query may attend to a key, "
             "or floating-point numbers to add to the scores"
         )
-    if not broadcasts(mask.shape, scores_shape):
-        raise ValueError(
-            f"{name}: got shape {mask.shape}, which does not broadcast to the scores' shape {scores_shape}"
-        )
+    check_broadcast(name, mask, scores_shape)
+
+
+def check_broadcast(name: str, x: Array, scores_shape: tuple[int, ...]) -> None:
+    """`x` must broadcast to the scores (..., L_q, L_k) without enlarging them."""
+    if not broadcasts(x.shape, scores_shape):
+        raise ValueError(f"{name}: got shape {x.shape}, which does not broadcast to the scores' shape {scores_shape}")
 
 
 @functools.lru_cache(maxsize=1024)

@@ -90,7 +90,7 @@ def in_sight(mask: Array | None, Q: Array | None, *of_keys: Array) -> tuple[Arra
     """
     if mask is None:
         return Q, *of_keys
-    allowed = np.atleast_2d(mask if mask.dtype == np.bool_ else mask != -np.inf)
+    allowed = np.atleast_2d(mask if mask.dtype == np.bool_ else mask.real != -np.inf)
     queries, keys = allowed.any(axis=-1), allowed.any(axis=-2)
     if queries.all() and keys.all():
         return Q, *of_keys

@@ -67,7 +67,7 @@ def blockwise_attention(
     check_integer("rows", rows, minimum=1)
     Q_seen, K_seen, V_seen = in_sight(mask, Q, K, V)
     bias = None if mask is None or mask.dtype == np.bool_ else mask
-    allowed = mask if bias is None else bias != -np.inf
+    allowed = mask if bias is None else bias.real != -np.inf
     seed = None if drop.rng is None or drop.rate == 0 else int(drop.rng.integers(2**63))
     dtype = np.result_type(*(x for x in (Q, K, V, bias) if x is not None))
     O = np.zeros((*Q.shape[:-1], V.shape[-1]), dtype)

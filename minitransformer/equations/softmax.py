@@ -65,7 +65,9 @@ def masked_scores(a: Array, mask: Array) -> tuple[Array, Array]:
     top = row_max(lowered)  # (..., L_q, 1)
     if not np.isnan(top).any():
         return lowered, top
-    masked = np.where(numbers == -np.inf, numbers, lowered)  # infinity - infinity and NaN - infinity were NaN there
+    masked = np.where(
+        numbers.real == -np.inf, numbers, lowered
+    )  # infinity - infinity and NaN - infinity were NaN there
     return masked, row_max(masked)
 
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from minitransformer.checks import check_positions, check_shape, check_width
+from minitransformer.checks import check_positions, check_shape, check_truth, check_width
 
 Array = np.ndarray
 
@@ -60,51 +60,36 @@ def check_dout(dout: Array, x: Array, already: bool, d_out: int) -> None:
     check_shape("dout", dout, shape)
 
 
-def attention_masks(
-    attn_mask: Array | None,
-    key_padding_mask: Array | None,
-    names: tuple[str, str],
-    query: Array,
-    key: Array,
-    h: int,
-) -> tuple[Array | None, Array | None]:
-    """`torch_masks` for h heads of query ([B,] L_q, d) over key ([B,] L_k, d), of which only the shape is read."""
-    scores_shape = (*query.shape[:-2], h, query.shape[-2], key.shape[-2])
-    return torch_masks(attn_mask, key_padding_mask, names, scores_shape, query.dtype)
+def score_mask(query: Array, key: Array, h: int, n_rows: int = 0, /, **given: Array | bool | None) -> Array | None:
+    """PyTorch's masks as the package's one: boolean where both are (True = may attend), else added to the scores.
 
-
-def torch_masks(
-    attn_mask: Array | None,
-    key_padding_mask: Array | None,
-    names: tuple[str, str],
-    scores_shape: tuple[int, ...],
-    dtype: np.dtype,
-) -> tuple[Array | None, Array | None]:
-    """PyTorch's two masks as the package's (mask, bias) for scores of shape ([B,] h, L_q, L_k).
-
-    Boolean masks are inverted (PyTorch's True is masked out). Of a float mask -inf becomes a masked position, and what
-    is finite is added to the scores. `names` are the arguments' names, for the messages.
+    query: ([B,] L_q, d) and key: ([B,] L_k, d), of which only the shapes are read -> (B or 1, h or 1, L_q or 1,
+    L_k + n_rows), the first axis only with a batch; None where there is no mask. `given` are three arguments of the
+    caller under its own names, which the messages say: attn_mask, key_padding_mask and the hint is_causal, in this
+    order. To the `n_rows` keys that are appended to the others, every query may attend.
     """
-    *batch, h, L_q, L_k = scores_shape
-    head_by_head = (*batch[:1], h, L_q, L_k)
-    attn_shapes = {(L_q, L_k): (L_q, L_k), (math.prod(batch) * h, L_q, L_k): head_by_head}
+    (attn_name, attn_mask), (padding_name, padding_mask), (hint_name, is_causal) = given.items()
+    *batch, L_q, _ = query.shape
+    L_k = key.shape[-2]
+    alike = (1,) * len(batch)
+    attn_shapes = {
+        (L_q, L_k): (*alike, 1, L_q, L_k),
+        (math.prod(batch) * h, L_q, L_k): (*batch, h, L_q, L_k),  # sequence b's head i is at b h + i
+    }
     padding_shapes = {(*batch, L_k): (*batch, 1, 1, L_k)}
-    attn_keep, attn_bias = keep_and_bias(names[0], attn_mask, attn_shapes, dtype)
-    padding_keep, padding_bias = keep_and_bias(names[1], key_padding_mask, padding_shapes, dtype)
-    keep = both(np.logical_and, attn_keep, padding_keep)
-    bias = both(np.add, attn_bias, padding_bias)
-    return over_scores(keep, scores_shape), over_scores(bias, scores_shape)
+    attn = package_mask(attn_name, attn_mask, attn_shapes, query.real.dtype)
+    padding = package_mask(padding_name, padding_mask, padding_shapes, query.real.dtype)
+    check_hint(hint_name, is_causal, attn_name, attn)
+    return with_open_keys(combined(attn, padding), n_rows)
 
 
-def keep_and_bias(
-    name: str, mask: Array | None, shapes: dict[tuple, tuple], dtype: np.dtype
-) -> tuple[Array | None, Array | None]:
-    """One mask of PyTorch's as (boolean: True = may attend, finite numbers to add), `None` for what it does not have.
+def package_mask(name: str, mask: Array | None, shapes: dict[tuple, tuple], dtype: np.dtype) -> Array | None:
+    """One mask of PyTorch's, whose True is masked out, as the package has it; float masks are added in both.
 
     shapes: from each shape that the mask may have to the one that it gets.
     """
     if mask is None:
-        return None, None
+        return None
     if not isinstance(mask, np.ndarray) or mask.dtype.kind not in "bf":
         given = f"dtype {mask.dtype}" if isinstance(mask, np.ndarray) else type(mask).__name__
         raise TypeError(
@@ -113,19 +98,46 @@ def keep_and_bias(
     if mask.shape not in shapes:
         raise ValueError(f"{name}: got shape {mask.shape}, expected {' or '.join(map(str, shapes))}")
     shaped = mask.reshape(shapes[mask.shape])
-    if mask.dtype.kind == "b":
-        return ~shaped, None
-    keep = shaped != -np.inf
-    return keep, np.where(keep, shaped, 0).astype(dtype)
+    return ~shaped if mask.dtype == np.bool_ else shaped.astype(dtype)
 
 
-def both(combine: np.ufunc, a: Array | None, b: Array | None) -> Array | None:
-    """`combine(a, b)`, or the one that there is."""
+def combined(a: Array | None, b: Array | None) -> Array | None:
+    """Both at once: a query may attend where both say so, and what they add to the scores adds up."""
     if a is None or b is None:
         return b if a is None else a
-    return combine(a, b)
+    if a.dtype == b.dtype == np.bool_:
+        return a & b
+    dtype = b.dtype if a.dtype == np.bool_ else a.dtype
+    return added(a, dtype) + added(b, dtype)
 
 
-def over_scores(x: Array | None, scores_shape: tuple[int, ...]) -> Array | None:
-    """`x` with all axes of the scores, so that none can be taken for another."""
-    return None if x is None else np.broadcast_to(x, scores_shape)
+def added(mask: Array, dtype: np.dtype) -> Array:
+    """What the mask adds to the scores: 0 where a query may attend, -inf where it may not, if the mask is boolean."""
+    if mask.dtype != np.bool_:
+        return mask
+    return np.where(mask, dtype.type(0), dtype.type(-np.inf))
+
+
+def with_open_keys(mask: Array | None, n: int) -> Array | None:
+    """The mask with `n` more keys, to which every query may attend."""
+    if mask is None or n == 0:
+        return mask
+    open_ = np.full((*mask.shape[:-1], n), True if mask.dtype == np.bool_ else 0, mask.dtype)
+    return np.concatenate([mask, open_], axis=-1)
+
+
+def check_hint(hint_name: str, is_causal: bool | None, mask_name: str, mask: Array | None) -> None:
+    """`is_causal` says that the mask is causal, as in PyTorch, where it saves time and a wrong hint gives anything.
+
+    Here it saves nothing, and must be true. None, which PyTorch's stacks take for "look yourself", is no hint.
+    """
+    if is_causal is not None:
+        check_truth(hint_name, is_causal)
+    if not is_causal:
+        return
+    if mask is None:
+        raise ValueError(f"{mask_name}: got None, expected the causal mask, as {hint_name} is True")
+    causal = np.tri(*mask.shape[-2:], dtype=bool)
+    expected = causal if mask.dtype == np.bool_ else added(causal, mask.dtype)
+    if not (mask == expected).all():
+        raise ValueError(f"{mask_name}: got another mask, expected the causal one, as {hint_name} is True")

@@ -1,45 +1,60 @@
 """PyTorch's `nn.LayerNorm`."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import check_integer, check_positive, check_shape, check_width
+from minitransformer.checks import check_positive, check_truth
 from minitransformer.layers.layer_norm import LayerNorm as LayerNormWeights
-from minitransformer.layers.layer_norm import LayerNormCache, init_layer_norm, layer_norm, layer_norm_backward
-from minitransformer.nn.module import Module, Named, floating
+from minitransformer.layers.layer_norm import init_layer_norm
+from minitransformer.nn.functional.normalization import NormCache, layer_norm, layer_norm_backward, sizes
+from minitransformer.nn.module import Module, Named, bias_or_zeros, floating, present
 
 Array = np.ndarray
 
 
 class LayerNorm(Module):
-    """Layer normalization over the last axis, with gain `weight` and bias `bias`."""
+    """Layer normalization over the last axis, or axes, with gain `weight` and bias `bias`, or without."""
 
-    def __init__(self, normalized_shape: int, eps: float = 1e-5, *, dtype: DTypeLike = np.float32):
-        check_integer("normalized_shape", normalized_shape, minimum=1)
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        *,
+        dtype: DTypeLike = np.float32,
+    ):
+        """normalized_shape: the sizes of the axes; elementwise_affine=False: neither gain nor bias."""
         check_positive("eps", eps)
+        check_truth("elementwise_affine", elementwise_affine)
+        check_truth("bias", bias)
+        self.normalized_shape = sizes(normalized_shape)
         self.eps = eps
-        self.weights = init_layer_norm(normalized_shape, floating(dtype))
+        self.elementwise_affine = bool(elementwise_affine)
+        self.has_bias = bool(bias)
+        self.weights = init_layer_norm(math.prod(self.normalized_shape), floating(dtype))
 
-    def __call__(self, x: Array) -> Array:
-        return self.forward(x)[0]
+    def forward(self, input: Array) -> tuple[Array, NormCache]:
+        """input: (..., *normalized_shape) -> the same shape"""
+        return layer_norm(input, self.normalized_shape, **self.named(self.weights), eps=self.eps)
 
-    def forward(self, x: Array) -> tuple[Array, LayerNormCache]:
-        """x: (..., normalized_shape) -> the same shape"""
-        check_width("x", x, len(self.weights.gamma))
-        return layer_norm(x, self.weights, self.eps)
+    def backward(self, dout: Array, cache: NormCache) -> tuple[Array, Named]:
+        """-> dinput, grads"""
+        dinput, dweight, dbias = layer_norm_backward(dout, cache)
+        return dinput, present(weight=dweight, bias=dbias)
 
-    def backward(self, dout: Array, cache: LayerNormCache) -> tuple[Array, Named]:
-        check_shape("dout", dout, cache.x_hat.shape)
-        dx, dweights = layer_norm_backward(dout, cache)
-        return dx, self.named(dweights)
-
-    def named(self, weights: LayerNormWeights) -> Named:
-        return name_layer_norm(weights)
+    def all_named(self, weights: LayerNormWeights) -> Named:
+        if not self.elementwise_affine:
+            return {}
+        return {name: array.reshape(self.normalized_shape) for name, array in name_layer_norm(weights).items()}
 
     def from_named(self, arrays: Mapping[str, Array]) -> LayerNormWeights:
-        return layer_norm_from_named(arrays)
+        if not self.elementwise_affine:
+            return init_layer_norm(math.prod(self.normalized_shape))  # of float32, which never changes an input's dtype
+        return layer_norm_from_named({name: array.reshape(-1) for name, array in arrays.items()})
 
 
 def name_layer_norm(weights: LayerNormWeights) -> Named:
@@ -47,4 +62,5 @@ def name_layer_norm(weights: LayerNormWeights) -> Named:
 
 
 def layer_norm_from_named(named: Mapping[str, Array]) -> LayerNormWeights:
-    return LayerNormWeights(named["weight"], named["bias"])
+    gamma = named["weight"]
+    return LayerNormWeights(gamma, bias_or_zeros(named, "bias", len(gamma), gamma.dtype))

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import check_integer, check_shape, check_width
+from minitransformer.checks import check_integer, check_truth
 from minitransformer.layers.linear import Linear as LinearWeights
-from minitransformer.layers.linear import LinearCache, linear, linear_backward
-from minitransformer.nn.module import Module, Named, floating, generator
+from minitransformer.nn.functional.linear import LinearCache, linear, linear_backward
+from minitransformer.nn.module import Module, Named, bias_or_zeros, floating, generator, present
 
 Array = np.ndarray
 
@@ -21,28 +21,29 @@ class Linear(Module):
         self,
         in_features: int,
         out_features: int,
+        bias: bool = True,
         *,
         dtype: DTypeLike = np.float32,
         rng: np.random.Generator | None = None,
     ):
         check_integer("in_features", in_features, minimum=1)
         check_integer("out_features", out_features, minimum=1)
-        self.weights = uniform_linear(in_features, out_features, generator(rng), floating(dtype))
+        check_truth("bias", bias)
+        self.has_bias = bool(bias)
+        self.weights = self.from_named(
+            self.named(uniform_linear(in_features, out_features, generator(rng), floating(dtype)))
+        )
 
-    def __call__(self, x: Array) -> Array:
-        return self.forward(x)[0]
-
-    def forward(self, x: Array) -> tuple[Array, LinearCache]:
-        """x: (..., in_features) -> (..., out_features)"""
-        check_width("x", x, len(self.weights.W))
-        return linear(x, self.weights)
+    def forward(self, input: Array) -> tuple[Array, LinearCache]:
+        """input: (..., in_features) -> (..., out_features)"""
+        return linear(input, **self.named(self.weights))
 
     def backward(self, dout: Array, cache: LinearCache) -> tuple[Array, Named]:
-        check_shape("dout", dout, (*cache.x.shape[:-1], len(self.weights.b)))
-        dx, dweights = linear_backward(dout, cache)
-        return dx, self.named(dweights)
+        """-> dinput, grads"""
+        dinput, dweight, dbias = linear_backward(dout, cache)
+        return dinput, present(weight=dweight, bias=dbias)
 
-    def named(self, weights: LinearWeights) -> Named:
+    def all_named(self, weights: LinearWeights) -> Named:
         return name_linear(weights)
 
     def from_named(self, arrays: Mapping[str, Array]) -> LinearWeights:
@@ -54,7 +55,8 @@ def name_linear(weights: LinearWeights) -> Named:
 
 
 def linear_from_named(named: Mapping[str, Array]) -> LinearWeights:
-    return LinearWeights(named["weight"].T, named["bias"])
+    weight = named["weight"]
+    return LinearWeights(weight.T, bias_or_zeros(named, "bias", len(weight), weight.dtype))
 
 
 def uniform_linear(d_in: int, d_out: int, rng: np.random.Generator, dtype: np.dtype) -> LinearWeights:

@@ -1,5 +1,6 @@
 """What PyTorch-named classes share: weights of the package, exchanged under PyTorch's names and in its shapes."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,14 +18,27 @@ class Module:
     """What the classes share: their weights, a NamedTuple of the package, and its exchange under PyTorch's names."""
 
     weights: Any
+    has_bias: bool = True
 
-    def named(self, weights: Any) -> Named:
-        """Weights, or gradients (they have the same type), under PyTorch's names and in its shapes."""
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Evaluate: the result of `forward`, which takes the same arguments, without the cache for the backward."""
+        return self.forward(*args, **kwargs)[0]
+
+    def forward(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        """-> the result, and the cache that `backward` takes"""
+        raise NotImplementedError
+
+    def all_named(self, weights: Any) -> Named:
+        """Weights, or gradients (they have the same type), under PyTorch's names and in its shapes, biases included."""
         raise NotImplementedError
 
     def from_named(self, arrays: Mapping[str, Array]) -> Any:
-        """The inverse of `named`."""
+        """The inverse of `named`: what has no bias there has a bias of zeros here."""
         raise NotImplementedError
+
+    def named(self, weights: Any) -> Named:
+        """What PyTorch's module has of these weights, or gradients, under its names and in its shapes."""
+        return self.all_named(weights) if self.has_bias else without_biases(self.all_named(weights))
 
     def state_dict(self) -> Named:
         """A copy of all weights under PyTorch's names and in its shapes."""
@@ -52,6 +66,28 @@ class Module:
             check_finite(f"state_dict[{name!r}]", state_dict[name])
         views = self.from_named(state_dict)
         self.weights = tree_map(lambda view: np.array(view, order="C"), views)
+
+
+def without_weights(module: Module) -> Module:
+    """The module to name weights by, without its own."""
+    names = copy.copy(module)
+    names.weights = None
+    return names
+
+
+def without_biases(named: Named) -> Named:
+    """What `bias=False` leaves. (MultiheadAttention's bias_k and bias_v are a key and a value.)"""
+    return {name: array for name, array in named.items() if not name.endswith("bias")}
+
+
+def bias_or_zeros(named: Mapping[str, Array], name: str, d: int, dtype: np.dtype) -> Array:
+    """The bias of this name, (d,), or zeros, which do the same as none."""
+    return named[name] if name in named else np.zeros(d, dtype)
+
+
+def present(**named: Array | None) -> Named:
+    """Those that there are."""
+    return {name: array for name, array in named.items() if array is not None}
 
 
 def prefix(path: str, named: Named) -> Named:

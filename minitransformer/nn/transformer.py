@@ -1,19 +1,19 @@
 """PyTorch's `nn.Transformer` (section 2.2.2): an encoder and a decoder, both with a final norm."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import check_integer, check_rng
-from minitransformer.layers.decoder import Decoder, DecoderCache, decoder, decoder_backward
-from minitransformer.layers.encoder import Encoder, EncoderCache, encoder, encoder_backward
-from minitransformer.nn.boundary import batch_first as to_batch_first
-from minitransformer.nn.boundary import check_batch, check_dout, check_sequence, own_order
-from minitransformer.nn.decoder import TransformerDecoder, TransformerDecoderLayer, decoder_masks
-from minitransformer.nn.encoder import TransformerEncoder, TransformerEncoderLayer, encoder_masks
+from minitransformer.checks import check_integer
+from minitransformer.equations.op import Op
+from minitransformer.layers.decoder import Decoder, DecoderCache
+from minitransformer.layers.encoder import Encoder, EncoderCache
+from minitransformer.nn.boundary import check_batch, check_sequence
+from minitransformer.nn.decoder import TransformerDecoder, TransformerDecoderLayer
+from minitransformer.nn.encoder import TransformerEncoder, TransformerEncoderLayer
 from minitransformer.nn.layer_norm import LayerNorm
 from minitransformer.nn.module import Module, Named, floating, generator, prefix, under
 
@@ -41,22 +41,24 @@ class Transformer(Module):
         num_decoder_layers: int = 6,
         dim_feedforward: int = 2048,
         dropout: float = 0.1,
-        activation: str = "relu",
+        activation: str | Callable | Op = "relu",
         layer_norm_eps: float = 1e-5,
         batch_first: bool = False,
         norm_first: bool = False,
+        bias: bool = True,
         *,
         dtype: DTypeLike = np.float32,
         rng: np.random.Generator | None = None,
     ):
-        """activation: "relu" or "gelu"; rng draws the initial weights (by default a fresh, unseeded generator)."""
+        """As for TransformerEncoderLayer; rng draws the initial weights (by default a fresh, unseeded generator)."""
         check_integer("num_encoder_layers", num_encoder_layers, minimum=1)
         check_integer("num_decoder_layers", num_decoder_layers, minimum=1)
         rng = generator(rng)
-        arguments = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first)
-        encoder_layer = TransformerEncoderLayer(*arguments, dtype=dtype, rng=rng)
-        decoder_layer = TransformerDecoderLayer(*arguments, dtype=dtype, rng=rng)
-        norm = LayerNorm(d_model, layer_norm_eps, dtype=dtype)
+        arguments = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps)
+        switches = {"batch_first": batch_first, "norm_first": norm_first, "bias": bias}
+        encoder_layer = TransformerEncoderLayer(*arguments, **switches, dtype=dtype, rng=rng)
+        decoder_layer = TransformerDecoderLayer(*arguments, **switches, dtype=dtype, rng=rng)
+        norm = LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype)
         self.encoder = TransformerEncoder(encoder_layer, num_encoder_layers, norm)
         self.decoder = TransformerDecoder(decoder_layer, num_decoder_layers, norm)
         self.config = self.encoder.config
@@ -72,20 +74,6 @@ class Transformer(Module):
     def weights(self, weights: TransformerWeights) -> None:
         self.encoder.weights, self.decoder.weights = weights
 
-    def __call__(
-        self,
-        src: Array,
-        tgt: Array,
-        src_mask: Array | None = None,
-        tgt_mask: Array | None = None,
-        memory_mask: Array | None = None,
-        src_key_padding_mask: Array | None = None,
-        tgt_key_padding_mask: Array | None = None,
-        memory_key_padding_mask: Array | None = None,
-    ) -> Array:
-        padding_masks = (src_key_padding_mask, tgt_key_padding_mask, memory_key_padding_mask)
-        return self.forward(src, tgt, src_mask, tgt_mask, memory_mask, *padding_masks)[0]
-
     def forward(
         self,
         src: Array,
@@ -96,6 +84,10 @@ class Transformer(Module):
         src_key_padding_mask: Array | None = None,
         tgt_key_padding_mask: Array | None = None,
         memory_key_padding_mask: Array | None = None,
+        src_is_causal: bool | None = None,
+        tgt_is_causal: bool | None = None,
+        memory_is_causal: bool = False,
+        *,
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, TransformerCache]:
         """src: (L_s, B, d_model), tgt: (L_t, B, d_model), both without B for no batch -> out: the shape of tgt.
@@ -103,33 +95,34 @@ class Transformer(Module):
         src_mask: (L_s, L_s), tgt_mask: (L_t, L_t), memory_mask: (L_t, L_s), or each with a first axis of B*nhead;
         src_key_padding_mask and memory_key_padding_mask: (B, L_s), tgt_key_padding_mask: (B, L_t). As in PyTorch, none
         follows from another: that the decoder sees no padding of the source is memory_key_padding_mask, and that no
-        position sees a later one is tgt_mask. `rng` switches dropout on.
+        position sees a later one is tgt_mask; `src_is_causal` and its like only say that a mask is the causal one.
+        `rng` switches dropout on.
         """
-        d_model = len(self.encoder.weights.norm.gamma)
-        check_sequence("src", src, d_model, self.batch_first)
-        check_sequence("tgt", tgt, d_model, self.batch_first)
+        check_sequence("src", src, self.encoder.d_model, self.batch_first)
+        check_sequence("tgt", tgt, self.encoder.d_model, self.batch_first)
         check_batch("tgt", tgt, "src", src, self.batch_first)
-        check_rng(rng)
-        x, z = to_batch_first(src, self.batch_first), to_batch_first(tgt, self.batch_first)
-        mask, bias = encoder_masks(src_mask, src_key_padding_mask, "src_mask", x, self.config.h)
-        masks = decoder_masks(  # the memory will have the shape of x
-            tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask, z, x, self.config.h
+        of_src = {"src_mask": src_mask, "src_key_padding_mask": src_key_padding_mask, "src_is_causal": src_is_causal}
+        memory, encoder_cache = self.encoder.encode(src, of_src, rng)
+        out, decoder_cache = self.decoder.forward(
+            tgt,
+            memory,
+            tgt_mask,
+            memory_mask,
+            tgt_key_padding_mask,
+            memory_key_padding_mask,
+            tgt_is_causal,
+            memory_is_causal,
+            rng=rng,
         )
-        memory, encoder_cache = encoder(
-            x, self.encoder.weights, self.config, mask, bias, rng, self.encoder.norm_eps
-        )  # ([B,] L_s, d_model)
-        y, decoder_cache = decoder(z, memory, self.decoder.weights, self.config, masks, rng, self.decoder.norm_eps)
-        return own_order(y, self.batch_first), TransformerCache(encoder_cache, decoder_cache)
+        return out, TransformerCache(encoder_cache, decoder_cache)
 
     def backward(self, dout: Array, cache: TransformerCache) -> tuple[tuple[Array, Array], Named]:
         """-> (dsrc, dtgt), grads.  To the source there is one way, through the memory."""
-        check_dout(dout, cache.decoder.norm.x_hat, self.batch_first, len(self.decoder.weights.norm.gamma))
-        dz, dmemory, ddecoder = decoder_backward(to_batch_first(dout, self.batch_first), cache.decoder)
-        dx, dencoder = encoder_backward(dmemory, cache.encoder)
-        grads = self.named(TransformerWeights(dencoder, ddecoder))
-        return (own_order(dx, self.batch_first), own_order(dz, self.batch_first)), grads
+        (dtgt, dmemory), decoder_grads = self.decoder.backward(dout, cache.decoder)
+        dsrc, encoder_grads = self.encoder.backward(dmemory, cache.encoder)
+        return (dsrc, dtgt), prefix("encoder", encoder_grads) | prefix("decoder", decoder_grads)
 
-    def named(self, weights: TransformerWeights) -> Named:
+    def all_named(self, weights: TransformerWeights) -> Named:
         return prefix("encoder", self.encoder.named(weights.encoder)) | prefix(
             "decoder", self.decoder.named(weights.decoder)
         )

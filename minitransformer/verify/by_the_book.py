@@ -144,6 +144,16 @@ def layer_norm(x, gamma, beta, eps=1e-5):
     return np.array(rows)
 
 
+def rms_norm(x, gamma, eps=1e-5):
+    """gamma x / sqrt(mean(x^2) + eps), row by row  (Zhang, Sennrich 2019)"""
+    rows = []
+    for row in x:
+        d = len(row)
+        mean_square = sum(x_c**2 for x_c in row) / d
+        rows.append([gamma[c] * row[c] / math.sqrt(mean_square + eps) for c in range(d)])
+    return np.array(rows)
+
+
 def feed_forward(x, weights, activation=relu):
     """max(0, x W_1 + b_1) W_2 + b_2  (3.1.3)"""
     (W_1, b_1), (W_2, b_2) = weights

@@ -76,6 +76,7 @@ INDEX: tuple[Row, ...] = (
     pair("3.1.4", "x + f(x)", "layers.add_norm.residual"),
     pair("3.1.4", "LayerNorm(x + f(x))", "layers.add_norm.add_norm"),
     pair("3.1.4", "gamma (x - mean) / sqrt(variance + eps) + beta", "layers.layer_norm.layer_norm"),
+    pair("3.1.4", "gamma x / sqrt(mean(x^2) + eps)", "layers.rms_norm.rms_norm"),
     pair("3.2", "x_n = DecoderLayer_n(x_{n-1}, memory)", "layers.decoder.decoder"),
     Row("3.2.1", "j <= i", "equations.attention.causal_mask"),
     Row("3.2.1", "j < length", "equations.attention.padding_mask"),

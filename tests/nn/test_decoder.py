@@ -136,7 +136,7 @@ def test_gradients(make, norm_first):
 
     def forward(tgt, memory, weights):
         module.weights = weights
-        return module.forward(tgt, memory, *all_masks, np.random.default_rng(0))
+        return module.forward(tgt, memory, *all_masks, rng=np.random.default_rng(0))
 
     def backward(dout, cache):
         d, grads = module.backward(dout, cache)
@@ -308,7 +308,7 @@ def test_float32_stays_float32(activation, norm_first):
     masks = [np.zeros(mask.shape) for mask in all_masks]
     for m in (module, TransformerDecoder(module, 2, LayerNorm(d_model))):
         inputs = [x.astype(np.float32) for x in (tgt, memory)]
-        out, cache = m.forward(*inputs, *masks, np.random.default_rng(0))
+        out, cache = m.forward(*inputs, *masks, rng=np.random.default_rng(0))
         d, grads = m.backward(out, cache)
         assert_float32(out, d, *grads.values())
 

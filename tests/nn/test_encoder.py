@@ -145,7 +145,7 @@ def test_float32_stays_float32(activation, norm_first):
     module = TransformerEncoderLayer(6, 3, 10, 0.3, activation, norm_first=norm_first)
     for m in (module, TransformerEncoder(module, 2, LayerNorm(6))):
         x = src.astype(np.float32)
-        out, cache = m.forward(x, np.zeros((5, 5)), np.zeros((2, 5)), np.random.default_rng(0))
+        out, cache = m.forward(x, np.zeros((5, 5)), np.zeros((2, 5)), rng=np.random.default_rng(0))
         dsrc, grads = m.backward(out, cache)
         assert_float32(out, dsrc, *grads.values())
 

@@ -1,4 +1,4 @@
-"""State dicts and masks: what the PyTorch-named classes share."""
+"""State dicts, start values and switches: what the PyTorch-named classes share."""
 
 import numpy as np
 import pytest
@@ -9,13 +9,13 @@ from minitransformer.nn import (
     LayerNorm,
     Linear,
     MultiheadAttention,
+    RMSNorm,
     Transformer,
     TransformerDecoder,
     TransformerDecoderLayer,
     TransformerEncoder,
     TransformerEncoderLayer,
 )
-from minitransformer.nn.boundary import torch_masks
 
 
 def fresh_modules():
@@ -24,14 +24,20 @@ def fresh_modules():
     decoder_layer = TransformerDecoderLayer(6, 3, 10, rng=rng)
     return {
         "Linear": Linear(4, 5, rng=rng),
+        "Linear, no bias": Linear(4, 5, bias=False, rng=rng),
         "LayerNorm": LayerNorm(6),
+        "LayerNorm, two axes, no bias": LayerNorm((2, 3), bias=False),
+        "RMSNorm": RMSNorm((2, 3)),
         "MultiheadAttention": MultiheadAttention(6, 3, rng=rng),
         "MultiheadAttention, other widths": MultiheadAttention(6, 3, kdim=5, vdim=7, rng=rng),
+        "MultiheadAttention, more rows, no bias": MultiheadAttention(6, 3, 0, False, True, True, rng=rng),
         "TransformerEncoderLayer": layer,
+        "TransformerEncoderLayer, no bias": TransformerEncoderLayer(6, 3, 10, bias=False, rng=rng),
         "TransformerEncoder": TransformerEncoder(layer, 2, norm=LayerNorm(6)),
         "TransformerDecoderLayer": decoder_layer,
         "TransformerDecoder": TransformerDecoder(decoder_layer, 2),
         "Transformer": Transformer(6, 3, 2, 1, 10, rng=rng),
+        "Transformer, no bias": Transformer(6, 3, 2, 1, 10, bias=False, rng=rng),
     }
 
 
@@ -151,10 +157,13 @@ def test_a_seed_decides_the_start_values(make):
 @pytest.mark.parametrize(
     ("make", "switches"),
     [
-        (MultiheadAttention, ["batch_first"]),
-        (TransformerEncoderLayer, ["batch_first", "norm_first"]),
-        (TransformerDecoderLayer, ["batch_first", "norm_first"]),
-        (Transformer, ["batch_first", "norm_first"]),
+        (Linear, ["bias"]),
+        (LayerNorm, ["elementwise_affine", "bias"]),
+        (RMSNorm, ["elementwise_affine"]),
+        (MultiheadAttention, ["bias", "add_bias_kv", "add_zero_attn", "batch_first"]),
+        (TransformerEncoderLayer, ["batch_first", "norm_first", "bias"]),
+        (TransformerDecoderLayer, ["batch_first", "norm_first", "bias"]),
+        (Transformer, ["batch_first", "norm_first", "bias"]),
     ],
 )
 def test_a_switch_is_true_or_false(make, switches):
@@ -162,7 +171,7 @@ def test_a_switch_is_true_or_false(make, switches):
     for name in switches:
         for value in ("no", 0, None):
             with refuses(TypeError, f"{name}: got {value!r}, expected True or False"):
-                make(4, 2, **{name: value})
+                make(*(() if "Norm" in make.__name__ else (4,)), 2, **{name: value})
 
 
 @pytest.mark.parametrize("make", [Linear, MultiheadAttention, TransformerEncoderLayer, Transformer])
@@ -171,63 +180,3 @@ def test_half_precision_is_refused_when_it_is_asked_for(make):
     for dtype, given in ((np.float16, "float16"), (None, "None"), (np.complex64, "complex64")):
         with refuses(TypeError, f"dtype: got {given}, expected a floating-point type such as float32"):
             make(4, 2, dtype=dtype)
-
-
-def masks(attn_mask, key_padding_mask, scores_shape=(2, 3, 4, 5)):
-    return torch_masks(attn_mask, key_padding_mask, ("attn_mask", "key_padding_mask"), scores_shape, np.float32)
-
-
-def test_true_means_masked_out_outside_and_may_attend_inside():
-    """PyTorch's boolean masks are inverted at the boundary, and nowhere else."""
-    attn_mask = np.random.default_rng(0).random((4, 5)) < 0.5
-    padding = np.random.default_rng(1).random((2, 5)) < 0.5
-    keep, bias = masks(attn_mask, padding)
-    assert bias is None
-    assert keep.shape == (2, 3, 4, 5)
-    assert_array_equal(keep, np.broadcast_to(~attn_mask & ~padding[:, None, None, :], keep.shape))
-
-
-def test_a_float_mask_is_a_bias_and_its_infinities_a_mask():
-    """What is finite is added to the scores; -inf masks out, and leaves no infinity in the bias."""
-    attn_mask = np.array([[0.5, -np.inf, 1.0, 2.0, -3.0]] * 4)
-    keep, bias = masks(attn_mask, None)
-    assert_array_equal(keep[1, 2], attn_mask != -np.inf)
-    assert_array_equal(bias[1, 2], [[0.5, 0.0, 1.0, 2.0, -3.0]] * 4)
-    assert bias.dtype == np.float32
-
-
-def test_two_float_masks_add_up():
-    keep, bias = masks(np.full((4, 5), 0.5), np.array([[1.0, 2.0, 3.0, 4.0, -np.inf]] * 2))
-    assert_array_equal(bias[0, 0, 0], [1.5, 2.5, 3.5, 4.5, 0.5])
-    assert keep[0, 0, 0].tolist() == [True, True, True, True, False]
-
-
-def test_a_mask_for_each_head_of_each_sequence():
-    """PyTorch's (B h, L_q, L_k) has sequence b's head i at b h + i."""
-    attn_mask = np.random.default_rng(0).random((6, 4, 5)) < 0.5
-    keep, _ = masks(attn_mask, None)
-    for b in range(2):
-        for i in range(3):
-            assert_array_equal(keep[b, i], ~attn_mask[b * 3 + i])
-
-
-def test_masks_without_a_batch():
-    """(h, L_q, L_k) and (L_k,)."""
-    keep, _ = masks(np.zeros((3, 4, 5), bool), np.array([False, False, False, False, True]), (3, 4, 5))
-    assert_array_equal(keep, np.broadcast_to(np.arange(5) < 4, (3, 4, 5)))
-
-
-def test_no_masks_are_no_masks():
-    assert masks(None, None) == (None, None)
-
-
-def test_bad_masks_are_refused():
-    with refuses(ValueError, "attn_mask: got shape (5, 4), expected (4, 5) or (6, 4, 5)"):
-        masks(np.zeros((5, 4), bool), None)
-    with refuses(ValueError, "key_padding_mask: got shape (5, 2), expected (2, 5)"):
-        masks(None, np.zeros((5, 2), bool))
-    message = "expected an array, boolean (True = masked out) or float (added to the scores)"
-    with refuses(TypeError, f"attn_mask: got dtype int64, {message}"):
-        masks(np.zeros((4, 5), int), None)
-    with refuses(TypeError, f"key_padding_mask: got list, {message}"):
-        masks(None, [[True] * 5] * 2)

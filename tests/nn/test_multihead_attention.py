@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from assertions import assert_float32, refuses
+from assertions import assert_float32, assert_module_gradients, refuses
+from minitransformer.equations.heads import merge_heads, split_heads
 from numpy.testing import assert_allclose, assert_array_equal
 
+from minitransformer.equations.attention import attention as equation
 from minitransformer.nn import MultiheadAttention
 
 
@@ -38,6 +40,95 @@ def test_names_and_shapes_are_pytorchs():
         "out_proj.weight": (6, 6),
         "out_proj.bias": (6,),
     }
+
+
+def test_biases_and_appended_rows_have_pytorchs_names():
+    """bias=False leaves out those of all four projections; bias_k and bias_v are no biases, but a key and a value."""
+    assert {name: array.shape for name, array in attention(bias=False).state_dict().items()} == {
+        "in_proj_weight": (18, 6),
+        "out_proj.weight": (6, 6),
+    }
+    assert {name: array.shape for name, array in attention(bias=False, add_bias_kv=True).state_dict().items()} == {
+        "in_proj_weight": (18, 6),
+        "out_proj.weight": (6, 6),
+        "bias_k": (1, 1, 6),
+        "bias_v": (1, 1, 6),
+    }
+    assert attention(add_zero_attn=True).state_dict().keys() == attention().state_dict().keys()
+
+
+def test_no_bias_is_a_bias_of_zeros():
+    """As at the start, where all biases are 0."""
+    query, key, value = inputs()
+    assert_array_equal(attention(bias=False)(query, key, value)[0], attention()(query, key, value)[0])
+
+
+@pytest.mark.parametrize("add_zero_attn", [False, True])
+@pytest.mark.parametrize("add_bias_kv", [False, True])
+def test_rows_are_appended_to_keys_and_values(add_bias_kv, add_zero_attn):
+    """After the projection: the learned row first, then zeros. Every query may attend to them, whatever is masked."""
+    rng = np.random.default_rng(0)
+    module = attention(add_bias_kv=add_bias_kv, add_zero_attn=add_zero_attn)
+    module.load_state_dict({name: rng.standard_normal(array.shape) for name, array in module.state_dict().items()})
+    query, key, value = inputs(B=1)
+    allowed = rng.random((4, 5)) < 0.5
+    allowed[2] = False  # but for the rows
+    out, weights = module(query, key, value, attn_mask=~allowed, average_attn_weights=False)
+
+    state, (_, bias_k, bias_v) = module.state_dict(), module.weights
+    W_and_b = zip(np.split(state["in_proj_weight"], 3), np.split(state["in_proj_bias"], 3), strict=True)
+    Q, K, V = (x[:, 0] @ W.T + b for x, (W, b) in zip((query, key, value), W_and_b, strict=True))
+    zeros = np.zeros((int(add_zero_attn), 6))
+    heads = [split_heads(x, 3) for x in (Q, np.concatenate([K, bias_k, zeros]), np.concatenate([V, bias_v, zeros]))]
+    n = add_bias_kv + add_zero_attn
+    O, cache = equation(*heads, np.concatenate([allowed, np.ones((4, n), bool)], axis=1))
+    assert_allclose(weights[0], cache.attend.alpha, rtol=1e-12)
+    expected = merge_heads(O) @ state["out_proj.weight"].T + state["out_proj.bias"]
+    assert_allclose(out[:, 0], expected, rtol=1e-11, atol=1e-12)
+
+
+def test_a_zero_row_takes_attention_and_gives_nothing():
+    """With all keys masked, all attention goes there, and what is left is the output's bias."""
+    query, key, value = inputs()
+    module = attention(add_zero_attn=True)
+    module.load_state_dict(module.state_dict() | {"out_proj.bias": np.arange(6.0)})
+    out, weights = module(query, key, value, attn_mask=np.ones((4, 5), bool))
+    assert_array_equal(weights, np.broadcast_to([0, 0, 0, 0, 0, 1], (2, 4, 6)))
+    assert_array_equal(out, np.broadcast_to(np.arange(6.0), (4, 2, 6)))
+
+
+@pytest.mark.parametrize("widths", [{}, {"kdim": 5, "vdim": 7}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"bias": False},
+        {"add_bias_kv": True},
+        {"add_zero_attn": True, "batch_first": True},
+        {"add_bias_kv": True, "add_zero_attn": True, "bias": False},
+    ],
+    ids=str,
+)
+def test_gradients(options, widths):
+    """Of the three inputs and of every parameter, under both masks."""
+    rng = np.random.default_rng(0)
+    module = MultiheadAttention(6, 3, **options, **widths)
+    x = inputs(d_key=widths.get("kdim", 6), d_value=widths.get("vdim", 6))
+    if module.batch_first:
+        x = tuple(array.swapaxes(0, 1) for array in x)
+    masks = {"attn_mask": rng.standard_normal((6, 4, 5)), "key_padding_mask": np.arange(5) >= np.array([[5], [3]])}
+    assert_module_gradients(module, x, rng, **masks)
+
+
+def test_is_causal_is_a_hint():
+    """The mask must be there, and causal; then it changes nothing."""
+    query, key, value = inputs()
+    causal = ~np.tri(4, 5, dtype=bool)
+    for need_weights in (False, True):
+        out, _ = attention()(query, key, value, None, need_weights, causal, is_causal=True)
+        assert_array_equal(out, attention()(query, key, value, attn_mask=causal)[0])
+    with refuses(ValueError, "attn_mask: got None, expected the causal mask, as is_causal is True"):
+        attention()(query, key, value, is_causal=True)
 
 
 def test_it_returns_a_pair_hence_the_index_in_section_5():
@@ -113,16 +204,20 @@ def test_start_values_are_pytorchs():
     assert np.abs(state["out_proj.weight"]).max() == pytest.approx(300**-0.5, rel=1e-3)
     assert not state["in_proj_bias"].any()
     assert not state["out_proj.bias"].any()
+    state = MultiheadAttention(900, 3, add_bias_kv=True, rng=np.random.default_rng(0)).state_dict()
+    for name in ("bias_k", "bias_v"):
+        assert state[name].std() == pytest.approx(900**-0.5, rel=0.1)
     state = MultiheadAttention(300, 3, kdim=100, rng=np.random.default_rng(0)).state_dict()
     assert np.abs(state["k_proj_weight"]).max() == pytest.approx((6 / 400) ** 0.5, rel=1e-3)
     assert np.abs(state["q_proj_weight"]).max() == pytest.approx((6 / 600) ** 0.5, rel=1e-3)
 
 
-def test_float32_stays_float32():
+@pytest.mark.parametrize("rows", [False, True])
+def test_float32_stays_float32(rows):
     """Also under a float64 mask, which is what NumPy makes by default."""
-    module = MultiheadAttention(6, 3, dropout=0.3)
+    module = MultiheadAttention(6, 3, dropout=0.3, add_bias_kv=rows, add_zero_attn=rows)
     x = [array.astype(np.float32) for array in inputs()]
-    out, cache = module.forward(*x, np.zeros((2, 5)), np.zeros((4, 5)), np.random.default_rng(0))
+    out, cache = module.forward(*x, np.zeros((2, 5)), np.zeros((4, 5)), rng=np.random.default_rng(0))
     d, grads = module.backward(out, cache)
     assert_float32(out, cache, d, *grads.values())
 

@@ -71,7 +71,7 @@ def test_names_and_shapes_are_pytorchs():
 
 def test_defaults_are_pytorchs():
     """512 features, 8 heads, 6 and 6 layers, dim_feedforward 2048, dropout 0.1, ReLU, sequence-first, post-norm."""
-    assert Transformer.__init__.__defaults__ == (512, 8, 6, 6, 2048, 0.1, "relu", 1e-5, False, False)
+    assert Transformer.__init__.__defaults__ == (512, 8, 6, 6, 2048, 0.1, "relu", 1e-5, False, False, True)
     module = Transformer(4, 2, 1, 1)
     assert module.state_dict()["decoder.layers.0.linear1.weight"].shape == (2048, 4)
     assert module.config == Config(h=2, dropout=0.1)
@@ -151,7 +151,7 @@ def test_gradients(norm_first):
 
     def forward(src, tgt, weights):
         module.weights = weights
-        return module.forward(src, tgt, *all_masks, np.random.default_rng(0))
+        return module.forward(src, tgt, *all_masks, rng=np.random.default_rng(0))
 
     def backward(dout, cache):
         d, grads = module.backward(dout, cache)
@@ -301,7 +301,7 @@ def test_float32_stays_float32(activation, norm_first):
     module = Transformer(d_model, h, 2, 1, 10, 0.3, activation, norm_first=norm_first)
     inputs = [x.astype(np.float32) for x in (src, tgt)]
     masks = [np.zeros(mask.shape) for mask in all_masks]
-    out, cache = module.forward(*inputs, *masks, np.random.default_rng(0))
+    out, cache = module.forward(*inputs, *masks, rng=np.random.default_rng(0))
     d, grads = module.backward(out, cache)
     assert_float32(out, d, *grads.values())
 

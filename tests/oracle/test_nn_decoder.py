@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from oracle.beside_torch import (
     assert_close,
     attention_with_mask,
+    both_norms,
     compare_gradients,
     configurations,
     draw_masks,
+    final_norms,
     mask_kinds,
     padding_kinds,
     same_weights,
@@ -22,7 +24,7 @@ from oracle.beside_torch import (
 )
 from strategies import seeds, sizes
 
-from minitransformer.nn import LayerNorm, Transformer, TransformerDecoder, TransformerDecoderLayer
+from minitransformer.nn import Transformer, TransformerDecoder, TransformerDecoderLayer
 
 target_mask_kinds = st.one_of(st.just("causal"), mask_kinds)
 layer_counts = st.integers(1, 2)
@@ -51,11 +53,11 @@ def draw_sequences(s, batch_first, lengths, rng):
     return [rng.standard_normal((s.B, L, s.d_model) if batch_first else (L, s.B, s.d_model)) for L in lengths]
 
 
-def compare(ours, theirs, inputs, masks, names, rng):
+def compare(ours, theirs, inputs, masks, names, tgt_is_causal, rng):
     """The output, and the gradients of the inputs (`names`) and of all parameters, for a random upstream gradient."""
     inputs_t = tensors(*inputs)
-    out_t = theirs(*inputs_t, *map(tensor_or_none, masks))
-    out, cache = ours.forward(*inputs, *masks)
+    out_t = theirs(*inputs_t, *map(tensor_or_none, masks), tgt_is_causal=tgt_is_causal)
+    out, cache = ours.forward(*inputs, *masks, tgt_is_causal=tgt_is_causal)
     assert_close(out, out_t, "out")
     dout = rng.standard_normal(out.shape)
     out_t.backward(torch.tensor(dout))
@@ -75,15 +77,15 @@ def test_transformer_decoder_layer(s, seed, configuration, kinds):
         rng,
     )
     inputs = draw_sequences(s, configuration["batch_first"], (s.L_q, s.L_k), rng)
-    compare(ours, theirs, inputs, draw_decoder_masks(kinds, s, rng), ("dtgt", "dmemory"), rng)
+    compare(ours, theirs, inputs, draw_decoder_masks(kinds, s, rng), ("dtgt", "dmemory"), kinds[0] == "causal", rng)
 
 
-@given(sizes, seeds, configurations, decoder_mask_kinds, layer_counts, st.booleans())
+@given(sizes, seeds, configurations, decoder_mask_kinds, layer_counts, final_norms)
 def test_transformer_decoder(s, seed, configuration, kinds, num_layers, final_norm):
     """Layers of different weights, with a final norm and without."""
     rng = np.random.default_rng(seed)
     arguments = (s.d_model, s.h, s.d_ff, 0.0)
-    our_norm, their_norm = (LayerNorm(s.d_model), torch.nn.LayerNorm(s.d_model)) if final_norm else (None, None)
+    our_norm, their_norm = both_norms(s.d_model, final_norm)
     our_layer = TransformerDecoderLayer(*arguments, **configuration)
     their_layer = torch.nn.TransformerDecoderLayer(*arguments, **configuration)
     ours, theirs = same_weights(
@@ -92,7 +94,7 @@ def test_transformer_decoder(s, seed, configuration, kinds, num_layers, final_no
         rng,
     )
     inputs = draw_sequences(s, configuration["batch_first"], (s.L_q, s.L_k), rng)
-    compare(ours, theirs, inputs, draw_decoder_masks(kinds, s, rng), ("dtgt", "dmemory"), rng)
+    compare(ours, theirs, inputs, draw_decoder_masks(kinds, s, rng), ("dtgt", "dmemory"), kinds[0] == "causal", rng)
 
 
 @pytest.mark.filterwarnings("ignore:enable_nested_tensor is True")
@@ -110,7 +112,7 @@ def test_transformer(s, seed, configuration, source_kinds, kinds, num_encoder_la
     src_mask, src_padding = draw_masks(*source_kinds, s, s.L_k, s.L_k, rng)
     tgt_mask, memory_mask, tgt_padding, memory_padding = draw_decoder_masks(kinds, s, rng)
     masks = (src_mask, tgt_mask, memory_mask, src_padding, tgt_padding, memory_padding)
-    compare(ours, theirs, inputs, masks, ("dsrc", "dtgt"), rng)
+    compare(ours, theirs, inputs, masks, ("dsrc", "dtgt"), kinds[0] == "causal", rng)
 
 
 @given(st.integers(1, 9))

@@ -216,6 +216,19 @@ FORMULAS: dict[str, Formulas] = {
         "mean_g_x_hat": "mean_g_x_hat = mean(k, dy[k] * gamma[k] * x_hat[k])",
         "dx": "dx[i] = (dy[i] * gamma[i] - mean_g - x_hat[i] * mean_g_x_hat) / sigma",
     },
+    # layers/rms_norm.py
+    "rms_norm": {
+        "mean_square": "mean_square = mean(k, x[k] ** 2)",
+        "rms": "rms = sqrt(mean_square + eps)",
+        "x_hat": "x_hat[i] = x[i] / rms",
+        "y": "y[i] = weights.gamma[i] * x_hat[i]",
+    },
+    "rms_norm_backward": {
+        "dy_x_hat": "dy_x_hat[i] = dy[i] * x_hat[i]",
+        "dgamma": "dgamma[i] = sum(n, rows(dy_x_hat)[n, i])",
+        "mean_g_x_hat": "mean_g_x_hat = mean(k, dy[k] * gamma[k] * x_hat[k])",
+        "dx": "dx[i] = (dy[i] * gamma[i] - x_hat[i] * mean_g_x_hat) / rms",
+    },
     # layers/add_norm.py
     "residual": {"return[0]": "y[i] = x[i] + dropped[i]"},
     "residual_backward": {"df": "df[i] = dy[i] * m[i]", "return[0]": "dx[i] = dy[i]"},

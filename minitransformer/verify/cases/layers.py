@@ -38,6 +38,7 @@ from minitransformer.layers.learned_positions import (
 from minitransformer.layers.linear import Linear, linear, linear_backward
 from minitransformer.layers.lstm import State, init_lstm, lstm, lstm_backward
 from minitransformer.layers.multi_head import MultiHead, multi_head, multi_head_backward
+from minitransformer.layers.rms_norm import RMSNorm, rms_norm, rms_norm_backward
 from minitransformer.layers.tied_output import tied_output, tied_output_backward
 from minitransformer.verify.cases.points import (
     RATE,
@@ -84,6 +85,11 @@ def tied_output_case(rng: Rng) -> Case:
 def layer_norm_case(rng: Rng) -> Case:
     weights = LayerNorm(rng.standard_normal(d_model), rng.standard_normal(d_model))
     return Case(layer_norm, layer_norm_backward, (rng.standard_normal((B, L_q, d_model)), weights))
+
+
+def rms_norm_case(rng: Rng) -> Case:
+    weights = RMSNorm(rng.standard_normal(d_model))
+    return Case(rms_norm, rms_norm_backward, (rng.standard_normal((B, L_q, d_model)), weights))
 
 
 def residual_case(rng: Rng) -> Case:
@@ -229,6 +235,7 @@ CASES: dict[str, Callable[[Rng], Case]] = {
     "learned_positions": learned_positions_case,
     "tied_output": tied_output_case,
     "layer_norm": layer_norm_case,
+    "rms_norm": rms_norm_case,
     "residual": residual_case,
     "add_norm": add_norm_case,
     "feed_forward": feed_forward_case,

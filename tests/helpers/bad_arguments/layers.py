@@ -51,6 +51,7 @@ from minitransformer.layers import (
     mlm_head,
     multi_head,
     pooler,
+    rms_norm,
     tied_output,
 )
 from minitransformer.tree import tree_map
@@ -72,6 +73,7 @@ lengths = np.array([2, 3])
 
 LINEAR = loud(linear.init_linear(d, d_out, generator))
 NORM = loud(layer_norm.init_layer_norm(d))
+RMS_NORM = loud(rms_norm.init_rms_norm(d))
 EMBEDDING = loud(embedding.init_embedding(V, d, generator))
 POSITIONS = loud(learned_positions.init_learned_positions(context, d, generator))
 BERT_EMBEDDING = loud(bert_embedding.init_bert_embedding(V, context, d, generator))
@@ -299,6 +301,9 @@ ROWS = (
     row(layer_norm.init_layer_norm, d=integer(d), dtype=dtype()),
     row(layer_norm.layer_norm, x=vectors(), weights=weights(NORM, other=("x",)), eps=positive(0.01)),
     row(layer_norm.layer_norm_backward, dy=gradient(x), cache=cache(layer_norm.layer_norm(x, NORM)[1])),
+    row(rms_norm.init_rms_norm, d=integer(d), dtype=dtype()),
+    row(rms_norm.rms_norm, x=vectors(), weights=weights(RMS_NORM, other=("x",)), eps=positive(0.01)),
+    row(rms_norm.rms_norm_backward, dy=gradient(x), cache=cache(rms_norm.rms_norm(x, RMS_NORM)[1])),
     row(learned_positions.init_learned_positions, **start(context=context, d=d)),
     row(learned_positions.learned_positions, E=vectors(x, 2), weights=weights(POSITIONS, other=("E",))),
     row(

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from minitransformer.nn import LayerNorm
+
 torch = pytest.importorskip("torch", reason="the extra `oracle` is not installed")
+
+torch.set_num_threads(1)  # tensors are small: where cores are busy, threads would wait for one another
 
 TOLERANCE = 1e-12
 
@@ -72,11 +76,23 @@ def tensor_or_none(array):
     return None if array is None else torch.tensor(array)
 
 
+# of a stack's final norm, if it has one
+final_norms = st.sampled_from([None, {}, {"bias": False}, {"elementwise_affine": False}])
+
+
+def both_norms(d_model, options):
+    """Ours and PyTorch's."""
+    if options is None:
+        return None, None
+    return LayerNorm(d_model, **options), torch.nn.LayerNorm(d_model, **options)
+
+
 configurations = st.fixed_dictionaries(
     {
-        "activation": st.sampled_from(["relu", "gelu"]),
+        "activation": st.sampled_from(["relu", "gelu", torch.relu, torch.nn.functional.gelu]),
         "norm_first": st.booleans(),
         "batch_first": st.booleans(),
+        "bias": st.booleans(),
         "layer_norm_eps": st.sampled_from([1e-5, 0.01]),
     }
 )
