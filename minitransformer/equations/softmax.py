@@ -65,9 +65,7 @@ def masked_scores(a: Array, mask: Array) -> tuple[Array, Array]:
     top = row_max(lowered)  # (..., L_q, 1)
     if not np.isnan(top).any():
         return lowered, top
-    masked = np.where(
-        numbers.real == -np.inf, numbers, lowered
-    )  # infinity - infinity and NaN - infinity were NaN there
+    masked = np.where(numbers.real == -np.inf, numbers, lowered)  # infinity and NaN minus infinity are NaN
     return masked, row_max(masked)
 
 

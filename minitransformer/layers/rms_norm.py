@@ -9,11 +9,9 @@ from minitransformer.checks import (
     check_dtype,
     check_integer,
     check_positive,
-    check_rank,
-    check_same_shape,
-    check_width,
 )
 from minitransformer.equations.rows import column_sum, row_mean, row_products
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -41,8 +39,7 @@ def rms_norm(x: Array, weights: RMSNorm, eps: float = 1e-5) -> tuple[Array, RMSN
     x: (..., d) -> y: (..., d). Layer normalization without its mean and its bias: a shift of x is not ignored, only its
     scale is. The mean of squares is taken over the features of one position, and eps stands inside the root.
     """
-    check_rank("weights.gamma", weights.gamma, 1)
-    check_width("x", x, len(weights.gamma))
+    check("weights.gamma: d, x: ... d", weights.gamma, x)
     check_positive("eps", eps)
     mean_square = row_mean(x * x)  # (..., 1)
     rms = np.sqrt(mean_square + float(eps))
@@ -62,7 +59,7 @@ def rms_norm_backward(dy: Array, cache: RMSNormCache) -> tuple[Array, RMSNorm]:
     that is the formula: LayerNorm's without mean(g), for no mean is subtracted from x.
     """
     x_hat, rms, (gamma,) = cache
-    check_same_shape("dy", dy, "x_hat", x_hat)
+    check("dy: ... d, x_hat: ... d", dy, x_hat)
     dy_x_hat = dy * x_hat
     dgamma = column_sum(dy_x_hat)
     mean_g_x_hat = row_products(dy_x_hat, gamma) / len(gamma)  # (..., 1)

@@ -55,7 +55,7 @@ def test_the_decoder_is_one_layer_after_the_other(norm, norm_first, s, seed):
         expected = by_the_book(expected, memory[0], layer, s.h, masks)
     if norm:
         expected = book.layer_norm(expected, *weights.norm, 0.1)
-    y, _ = decoder(x[0], memory[0], weights, Config(s.h, norm_first=norm_first), masks, norm_eps=0.1)
+    y, _ = decoder(x[0], memory[0], weights, Config(h=s.h, norm_first=norm_first), masks, norm_eps=0.1)
     assert_allclose(y, expected, rtol=1e-7, atol=1e-9, strict=True)
 
 
@@ -65,7 +65,7 @@ def test_decoder_gradients(norm, s, seed, rate, norm_first):
     """dx, dmemory and every weight of every layer, and of the final norm if there is one."""
     x, memory, weights, rng = draw(s, seed, norm)
     masks = random_masks(rng, s)
-    config = Config(s.h, rate, norm_first=norm_first)
+    config = Config(h=s.h, dropout=rate, norm_first=norm_first)
     assert_gradients(
         lambda x, m, w: decoder(x, m, w, config, masks, np.random.default_rng(seed)),
         decoder_backward,
@@ -80,7 +80,7 @@ def test_every_layer_gets_the_same_memory_and_masks_and_one_generator(norm_first
     """In the order of the layers."""
     x, memory, weights, rng = draw(s, seed, norm=False)
     masks = random_masks(rng, s)
-    config = Config(s.h, rate, norm_first=norm_first)
+    config = Config(h=s.h, dropout=rate, norm_first=norm_first)
     generator = np.random.default_rng(seed)
     expected = x
     for layer in weights.layers:
@@ -95,7 +95,7 @@ def test_the_gradient_of_the_memory_is_the_sum_over_the_layers(norm_first, s, se
     """Give each layer a memory of its own: the gradients of these (by the complex step) add up to the shared one's, and
     none of them is 0."""
     x, memory, weights, rng = draw(s, seed, norm=False, n_layers=3)
-    config, masks = Config(s.h, norm_first=norm_first), random_masks(rng, s)
+    config, masks = Config(h=s.h, norm_first=norm_first), random_masks(rng, s)
 
     def forward(*memories):
         x_n, caches = x, []
@@ -122,16 +122,16 @@ def test_the_gradient_of_the_memory_is_the_sum_over_the_layers(norm_first, s, se
 @given(sizes, seeds)
 def test_the_final_norm_has_pytorchs_eps_by_default(s, seed):
     x, memory, weights, _ = draw(s, seed)
-    y, _ = decoder(x, memory, weights, Config(s.h))
-    assert_array_equal(decoder(x, memory, weights, Config(s.h), norm_eps=1e-5)[0], y)
-    assert not np.allclose(decoder(x, memory, weights, Config(s.h), norm_eps=0.1)[0], y)
+    y, _ = decoder(x, memory, weights, Config(h=s.h))
+    assert_array_equal(decoder(x, memory, weights, Config(h=s.h), norm_eps=1e-5)[0], y)
+    assert not np.allclose(decoder(x, memory, weights, Config(h=s.h), norm_eps=0.1)[0], y)
 
 
 @given(sizes, seeds)
 def test_no_layers_change_nothing_and_read_nothing(s, seed):
     """A stack of none without a norm: y is x, dx is dy, and dmemory is 0, in the memory's shape and type."""
     x, memory, weights, _ = draw(s, seed, norm=False, n_layers=0)
-    y, cache = decoder(x, memory, weights, Config(s.h))
+    y, cache = decoder(x, memory, weights, Config(h=s.h))
     assert y is x
     dx, dmemory, _ = decoder_backward(x, cache)
     assert dx is x
@@ -143,7 +143,7 @@ def test_no_layers_change_nothing_and_read_nothing(s, seed):
 def test_a_causal_mask_holds_at_every_layer(norm_first, s, seed):
     """After any number of layers, no value comes from a later position, and no gradient goes to one."""
     x, memory, weights, rng = draw(s, seed, norm=False, n_layers=3)
-    config, masks = Config(s.h, norm_first=norm_first), Masks(causal_mask(s.L_q))
+    config, masks = Config(h=s.h, norm_first=norm_first), Masks(causal_mask(s.L_q))
     i = int(rng.integers(s.L_q - 1))
     changed = x.copy()
     changed[:, i + 1 :] = rng.standard_normal(changed[:, i + 1 :].shape)
@@ -165,7 +165,7 @@ def test_a_causal_mask_holds_at_every_layer(norm_first, s, seed):
 def test_one_pass_is_every_prefix_at_once(norm_first, s, seed):
     """What teacher forcing rests on: under the causal mask, y_i is what decoding w_1, ..., w_i alone would give."""
     x, memory, weights, _ = draw(s, seed)
-    config = Config(s.h, norm_first=norm_first)
+    config = Config(h=s.h, norm_first=norm_first)
     y, _ = decoder(x, memory, weights, config, Masks(causal_mask(s.L_q)))
     for i in range(s.L_q):
         prefix, _ = decoder(x[:, : i + 1], memory, weights, config, Masks(causal_mask(i + 1)))
@@ -177,7 +177,7 @@ def test_one_pass_is_every_prefix_at_once(norm_first, s, seed):
 def test_padding_of_the_memory_changes_nothing(norm_first, s, seed):
     """Through any number of layers: values and gradients of a memory without it, and no gradient for the padding."""
     x, memory, weights, rng = draw(s, seed)
-    config, causal = Config(s.h, norm_first=norm_first), causal_mask(s.L_q)
+    config, causal = Config(h=s.h, norm_first=norm_first), causal_mask(s.L_q)
     n = int(rng.integers(1, s.L_k))
     y, cache = decoder(x, memory, weights, config, Masks(causal, padding_mask(np.full(s.B, n), s.L_k)))
     short, short_cache = decoder(x, memory[:, :n], weights, config, Masks(causal))
@@ -195,26 +195,26 @@ def test_positions_are_what_gives_the_memory_an_order(s, seed):
     """The decoder has none of its own for it: a memory read backwards is the same, unless positions are in it."""
     x, memory, weights, _ = draw(s, seed)
     masks = Masks(causal_mask(s.L_q))
-    y, _ = decoder(x, memory, weights, Config(s.h), masks)
-    assert_allclose(decoder(x, memory[:, ::-1], weights, Config(s.h), masks)[0], y, rtol=1e-7, atol=1e-9)
-    y, _ = decoder(x, add_positions(memory)[0], weights, Config(s.h), masks)
-    assert not np.allclose(decoder(x, add_positions(memory[:, ::-1])[0], weights, Config(s.h), masks)[0], y)
+    y, _ = decoder(x, memory, weights, Config(h=s.h), masks)
+    assert_allclose(decoder(x, memory[:, ::-1], weights, Config(h=s.h), masks)[0], y, rtol=1e-7, atol=1e-9)
+    y, _ = decoder(x, add_positions(memory)[0], weights, Config(h=s.h), masks)
+    assert not np.allclose(decoder(x, add_positions(memory[:, ::-1])[0], weights, Config(h=s.h), masks)[0], y)
 
 
 @given(sizes, seeds)
 def test_a_batch_is_its_members_one_by_one(s, seed):
     x, memory, weights, _ = draw(s, seed)
     masks = Masks(causal_mask(s.L_q))
-    members = [decoder(x[b], memory[b], weights, Config(s.h), masks)[0] for b in range(s.B)]
-    assert_allclose(decoder(x, memory, weights, Config(s.h), masks)[0], members, rtol=1e-7, atol=1e-9)
+    members = [decoder(x[b], memory[b], weights, Config(h=s.h), masks)[0] for b in range(s.B)]
+    assert_allclose(decoder(x, memory, weights, Config(h=s.h), masks)[0], members, rtol=1e-7, atol=1e-9)
 
 
 @given(sizes, seeds)
 def test_without_a_generator_nothing_is_dropped(s, seed):
     """Evaluation, whatever the rate."""
     x, memory, weights, _ = draw(s, seed)
-    y, _ = decoder(x, memory, weights, Config(s.h))
-    assert_array_equal(decoder(x, memory, weights, Config(s.h, 0.5))[0], y)
+    y, _ = decoder(x, memory, weights, Config(h=s.h))
+    assert_array_equal(decoder(x, memory, weights, Config(h=s.h, dropout=0.5))[0], y)
 
 
 def test_initial_weights():
@@ -233,7 +233,7 @@ def test_float32_stays_float32():
     rng = np.random.default_rng(0)
     x, memory = (rng.standard_normal((2, L, 6)).astype(np.float32) for L in (3, 4))
     weights = init_decoder(2, 6, 3, 10, rng)._replace(norm=init_layer_norm(6))
-    y, cache = decoder(x, memory, weights, Config(3, 0.3), Masks(causal_mask(3)), rng)
+    y, cache = decoder(x, memory, weights, Config(h=3, dropout=0.3), Masks(causal_mask(3)), rng)
     first, second = cache.layers
     assert_float32(y, first.self_attention, second.cross_attention, cache.norm, decoder_backward(y, cache))
 
@@ -242,6 +242,6 @@ def test_bad_input_is_refused():
     """With the message of the layer that it does not fit."""
     weights = init_decoder(2, 6, 3, 10, np.random.default_rng(0))
     with refuses(ValueError, "memory: got shape (2, 5, 4), expected 6 features on the last axis"):
-        decoder(np.ones((2, 3, 6)), np.ones((2, 5, 4)), weights, Config(3))
+        decoder(np.ones((2, 3, 6)), np.ones((2, 5, 4)), weights, Config(h=3))
     with refuses(ValueError, "h: got 4 heads, expected a number that divides the 6 features of d_model"):
         init_decoder(2, 6, 4, 10, np.random.default_rng(0))

@@ -65,10 +65,10 @@ def test_the_decoder_layer_is_the_equation(form, s, seed):
     forward, _, by_the_book = FORMS[form]
     masks = random_masks(rng, s)
     for activation, f, eps in ((RELU, book.relu, 1e-5), (GELU, book.gelu, 0.1)):
-        y, _ = forward(x[0], memory[0], weights, Config(s.h, activation=activation, eps=eps), masks)
+        y, _ = forward(x[0], memory[0], weights, Config(h=s.h, activation=activation, eps=eps), masks)
         expected = by_the_book(x[0], memory[0], weights, s.h, masks, f, eps)
         assert_allclose(y, expected, rtol=1e-8, atol=1e-10, strict=True)
-    y, _ = forward(x[1], memory[1], weights, Config(s.h))
+    y, _ = forward(x[1], memory[1], weights, Config(h=s.h))
     assert_allclose(y, by_the_book(x[1], memory[1], weights, s.h), rtol=1e-8, atol=1e-10, strict=True)
 
 
@@ -79,9 +79,9 @@ def test_decoder_layer_gradients(form, s, seed, rate):
     x, memory, weights, rng = draw(s, seed)
     forward, backward, _ = FORMS[form]
     inputs = (x, memory, weights)
-    assert_gradients(lambda x, m, w: forward(x, m, w, Config(s.h)), backward, inputs, rng)
+    assert_gradients(lambda x, m, w: forward(x, m, w, Config(h=s.h)), backward, inputs, rng)
     masks = random_masks(rng, s, s.B)
-    config = Config(s.h, rate, GELU, eps=0.1)
+    config = Config(h=s.h, dropout=rate, activation=GELU, eps=0.1)
     assert_gradients(
         lambda x, m, w: forward(x, m, w, config, masks, np.random.default_rng(seed)), backward, inputs, rng
     )
@@ -93,7 +93,7 @@ def test_config_chooses_the_form_and_the_cache_its_backward(s, seed, rate):
     x, memory, weights, rng = draw(s, seed)
     masks = random_masks(rng, s)
     for norm_first, form, kind in ((False, "post_norm", PostNormDecoderCache), (True, "pre_norm", PreNormDecoderCache)):
-        config = Config(s.h, rate, norm_first=norm_first)
+        config = Config(h=s.h, dropout=rate, norm_first=norm_first)
         forward, backward, _ = FORMS[form]
         y, cache = decoder_layer(x, memory, weights, config, masks, np.random.default_rng(seed))
         expected, expected_cache = forward(x, memory, weights, config, masks, np.random.default_rng(seed))
@@ -103,7 +103,7 @@ def test_config_chooses_the_form_and_the_cache_its_backward(s, seed, rate):
             leaves(decoder_layer_backward(y, cache)), leaves(backward(y, expected_cache)), strict=True
         ):
             assert_array_equal(given_, wanted)
-    assert isinstance(decoder_layer(x, memory, weights, Config(s.h))[1], PostNormDecoderCache)
+    assert isinstance(decoder_layer(x, memory, weights, Config(h=s.h))[1], PostNormDecoderCache)
 
 
 def test_without_masks_everyone_may_attend_to_everyone():
@@ -121,16 +121,16 @@ def test_queries_come_from_the_decoder_and_keys_and_values_from_the_memory(form,
     x, memory, weights, rng = draw(s, seed)
     forward = FORMS[form][0]
     cross, other = weights.cross_attention, rng.standard_normal(memory.shape)
-    assert forward(x, memory, weights, Config(s.h))[0].shape == x.shape
+    assert forward(x, memory, weights, Config(h=s.h))[0].shape == x.shape
 
     no_query = weights._replace(cross_attention=cross._replace(query=tree_map(np.zeros_like, cross.query)))
     mean = np.broadcast_to(memory.mean(axis=1, keepdims=True), memory.shape)
-    y, _ = forward(x, memory, no_query, Config(s.h))
-    assert_allclose(forward(x, mean, no_query, Config(s.h))[0], y, rtol=1e-8, atol=1e-10)
+    y, _ = forward(x, memory, no_query, Config(h=s.h))
+    assert_allclose(forward(x, mean, no_query, Config(h=s.h))[0], y, rtol=1e-8, atol=1e-10)
 
     no_value = weights._replace(cross_attention=cross._replace(value=tree_map(np.zeros_like, cross.value)))
-    y, _ = forward(x, memory, no_value, Config(s.h))
-    assert_allclose(forward(x, other, no_value, Config(s.h))[0], y, rtol=1e-8, atol=1e-10)
+    y, _ = forward(x, memory, no_value, Config(h=s.h))
+    assert_allclose(forward(x, other, no_value, Config(h=s.h))[0], y, rtol=1e-8, atol=1e-10)
 
 
 @both_forms
@@ -141,11 +141,11 @@ def test_the_only_word_of_a_memory_is_what_everyone_reads(form, s, seed):
     x, memory, weights, rng = draw(s, seed)
     forward, backward, _ = FORMS[form]
     cross = weights.cross_attention
-    y, cache = forward(x, memory[:, :1], weights, Config(s.h))
+    y, cache = forward(x, memory[:, :1], weights, Config(h=s.h))
     value, _ = linear(linear(memory[:, :1], cross.value)[0], cross.output)
     everywhere = Linear(np.zeros_like(cross.output.W), value[0, 0])
     constant = weights._replace(cross_attention=cross._replace(output=everywhere))
-    assert_allclose(forward(x[0], memory[0], constant, Config(s.h))[0], y[0], rtol=1e-8, atol=1e-10)
+    assert_allclose(forward(x[0], memory[0], constant, Config(h=s.h))[0], y[0], rtol=1e-8, atol=1e-10)
     dcross = backward(rng.standard_normal(y.shape), cache)[2].cross_attention
     assert all(not gradient.any() for gradient in (*dcross.query, *dcross.key))
     assert dcross.value.W.any()
@@ -159,10 +159,10 @@ def test_the_layer_itself_does_not_normalize_the_memory(form, s, seed):
     forward = FORMS[form][0]
     cross = weights.cross_attention
     doubled = cross._replace(key=cross.key._replace(W=2 * cross.key.W), value=cross.value._replace(W=2 * cross.value.W))
-    y, _ = forward(x, 2 * memory, weights, Config(s.h))
-    expected, _ = forward(x, memory, weights._replace(cross_attention=doubled), Config(s.h))
+    y, _ = forward(x, 2 * memory, weights, Config(h=s.h))
+    expected, _ = forward(x, memory, weights._replace(cross_attention=doubled), Config(h=s.h))
     assert_allclose(y, expected, rtol=1e-8, atol=1e-10)
-    assert not np.allclose(forward(x, memory, weights, Config(s.h))[0], y)
+    assert not np.allclose(forward(x, memory, weights, Config(h=s.h))[0], y)
 
 
 @given(sizes, seeds)
@@ -173,7 +173,7 @@ def test_the_query_of_pre_norm_is_normalized(s, seed):
     silent = tree_map(np.zeros_like, weights.self_attention)
     for scale in (1.0, 2.0):
         _, cache = pre_norm_decoder_layer(
-            scale * x, memory, weights._replace(self_attention=silent), Config(s.h, eps=1e-30)
+            scale * x, memory, weights._replace(self_attention=silent), Config(h=s.h, eps=1e-30)
         )
         expected, _ = layer_norm(x, weights.norm2, 1e-30)
         assert_allclose(cache.cross_attention.query.x, expected, rtol=1e-8, atol=1e-10)
@@ -193,11 +193,11 @@ def test_the_residual_carries_the_decoders_own_x(s, seed):
         cross_attention=silent(weights.cross_attention),
         feed_forward=silent(weights.feed_forward),
     )
-    assert_array_equal(pre_norm_decoder_layer(x, memory, mute, Config(s.h))[0], x)
+    assert_array_equal(pre_norm_decoder_layer(x, memory, mute, Config(h=s.h))[0], x)
     expected = x
     for norm in (weights.norm1, weights.norm2, weights.norm3):
         expected, _ = layer_norm(expected, norm)
-    assert_allclose(post_norm_decoder_layer(x, memory, mute, Config(s.h))[0], expected, rtol=1e-12, atol=1e-12)
+    assert_allclose(post_norm_decoder_layer(x, memory, mute, Config(h=s.h))[0], expected, rtol=1e-12, atol=1e-12)
 
 
 @given(sizes, seeds)
@@ -206,10 +206,10 @@ def test_the_norm_of_post_norm_comes_after_the_sum(s, seed):
     pre-norm has neither."""
     x, memory, weights, _ = draw(s, seed)
     plain = weights._replace(norm3=LayerNorm(np.ones(s.d_model), np.zeros(s.d_model)))
-    y, _ = post_norm_decoder_layer(x, memory, plain, Config(s.h, eps=1e-30))
+    y, _ = post_norm_decoder_layer(x, memory, plain, Config(h=s.h, eps=1e-30))
     assert_allclose(y.mean(axis=-1), 0, atol=1e-10)
     assert_allclose(y.var(axis=-1), 1, rtol=1e-10)
-    y, _ = pre_norm_decoder_layer(x, memory, plain, Config(s.h, eps=1e-30))
+    y, _ = pre_norm_decoder_layer(x, memory, plain, Config(h=s.h, eps=1e-30))
     assert not np.allclose(y.var(axis=-1), 1)
 
 
@@ -218,7 +218,7 @@ def test_dropout_sits_where_section_5_has_it(s, seed, rate):
     """On each attention's weights, each sublayer's output and the hidden units: from the first sublayer to the last,
     one rng."""
     x, memory, weights, _ = draw(s, seed)
-    config = Config(s.h, rate)
+    config = Config(h=s.h, dropout=rate)
     rng = np.random.default_rng(seed)
     a, _ = multi_head(x, x, x, weights.self_attention, s.h, rate=rate, rng=rng)
     u, _ = layer_norm(x + dropout(a, rate, rng)[0], weights.norm1)
@@ -246,8 +246,8 @@ def test_without_a_generator_nothing_is_dropped(form, s, seed):
     """Evaluation, whatever the rate."""
     x, memory, weights, _ = draw(s, seed)
     forward = FORMS[form][0]
-    y, _ = forward(x, memory, weights, Config(s.h))
-    assert_array_equal(forward(x, memory, weights, Config(s.h, 0.5))[0], y)
+    y, _ = forward(x, memory, weights, Config(h=s.h))
+    assert_array_equal(forward(x, memory, weights, Config(h=s.h, dropout=0.5))[0], y)
 
 
 # --- masks
@@ -263,8 +263,8 @@ def test_a_causal_mask_lets_nothing_come_from_the_future(form, s, seed):
     changed = x.copy()
     changed[:, i + 1 :] = rng.standard_normal(changed[:, i + 1 :].shape)
     masks = Masks(causal_mask(s.L_q))
-    y, cache = forward(x, memory, weights, Config(s.h), masks)
-    y_changed, _ = forward(changed, memory, weights, Config(s.h), masks)
+    y, cache = forward(x, memory, weights, Config(h=s.h), masks)
+    y_changed, _ = forward(changed, memory, weights, Config(h=s.h), masks)
     assert_allclose(y_changed[:, : i + 1], y[:, : i + 1], atol=1e-11)
     assert not np.allclose(y_changed[:, i + 1 :], y[:, i + 1 :])
     dy = np.zeros_like(y)
@@ -278,7 +278,7 @@ def test_without_the_causal_mask_the_first_word_sees_the_last(form, s, seed):
     """The layer does not hide the future by itself: the caller's mask does."""
     x, memory, weights, rng = draw(s, seed)
     forward, backward, _ = FORMS[form]
-    y, cache = forward(x, memory, weights, Config(s.h))
+    y, cache = forward(x, memory, weights, Config(h=s.h))
     dy = np.zeros_like(y)
     dy[:, 0] = rng.standard_normal(dy[:, 0].shape)
     assert backward(dy, cache)[0][:, -1].any()
@@ -290,7 +290,7 @@ def test_the_causal_mask_is_not_for_the_memory(form, s, seed):
     """The first word of the target reads the whole source, up to its last word."""
     x, memory, weights, rng = draw(s, seed)
     forward, backward, _ = FORMS[form]
-    y, cache = forward(x, memory, weights, Config(s.h), Masks(causal_mask(s.L_q)))
+    y, cache = forward(x, memory, weights, Config(h=s.h), Masks(causal_mask(s.L_q)))
     dy = np.zeros_like(y)
     dy[:, 0] = rng.standard_normal(dy[:, 0].shape)
     dmemory = backward(dy, cache)[1]
@@ -305,8 +305,8 @@ def test_padding_of_the_memory_changes_nothing(form, s, seed):
     forward, backward, _ = FORMS[form]
     n = int(rng.integers(1, s.L_k))
     masks = Masks(causal_mask(s.L_q), padding_mask(np.full(s.B, n), s.L_k))
-    y, cache = forward(x, memory, weights, Config(s.h), masks)
-    short, short_cache = forward(x, memory[:, :n], weights, Config(s.h), Masks(causal_mask(s.L_q)))
+    y, cache = forward(x, memory, weights, Config(h=s.h), masks)
+    short, short_cache = forward(x, memory[:, :n], weights, Config(h=s.h), Masks(causal_mask(s.L_q)))
     assert_allclose(y, short, rtol=1e-8, atol=1e-10)
     dy = rng.standard_normal(y.shape)
     dx, dmemory, dweights = backward(dy, cache)
@@ -330,8 +330,8 @@ def test_padding_of_the_target_needs_no_mask_of_its_own(form, s, seed):
     x, memory, weights, rng = draw(s, seed)
     forward = FORMS[form][0]
     n = int(rng.integers(1, s.L_q))
-    y, _ = forward(x, memory, weights, Config(s.h), Masks(causal_mask(s.L_q)))
-    short, _ = forward(x[:, :n], memory, weights, Config(s.h), Masks(causal_mask(n)))
+    y, _ = forward(x, memory, weights, Config(h=s.h), Masks(causal_mask(s.L_q)))
+    short, _ = forward(x[:, :n], memory, weights, Config(h=s.h), Masks(causal_mask(n)))
     assert_allclose(y[:, :n], short, rtol=1e-8, atol=1e-10)
 
 
@@ -342,10 +342,10 @@ def test_a_memory_without_real_words_is_no_trouble(form, s, seed):
     x, memory, weights, rng = draw(s, seed)
     forward, backward, _ = FORMS[form]
     lengths = np.array([0] + [s.L_k] * (s.B - 1))
-    y, cache = forward(x, memory, weights, Config(s.h), Masks(memory=padding_mask(lengths, s.L_k)))
+    y, cache = forward(x, memory, weights, Config(h=s.h), Masks(memory=padding_mask(lengths, s.L_k)))
     cross = weights.cross_attention
     nothing = cross._replace(output=cross.output._replace(W=np.zeros_like(cross.output.W)))
-    expected, _ = forward(x[0], memory[0], weights._replace(cross_attention=nothing), Config(s.h))
+    expected, _ = forward(x[0], memory[0], weights._replace(cross_attention=nothing), Config(h=s.h))
     assert_allclose(y[0], expected, rtol=1e-8, atol=1e-10)
     gradients = backward(rng.standard_normal(y.shape), cache)
     assert all(np.isfinite(array).all() for array in (y, *leaves(gradients)))
@@ -365,8 +365,8 @@ def test_the_memorys_order_is_of_no_matter(form, s, seed):
     order = rng.permutation(s.L_k)
     masks = random_masks(rng, s)
     permuted = masks._replace(memory=masks.memory[:, order], memory_bias=masks.memory_bias[:, order])
-    y, cache = forward(x, memory, weights, Config(s.h), masks)
-    y_permuted, cache_permuted = forward(x, memory[:, order], weights, Config(s.h), permuted)
+    y, cache = forward(x, memory, weights, Config(h=s.h), masks)
+    y_permuted, cache_permuted = forward(x, memory[:, order], weights, Config(h=s.h), permuted)
     assert_allclose(y_permuted, y, rtol=1e-8, atol=1e-10)
     dy = rng.standard_normal(y.shape)
     dx, dmemory, dweights = backward(dy, cache)
@@ -380,11 +380,11 @@ def test_without_the_causal_mask_the_targets_order_is_of_no_matter(form, s, seed
     x, memory, weights, rng = draw(s, seed)
     forward = FORMS[form][0]
     order = rng.permutation(s.L_q)
-    y, _ = forward(x, memory, weights, Config(s.h))
-    assert_allclose(forward(x[:, order], memory, weights, Config(s.h))[0], y[:, order], rtol=1e-8, atol=1e-10)
+    y, _ = forward(x, memory, weights, Config(h=s.h))
+    assert_allclose(forward(x[:, order], memory, weights, Config(h=s.h))[0], y[:, order], rtol=1e-8, atol=1e-10)
     masks = Masks(causal_mask(s.L_q))
-    y, _ = forward(x, memory, weights, Config(s.h), masks)
-    assert not np.allclose(forward(x[:, ::-1], memory, weights, Config(s.h), masks)[0], y[:, ::-1])
+    y, _ = forward(x, memory, weights, Config(h=s.h), masks)
+    assert not np.allclose(forward(x[:, ::-1], memory, weights, Config(h=s.h), masks)[0], y[:, ::-1])
 
 
 @both_forms
@@ -394,11 +394,11 @@ def test_a_batch_is_its_members_one_by_one(form, s, seed):
     x, memory, weights, rng = draw(s, seed)
     forward = FORMS[form][0]
     masks = random_masks(rng, s, s.B)
-    y, _ = forward(x, memory, weights, Config(s.h), masks)
-    members = [forward(x[b], memory[b], weights, Config(s.h), Masks(*(m[b] for m in masks)))[0] for b in range(s.B)]
+    y, _ = forward(x, memory, weights, Config(h=s.h), masks)
+    members = [forward(x[b], memory[b], weights, Config(h=s.h), Masks(*(m[b] for m in masks)))[0] for b in range(s.B)]
     assert_allclose(y, members, rtol=1e-8, atol=1e-10)
     inside = Masks(*(m[None] for m in masks))
-    with_axis, _ = forward(x[None], memory[None], weights, Config(s.h), inside)
+    with_axis, _ = forward(x[None], memory[None], weights, Config(h=s.h), inside)
     assert_allclose(y[None], with_axis, rtol=1e-8, atol=1e-10)
 
 
@@ -410,9 +410,9 @@ def test_one_layer_may_be_called_twice(form):
     x1, x2, dy = rng.standard_normal((3, 2, 3, 4))
     memory1, memory2 = rng.standard_normal((2, 2, 6, 4))
     forward, backward, _ = FORMS[form]
-    _, cache1 = forward(x1, memory1, weights, Config(2))
+    _, cache1 = forward(x1, memory1, weights, Config(h=2))
     alone = backward(dy, cache1)[:2]
-    _, cache2 = forward(x2, memory2, weights, Config(2))
+    _, cache2 = forward(x2, memory2, weights, Config(h=2))
     backward(dy, cache2)
     for again, before in zip(backward(dy, cache1)[:2], alone, strict=True):
         assert_array_equal(again, before)
@@ -431,7 +431,7 @@ def test_initial_weights():
     assert weights.norm1.gamma.shape == weights.norm2.gamma.shape == weights.norm3.gamma.shape == (6,)
     assert_float32(weights)
     x, memory = np.ones((2, 6), np.float32), np.ones((4, 6), np.float32)
-    assert_float32(decoder_layer(x, memory, weights, Config(3))[0])
+    assert_float32(decoder_layer(x, memory, weights, Config(h=3))[0])
     assert {w.dtype for w in leaves(init_decoder_layer(6, 3, 10, rng, np.float64))} == {np.dtype("float64")}
     with refuses(ValueError, "h: got 4 heads, expected a number that divides the 6 features of d_model"):
         init_decoder_layer(6, 4, 10, rng)
@@ -446,7 +446,7 @@ def test_float32_stays_float32(form):
     forward, backward, _ = FORMS[form]
     weights = init_decoder_layer(6, 3, 10, rng)
     for activation in (RELU, GELU):
-        y, cache = forward(x, memory, weights, Config(3, 0.3, activation), masks, rng)
+        y, cache = forward(x, memory, weights, Config(h=3, dropout=0.3, activation=activation), masks, rng)
         without_functions = cache._replace(feed_forward=cache.feed_forward._replace(activation=None))
         assert_float32(y, without_functions, backward(y, cache))
 
@@ -458,22 +458,22 @@ def test_bad_input_is_refused(form):
     weights = init_decoder_layer(6, 3, 10, np.random.default_rng(0))
     x, memory = np.ones((2, 4, 6)), np.ones((2, 5, 6))
     with refuses(ValueError, "x: got shape (2, 4, 3), expected 6 features on the last axis"):
-        forward(x[..., :3], memory, weights, Config(3))
+        forward(x[..., :3], memory, weights, Config(h=3))
     with refuses(ValueError, "memory: got shape (2, 5, 3), expected 6 features on the last axis"):
-        forward(x, memory[..., :3], weights, Config(3))
+        forward(x, memory[..., :3], weights, Config(h=3))
     with refuses(TypeError, "memory: got NoneType, expected a NumPy array of floating-point numbers"):
-        forward(x, None, weights, Config(3))
+        forward(x, None, weights, Config(h=3))
     with refuses(TypeError, "memory: got dtype int64, expected floating-point numbers such as float32"):
-        forward(x, memory.astype(np.int64), weights, Config(3))
+        forward(x, memory.astype(np.int64), weights, Config(h=3))
     with refuses(ValueError, "x_k: got shape (1, 5, 6), expected the batch axes of x_q, (2,)"):
-        forward(x, memory[:1], weights, Config(3))
+        forward(x, memory[:1], weights, Config(h=3))
     with refuses(ValueError, "h: got 4 heads, expected a number that divides the 6 features of X"):
-        forward(x, memory, weights, Config(4))
+        forward(x, memory, weights, Config(h=4))
     with refuses(ValueError, "mask: got shape (5, 5), which does not broadcast to the scores' shape (2, 3, 4, 4)"):
-        forward(x, memory, weights, Config(3), Masks(causal_mask(5)))
+        forward(x, memory, weights, Config(h=3), Masks(causal_mask(5)))
     with refuses(ValueError, "mask: got shape (4, 4), which does not broadcast to the scores' shape (2, 3, 4, 5)"):
-        forward(x, memory, weights, Config(3), Masks(memory=causal_mask(4)))
+        forward(x, memory, weights, Config(h=3), Masks(memory=causal_mask(4)))
     with refuses(ValueError, "bias: got shape (4, 5), which does not broadcast to the scores' shape (2, 3, 4, 4)"):
-        forward(x, memory, weights, Config(3), Masks(target_bias=np.ones((4, 5))))
+        forward(x, memory, weights, Config(h=3), Masks(target_bias=np.ones((4, 5))))
     with refuses(ValueError, "bias: got shape (4, 4), which does not broadcast to the scores' shape (2, 3, 4, 5)"):
-        forward(x, memory, weights, Config(3), Masks(memory_bias=np.ones((4, 4))))
+        forward(x, memory, weights, Config(h=3), Masks(memory_bias=np.ones((4, 4))))

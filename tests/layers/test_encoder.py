@@ -40,7 +40,7 @@ def test_the_encoder_is_one_layer_after_the_other(norm, s, seed):
         expected = book.post_norm_encoder_layer(expected, layer, s.h, mask)
     if norm:
         expected = book.layer_norm(expected, *weights.norm, 0.1)
-    y, _ = encoder(x[0], weights, Config(s.h), mask, norm_eps=0.1)
+    y, _ = encoder(x[0], weights, Config(h=s.h), mask, norm_eps=0.1)
     assert_allclose(y, expected, rtol=1e-7, atol=1e-9, strict=True)
 
 
@@ -50,7 +50,7 @@ def test_encoder_gradients(norm, s, seed, rate, norm_first):
     """dx and every weight of every layer, and of the final norm if there is one."""
     x, weights, rng = draw(s, seed, norm)
     mask, bias = random_mask(rng, s.L_q, s.L_q), rng.standard_normal((s.L_q, s.L_q))
-    config = Config(s.h, rate, norm_first=norm_first)
+    config = Config(h=s.h, dropout=rate, norm_first=norm_first)
     assert_gradients(
         lambda x, w: encoder(x, w, config, mask, bias, np.random.default_rng(seed)), encoder_backward, (x, weights), rng
     )
@@ -64,22 +64,22 @@ def test_every_layer_gets_the_same_mask_and_bias_and_one_generator(s, seed, rate
     generator = np.random.default_rng(seed)
     expected = x
     for layer in weights.layers:
-        expected, _ = encoder_layer(expected, layer, Config(s.h, rate), mask, bias, generator)
-    y, _ = encoder(x, weights, Config(s.h, rate), mask, bias, np.random.default_rng(seed))
+        expected, _ = encoder_layer(expected, layer, Config(h=s.h, dropout=rate), mask, bias, generator)
+    y, _ = encoder(x, weights, Config(h=s.h, dropout=rate), mask, bias, np.random.default_rng(seed))
     assert_array_equal(y, expected)
 
 
 @given(sizes, seeds)
 def test_the_final_norm_has_pytorchs_eps_by_default(s, seed):
     x, weights, _ = draw(s, seed)
-    assert_array_equal(encoder(x, weights, Config(s.h))[0], encoder(x, weights, Config(s.h), norm_eps=1e-5)[0])
+    assert_array_equal(encoder(x, weights, Config(h=s.h))[0], encoder(x, weights, Config(h=s.h), norm_eps=1e-5)[0])
 
 
 @given(sizes, seeds)
 def test_no_layers_change_nothing(s, seed):
     """A stack of none without a norm: y is x, and dx is dy."""
     x, weights, _ = draw(s, seed, norm=False, n_layers=0)
-    y, cache = encoder(x, weights, Config(s.h))
+    y, cache = encoder(x, weights, Config(h=s.h))
     assert y is x
     assert encoder_backward(x, cache)[0] is x
 
@@ -88,10 +88,10 @@ def test_no_layers_change_nothing(s, seed):
 def test_positions_break_the_symmetry(s, seed):
     """Without positional encoding the encoder is permutation-equivariant; with it, it is not."""
     x, weights, _ = draw(s, seed, n_layers=1)
-    y, _ = encoder(x, weights, Config(s.h))
-    assert_allclose(encoder(x[:, ::-1], weights, Config(s.h))[0], y[:, ::-1], rtol=1e-7, atol=1e-9)
-    y, _ = encoder(add_positions(x)[0], weights, Config(s.h))
-    assert not np.allclose(encoder(add_positions(x[:, ::-1])[0], weights, Config(s.h))[0], y[:, ::-1])
+    y, _ = encoder(x, weights, Config(h=s.h))
+    assert_allclose(encoder(x[:, ::-1], weights, Config(h=s.h))[0], y[:, ::-1], rtol=1e-7, atol=1e-9)
+    y, _ = encoder(add_positions(x)[0], weights, Config(h=s.h))
+    assert not np.allclose(encoder(add_positions(x[:, ::-1])[0], weights, Config(h=s.h))[0], y[:, ::-1])
 
 
 @given(sizes, seeds)
@@ -99,7 +99,7 @@ def test_a_causal_mask_holds_through_a_stack(s, seed):
     """No gradient reaches the future through any number of layers."""
     x, weights, rng = draw(s, seed, n_layers=3)
     i = int(rng.integers(s.L_q - 1))
-    y, cache = encoder(x, weights, Config(s.h), causal_mask(s.L_q))
+    y, cache = encoder(x, weights, Config(h=s.h), causal_mask(s.L_q))
     dy = np.zeros_like(y)
     dy[:, : i + 1] = rng.standard_normal(dy[:, : i + 1].shape)
     dx, _ = encoder_backward(dy, cache)
@@ -123,5 +123,5 @@ def test_float32_stays_float32():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((2, 3, 6)).astype(np.float32)
     weights = init_encoder(2, 6, 3, 10, rng)._replace(norm=init_layer_norm(6))
-    y, cache = encoder(x, weights, Config(3, 0.3), causal_mask(3), rng=rng)
+    y, cache = encoder(x, weights, Config(h=3, dropout=0.3), causal_mask(3), rng=rng)
     assert_float32(y, cache.layers[0].self_attention, cache.layers[1].add_norm2, cache.norm, encoder_backward(y, cache))

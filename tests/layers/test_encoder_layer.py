@@ -49,7 +49,7 @@ def test_the_encoder_layer_is_the_equation(form, s, seed):
     forward, _, by_the_book = FORMS[form]
     mask, bias = random_mask(rng, s.L_q, s.L_q), rng.standard_normal((s.L_q, s.L_q))
     for activation, f, eps in ((RELU, book.relu, 1e-5), (GELU, book.gelu, 0.1)):
-        y, _ = forward(x[:2], weights, Config(s.h, activation=activation, eps=eps), mask, bias)
+        y, _ = forward(x[:2], weights, Config(h=s.h, activation=activation, eps=eps), mask, bias)
         expected = [by_the_book(x_b, weights, s.h, mask, bias, f, eps) for x_b in x[:2]]
         assert_allclose(y, expected, rtol=1e-8, atol=1e-10, strict=True)
 
@@ -60,9 +60,9 @@ def test_encoder_layer_gradients(form, s, seed, rate):
     """dx and every weight; with mask, bias and dropout, and without."""
     x, weights, rng = draw(s, seed)
     forward, backward, _ = FORMS[form]
-    assert_gradients(lambda x, w: forward(x, w, Config(s.h)), backward, (x, weights), rng)
+    assert_gradients(lambda x, w: forward(x, w, Config(h=s.h)), backward, (x, weights), rng)
     mask, bias = random_mask(rng, s.B, s.L_q, s.L_q), rng.standard_normal((s.L_q, s.L_q))
-    config = Config(s.h, rate, GELU, eps=0.1)
+    config = Config(h=s.h, dropout=rate, activation=GELU, eps=0.1)
     assert_gradients(
         lambda x, w: forward(x, w, config, mask, bias, np.random.default_rng(seed)), backward, (x, weights), rng
     )
@@ -74,26 +74,26 @@ def test_config_chooses_the_form_and_the_cache_its_backward(s, seed, rate):
     x, weights, rng = draw(s, seed)
     mask, bias = random_mask(rng, s.L_q, s.L_q), rng.standard_normal((s.L_q, s.L_q))
     for norm_first, form, kind in ((False, "post_norm", PostNormCache), (True, "pre_norm", PreNormCache)):
-        config = Config(s.h, rate, norm_first=norm_first)
+        config = Config(h=s.h, dropout=rate, norm_first=norm_first)
         forward, backward, _ = FORMS[form]
         y, cache = encoder_layer(x, weights, config, mask, bias, np.random.default_rng(seed))
         expected, expected_cache = forward(x, weights, config, mask, bias, np.random.default_rng(seed))
         assert isinstance(cache, kind)
         assert_array_equal(y, expected)
         assert_array_equal(encoder_layer_backward(y, cache)[0], backward(y, expected_cache)[0])
-    assert isinstance(encoder_layer(x, weights, Config(s.h))[1], PostNormCache)
+    assert isinstance(encoder_layer(x, weights, Config(h=s.h))[1], PostNormCache)
 
 
 def test_defaults_are_those_of_the_text():
     """Post-norm, ReLU, no dropout; PyTorch's eps."""
-    assert Config(8) == (8, 0.0, RELU, False, 1e-5)
+    assert Config(h=8) == (8, 0.0, RELU, False, 1e-5)
 
 
 @given(sizes, seeds, rates)
 def test_dropout_sits_where_section_5_has_it(s, seed, rate):
     """On the attention weights, the sublayer's output, the hidden units, the second output: in this order, one rng."""
     x, weights, _ = draw(s, seed)
-    config = Config(s.h, rate)
+    config = Config(h=s.h, dropout=rate)
     rng = np.random.default_rng(seed)
     a, _ = multi_head(x, x, x, weights.self_attention, s.h, rate=rate, rng=rng)
     u, _ = layer_norm(x + dropout(a, rate, rng)[0], weights.norm1)
@@ -116,7 +116,7 @@ def test_without_a_generator_nothing_is_dropped(form, s, seed):
     """Evaluation, whatever the rate."""
     x, weights, _ = draw(s, seed)
     forward = FORMS[form][0]
-    assert_array_equal(forward(x, weights, Config(s.h, 0.5))[0], forward(x, weights, Config(s.h))[0])
+    assert_array_equal(forward(x, weights, Config(h=s.h, dropout=0.5))[0], forward(x, weights, Config(h=s.h))[0])
 
 
 @both_forms
@@ -129,8 +129,8 @@ def test_a_causal_mask_lets_nothing_come_from_the_future(form, s, seed):
     changed = x.copy()
     changed[:, i + 1 :] = rng.standard_normal(changed[:, i + 1 :].shape)
     mask = causal_mask(s.L_q)
-    y, cache = forward(x, weights, Config(s.h), mask)
-    assert_allclose(forward(changed, weights, Config(s.h), mask)[0][:, : i + 1], y[:, : i + 1], atol=1e-11)
+    y, cache = forward(x, weights, Config(h=s.h), mask)
+    assert_allclose(forward(changed, weights, Config(h=s.h), mask)[0][:, : i + 1], y[:, : i + 1], atol=1e-11)
     dy = np.zeros_like(y)
     dy[:, : i + 1] = rng.standard_normal(dy[:, : i + 1].shape)
     assert not backward(dy, cache)[0][:, i + 1 :].any()
@@ -144,8 +144,8 @@ def test_padding_changes_nothing(form, s, seed):
     forward = FORMS[form][0]
     n = int(rng.integers(1, s.L_q))
     mask = padding_mask(np.full(s.B, n), s.L_q)
-    y, _ = forward(x, weights, Config(s.h), mask)
-    assert_allclose(y[:, :n], forward(x[:, :n], weights, Config(s.h))[0], rtol=1e-8, atol=1e-10)
+    y, _ = forward(x, weights, Config(h=s.h), mask)
+    assert_allclose(y[:, :n], forward(x[:, :n], weights, Config(h=s.h))[0], rtol=1e-8, atol=1e-10)
 
 
 @both_forms
@@ -155,7 +155,7 @@ def test_a_sequence_without_real_positions_is_no_trouble(form, s, seed):
     x, weights, rng = draw(s, seed)
     forward, backward, _ = FORMS[form]
     lengths = np.array([0] + [s.L_q] * (s.B - 1))
-    y, cache = forward(x, weights, Config(s.h), padding_mask(lengths, s.L_q))
+    y, cache = forward(x, weights, Config(h=s.h), padding_mask(lengths, s.L_q))
     dx, _ = backward(rng.standard_normal(y.shape), cache)
     assert np.isfinite(y).all()
     assert np.isfinite(dx).all()
@@ -168,8 +168,8 @@ def test_without_positions_order_is_of_no_matter(form, s, seed):
     x, weights, rng = draw(s, seed)
     forward = FORMS[form][0]
     order = rng.permutation(s.L_q)
-    y, _ = forward(x, weights, Config(s.h))
-    assert_allclose(forward(x[:, order], weights, Config(s.h))[0], y[:, order], rtol=1e-8, atol=1e-10)
+    y, _ = forward(x, weights, Config(h=s.h))
+    assert_allclose(forward(x[:, order], weights, Config(h=s.h))[0], y[:, order], rtol=1e-8, atol=1e-10)
 
 
 @both_forms
@@ -178,9 +178,9 @@ def test_a_batch_is_its_members_one_by_one(form, s, seed):
     """For any number of batch axes, also none."""
     x, weights, _ = draw(s, seed)
     forward = FORMS[form][0]
-    y, _ = forward(x, weights, Config(s.h))
-    assert_allclose(y, [forward(x_b, weights, Config(s.h))[0] for x_b in x], rtol=1e-8, atol=1e-10)
-    assert_allclose(y[None], forward(x[None], weights, Config(s.h))[0], rtol=1e-8, atol=1e-10)
+    y, _ = forward(x, weights, Config(h=s.h))
+    assert_allclose(y, [forward(x_b, weights, Config(h=s.h))[0] for x_b in x], rtol=1e-8, atol=1e-10)
+    assert_allclose(y[None], forward(x[None], weights, Config(h=s.h))[0], rtol=1e-8, atol=1e-10)
 
 
 @both_forms
@@ -190,9 +190,9 @@ def test_one_layer_may_be_called_twice(form):
     weights = loud(init_encoder_layer(4, 2, 5, rng), rng)
     x1, x2, dy = rng.standard_normal((3, 2, 3, 4))
     forward, backward, _ = FORMS[form]
-    _, cache1 = forward(x1, weights, Config(2))
+    _, cache1 = forward(x1, weights, Config(h=2))
     alone = backward(dy, cache1)[0]
-    _, cache2 = forward(x2, weights, Config(2))
+    _, cache2 = forward(x2, weights, Config(h=2))
     backward(dy, cache2)
     assert_array_equal(backward(dy, cache1)[0], alone)
 
@@ -205,8 +205,8 @@ def test_initial_weights():
     assert weights.feed_forward.linear1.W.shape == (6, 10)
     assert weights.norm1.gamma.shape == weights.norm2.gamma.shape == (6,)
     assert_float32(weights)
-    assert_float32(encoder_layer(np.ones((2, 6), np.float32), weights, Config(3))[0])
-    y, _ = encoder_layer(np.ones((2, 6)), init_encoder_layer(6, 3, 10, rng, np.float64), Config(3))
+    assert_float32(encoder_layer(np.ones((2, 6), np.float32), weights, Config(h=3))[0])
+    y, _ = encoder_layer(np.ones((2, 6)), init_encoder_layer(6, 3, 10, rng, np.float64), Config(h=3))
     assert y.dtype == np.float64
     dtypes = {w.dtype for w in init_encoder_layer(6, 3, 10, rng, np.float64).norm1}
     assert dtypes == {w.dtype for w in init_encoder_layer(6, 3, 10, rng, np.float64).norm2} == {np.dtype("float64")}
@@ -222,7 +222,7 @@ def test_float32_stays_float32(form):
     forward, backward, _ = FORMS[form]
     weights = init_encoder_layer(6, 3, 10, rng)
     for activation in (RELU, GELU):
-        y, cache = forward(x, weights, Config(3, 0.3, activation), causal_mask(3), bias, rng)
+        y, cache = forward(x, weights, Config(h=3, dropout=0.3, activation=activation), causal_mask(3), bias, rng)
         without_functions = cache._replace(feed_forward=cache.feed_forward._replace(activation=None))
         assert_float32(y, without_functions, backward(y, cache))
 
@@ -232,8 +232,8 @@ def test_bad_input_is_refused(form):
     forward = FORMS[form][0]
     weights = init_encoder_layer(6, 3, 10, np.random.default_rng(0))
     with refuses(ValueError, "x: got shape (2, 3, 4), expected 6 features on the last axis"):
-        forward(np.ones((2, 3, 4)), weights, Config(3))
+        forward(np.ones((2, 3, 4)), weights, Config(h=3))
     with refuses(ValueError, "h: got 4 heads, expected a number that divides the 6 features of X"):
-        forward(np.ones((2, 3, 6)), weights, Config(4))
+        forward(np.ones((2, 3, 6)), weights, Config(h=4))
     with refuses(ValueError, "mask: got shape (4, 4), which does not broadcast to the scores' shape (2, 3, 3, 3)"):
-        forward(np.ones((2, 3, 6)), weights, Config(3), causal_mask(4))
+        forward(np.ones((2, 3, 6)), weights, Config(h=3), causal_mask(4))

@@ -5,7 +5,7 @@ import pytest
 from assertions import refuses
 from numpy.testing import assert_array_equal
 
-from minitransformer.nn.boundary import mask_and_bias, score_mask
+from minitransformer.nn.boundary import score_mask
 
 B, h, L_q, L_k, d = 2, 3, 4, 5, 6
 inf = np.inf
@@ -78,7 +78,6 @@ def test_masks_without_a_batch():
 def test_no_masks_are_no_mask():
     assert mask_of() is None
     assert mask_of(n_rows=2) is None
-    assert mask_and_bias(None) == (None, None)
 
 
 @pytest.mark.parametrize("kind", [bool, float])
@@ -89,12 +88,6 @@ def test_to_appended_keys_every_query_may_attend(kind):
     mask = mask_of(attn_mask, padding, n_rows=2)
     assert_array_equal(mask[..., :L_k], mask_of(attn_mask, padding))
     assert (mask[..., L_k:] == (0 if kind is float else True)).all()
-
-
-def test_the_layers_take_a_boolean_mask_and_a_bias():
-    boolean, number = mask_of(drawn(L_q, L_k)), mask_of(np.zeros((L_q, L_k)))
-    assert mask_and_bias(boolean)[0] is boolean
-    assert mask_and_bias(number)[1] is number
 
 
 @pytest.mark.parametrize("by_head", [False, True])

@@ -1,5 +1,7 @@
 """PyTorch's TransformerDecoderLayer (3.2), and the stack TransformerDecoder."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from assertions import assert_float32, assert_gradients, refuses
@@ -103,16 +105,14 @@ def test_it_is_the_packages_decoder(activation, norm_first):
     )
     arguments = {"dropout": 0.3, "activation": activation, "layer_norm_eps": 0.2, "norm_first": norm_first}
     one, several = layer(**arguments), stack(**arguments)
-    assert (
-        one.config
-        == several.config
-        == Config(h=h, dropout=0.3, activation=one.config.activation, norm_first=norm_first, eps=0.2)
-    )
+    config = Config(h=h, dropout=0.3, activation=one.config.activation, norm_first=norm_first, eps=0.2)
+    assert one.config == config
+    assert several.config == dataclasses.replace(config, final_eps=0.1)
     assert (one.config.activation is GELU) == (activation == "gelu")
     y, cache = decoder_layer(*swapped(tgt, memory), one.weights, one.config, masks)
     d = decoder_layer_backward(dout.swapaxes(0, 1), cache)
     assert_same(one, dout, y, *d)
-    y, cache = decoder(*swapped(tgt, memory), several.weights, several.config, masks, norm_eps=0.1)
+    y, cache = decoder(*swapped(tgt, memory), several.weights, several.config, masks)
     d = decoder_backward(dout.swapaxes(0, 1), cache)
     assert_same(several, dout, y, *d)
 

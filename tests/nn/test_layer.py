@@ -136,7 +136,9 @@ def test_arguments_have_pytorchs_places():
     """dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias."""
     for make in (encoder_layer, decoder_layer, transformer):
         module = make(0.3, "gelu", 0.1, True, True, False)
-        assert module.config == Config(h=h, rate=0.3, activation=GELU, norm_first=True, eps=0.1)
+        final_eps = 0.1 if make is transformer else None
+        config = Config(h=h, dropout=0.3, activation=GELU, norm_first=True, eps=0.1, final_eps=final_eps)
+        assert module.config == config
         assert module.batch_first is True
         assert not any(name.endswith("bias") for name in module.state_dict())
 

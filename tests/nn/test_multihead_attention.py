@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from assertions import assert_float32, assert_module_gradients, refuses
-from minitransformer.equations.heads import merge_heads, split_heads
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minitransformer.equations.attention import attention as equation
+from minitransformer.equations.attention import merge_heads, split_heads
 from minitransformer.nn import MultiheadAttention
 
 

@@ -74,8 +74,8 @@ def test_defaults_are_pytorchs():
     assert Transformer.__init__.__defaults__ == (512, 8, 6, 6, 2048, 0.1, "relu", 1e-5, False, False, True)
     module = Transformer(4, 2, 1, 1)
     assert module.state_dict()["decoder.layers.0.linear1.weight"].shape == (2048, 4)
-    assert module.config == Config(h=2, dropout=0.1)
-    assert module.encoder.norm_eps == module.decoder.norm_eps == 1e-5
+    assert module.config == module.encoder.config == module.decoder.config
+    assert module.config == Config(h=2, dropout=0.1, final_eps=1e-5)
     assert module.batch_first is module.encoder.batch_first is module.decoder.batch_first is False
 
 
@@ -109,15 +109,16 @@ def test_it_is_the_packages_encoder_and_decoder(activation, norm_first):
     eps = 0.2
     module = model(dropout=0.3, activation=activation, layer_norm_eps=eps, norm_first=norm_first)
     config = module.config
-    assert config == Config(h=h, dropout=0.3, activation=config.activation, norm_first=norm_first, eps=eps)
+    expected = {"activation": config.activation, "norm_first": norm_first, "eps": eps, "final_eps": eps}
+    assert config == Config(h=h, dropout=0.3, **expected)
     assert (config.activation is GELU) == (activation == "gelu")
     masks = Masks(  # (B, 1, L_q, L_k): over the heads
         target=~tgt_mask & ~tgt_padding[:, None, None, :], memory=~memory_mask & ~memory_padding[:, None, None, :]
     )
     x, z = swapped(src, tgt)
     mask = ~src_mask & ~src_padding[:, None, None, :]
-    memory, encoder_cache = encoder(x, module.encoder.weights, config, mask, norm_eps=eps)
-    y, decoder_cache = decoder(z, memory, module.decoder.weights, config, masks, norm_eps=eps)
+    memory, encoder_cache = encoder(x, module.encoder.weights, config, mask)
+    y, decoder_cache = decoder(z, memory, module.decoder.weights, config, masks)
     out, cache = module.forward(src, tgt, *all_masks)
     assert_allclose(out, y.swapaxes(0, 1), rtol=1e-11, atol=1e-12)
     assert_array_equal(module(src, tgt, *all_masks), out)

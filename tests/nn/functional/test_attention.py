@@ -62,7 +62,7 @@ def test_batch_axes_broadcast(of_query, of_key, of_value, of_mask):
     batch = np.broadcast_shapes(of_query, of_key, of_value)
     repeated = [np.broadcast_to(x, batch + x.shape[-2:]) for x in inputs]
     out, _ = F.scaled_dot_product_attention(*inputs, mask)
-    assert_allclose(out, attention(*repeated, None, mask)[0], rtol=1e-12, strict=True)
+    assert_allclose(out, attention(*repeated, mask)[0], rtol=1e-12, strict=True)
 
 
 @shapes
