@@ -65,7 +65,10 @@ class DecoderPast(NamedTuple):
     memory: Past
 
 
-WITHOUT_PAST = "weights.cross_attention.key.W: d_memory d_heads, x: ... L_t d_model, memory: ... L_s d_memory"
+WITHOUT_PAST = (
+    "weights.norm1.gamma: d_model, weights.cross_attention.key.W: d_memory d_heads, "
+    "x: ... L_t d_model, memory: ... L_s d_memory"
+)
 WITH_PAST = WITHOUT_PAST.replace("L_s", "L_s?")  # all of the memory is in the past: nothing in it is new
 NO_MASKS = Masks()
 NO_PAST = DecoderPast(None, None)
@@ -120,8 +123,6 @@ def decoder_layer(
     the caller's mask: `Masks(target=causal_mask(L_t))`. `rng=None` means evaluation. past: as in `multi_head`; memory
     is then (..., 0, d_model), for there is nothing new in it.
     """
-    W_K = weights.cross_attention.key.W
-    check(WITHOUT_PAST if past is NO_PAST else WITH_PAST, W_K, x, memory)
     if config.norm_first:
         return pre_norm_decoder_layer(x, memory, weights, config, masks, rng, past)
     return post_norm_decoder_layer(x, memory, weights, config, masks, rng, past)
@@ -153,6 +154,8 @@ def post_norm_decoder_layer(
 
     x: (..., L_t, d_model), memory: (..., L_s, d_model) -> y: (..., L_t, d_model)
     """
+    spec = WITHOUT_PAST if past is NO_PAST else WITH_PAST
+    check(spec, weights.norm1.gamma, weights.cross_attention.key.W, x, memory)
     drop = dropping(config.dropout, rng)
     a, self_attention_cache = multi_head(x, x, x, weights.self_attention, config.h, masks.target, drop, past.target)
     u, add_norm1_cache = add_norm(x, a, weights.norm1, config.eps, drop)  # (..., L_t, d_model)
@@ -208,6 +211,8 @@ def pre_norm_decoder_layer(
     x: (..., L_t, d_model), memory: (..., L_s, d_model) -> y: (..., L_t, d_model). The memory is not
     normalized here: a pre-norm encoder ends with a norm of its own.
     """
+    spec = WITHOUT_PAST if past is NO_PAST else WITH_PAST
+    check(spec, weights.norm1.gamma, weights.cross_attention.key.W, x, memory)
     drop = dropping(config.dropout, rng)
     n1, norm1_cache = layer_norm(x, weights.norm1, config.eps)
     a, self_attention_cache = multi_head(n1, n1, n1, weights.self_attention, config.h, masks.target, drop, past.target)

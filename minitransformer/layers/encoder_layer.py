@@ -106,7 +106,6 @@ def encoder_layer(
 
     x: (..., L, d_model) -> y: (..., L, d_model); mask and past as in `multi_head`; `rng=None` means evaluation.
     """
-    check("x: ... L d_model", x)
     if config.norm_first:
         return pre_norm_encoder_layer(x, weights, config, mask, rng, past)
     return post_norm_encoder_layer(x, weights, config, mask, rng, past)
@@ -128,6 +127,7 @@ def post_norm_encoder_layer(
     past: Past | None = None,
 ) -> tuple[Array, PostNormCache]:
     """u = LayerNorm(x + MultiHead(x, x, x)),  y = LayerNorm(u + FFN(u))  (3.1.2 to 3.1.4, section 5)."""
+    check("weights.norm1.gamma: d_model, x: ... L d_model", weights.norm1.gamma, x)
     drop = dropping(config.dropout, rng)
     a, attention_cache = multi_head(x, x, x, weights.self_attention, config.h, mask, drop, past)
     u, add_norm1_cache = add_norm(x, a, weights.norm1, config.eps, drop)
@@ -159,6 +159,7 @@ def pre_norm_encoder_layer(
 
     Nothing stands on the path around the sublayers, so gradients reach the first layer undamped.
     """
+    check("weights.norm1.gamma: d_model, x: ... L d_model", weights.norm1.gamma, x)
     drop = dropping(config.dropout, rng)
     n1, norm1_cache = layer_norm(x, weights.norm1, config.eps)
     a, attention_cache = multi_head(n1, n1, n1, weights.self_attention, config.h, mask, drop, past)

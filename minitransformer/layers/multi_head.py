@@ -88,6 +88,7 @@ def multi_head(
     """
     maps = weights.query.W, weights.key.W, weights.value.W
     check(WITHOUT_PAST if past is None else WITH_PAST, *maps, x_q, x_k, x_v)
+    check_heads(h, "weights.query.W", weights.query.W.shape[-1])
     mask_heads = over_heads(mask, x_q.ndim)
     if mask is None or past is not None:
         x_q_seen, x_k_seen, x_v_seen = x_q, x_k, x_v

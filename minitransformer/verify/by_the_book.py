@@ -54,14 +54,20 @@ def weighted_sum(alpha, v):
     return np.array([sum(alpha[i] * v[i, c] for i in range(len(v))) for c in range(v.shape[1])])
 
 
-def attention(Q, K, V, allowed=None, bias=None):
-    """Attention(Q, K, V) = softmax(Q K^T / sqrt(d_k)) V  (2.2.1), query by query."""
-    allowed = np.ones((len(Q), len(K)), bool) if allowed is None else allowed
-    bias = np.zeros((len(Q), len(K))) if bias is None else bias
+def attention(Q, K, V, mask=None):
+    """Attention(Q, K, V) = softmax(Q K^T / sqrt(d_k)) V  (2.2.1), query by query.
+
+    mask: None, or for each query and key True or False, or a number: what is added to the score; with -infinity the
+    query may not attend to the key."""
     rows = []
     for i, q in enumerate(Q):
-        a = [scaled_dot(q, k) + bias[i, j] for j, k in enumerate(K)]
-        rows.append(weighted_sum(masked_softmax(a, allowed[i]), V))
+        a, allowed = [], []
+        for j, k in enumerate(K):
+            entry = True if mask is None else mask[i][j]
+            is_number = not isinstance(entry, bool | np.bool_)
+            allowed.append(entry != -math.inf if is_number else bool(entry))
+            a.append(scaled_dot(q, k) + (entry if is_number and allowed[j] else 0))
+        rows.append(weighted_sum(masked_softmax(a, allowed), V))
     return np.array(rows)
 
 
@@ -161,7 +167,7 @@ def feed_forward(x, weights, activation=relu):
     return linear(hidden, W_2, b_2)
 
 
-def multi_head(x_q, x_k, x_v, weights, h, allowed=None, bias=None):
+def multi_head(x_q, x_k, x_v, weights, h, mask=None):
     """Concat(head_1, ..., head_h) W^O with head_i = Attention(x W_i^Q, x W_i^K, x W_i^V)  (4.2), W_i d columns of W."""
     (W_Q, b_Q), (W_K, b_K), (W_V, b_V), (W_O, b_O) = weights
     d_k, d_v = W_Q.shape[1] // h, W_V.shape[1] // h
@@ -171,38 +177,38 @@ def multi_head(x_q, x_k, x_v, weights, h, allowed=None, bias=None):
         Q = linear(x_q, W_Q[:, k_columns], b_Q[k_columns])
         K = linear(x_k, W_K[:, k_columns], b_K[k_columns])
         V = linear(x_v, W_V[:, v_columns], b_V[v_columns])
-        heads.append(attention(Q, K, V, allowed, bias))
+        heads.append(attention(Q, K, V, mask))
     concat = np.array([[number for head in heads for number in head[i]] for i in range(len(x_q))])
     return linear(concat, W_O, b_O)
 
 
-def post_norm_encoder_layer(x, weights, h, allowed=None, bias=None, activation=relu, eps=1e-5):
+def post_norm_encoder_layer(x, weights, h, mask=None, activation=relu, eps=1e-5):
     """u = LayerNorm(x + MultiHead(x)),  y = LayerNorm(u + FFN(u))  (3.1, 5)"""
     self_attention, norm1, ffn, norm2 = weights
-    u = layer_norm(x + multi_head(x, x, x, self_attention, h, allowed, bias), *norm1, eps)
+    u = layer_norm(x + multi_head(x, x, x, self_attention, h, mask), *norm1, eps)
     return layer_norm(u + feed_forward(u, ffn, activation), *norm2, eps)
 
 
-def pre_norm_encoder_layer(x, weights, h, allowed=None, bias=None, activation=relu, eps=1e-5):
+def pre_norm_encoder_layer(x, weights, h, mask=None, activation=relu, eps=1e-5):
     """u = x + MultiHead(LayerNorm(x)),  y = u + FFN(LayerNorm(u))"""
     self_attention, norm1, ffn, norm2 = weights
     n = layer_norm(x, *norm1, eps)
-    u = x + multi_head(n, n, n, self_attention, h, allowed, bias)
+    u = x + multi_head(n, n, n, self_attention, h, mask)
     return u + feed_forward(layer_norm(u, *norm2, eps), ffn, activation)
 
 
-NO_MASKS = (None, None, None, None)
+NO_MASKS = (None, None)
 
 
 def post_norm_decoder_layer(x, memory, weights, h, masks=NO_MASKS, activation=relu, eps=1e-5):
     """u = LayerNorm(x + MultiHead(x, x, x)),  v = LayerNorm(u + MultiHead(u, memory, memory)),
     y = LayerNorm(v + FFN(v))  (3.2)
 
-    masks: the allowed keys among the targets and in the memory, then the biases of both."""
+    masks: among the targets, and from them to the memory."""
     self_attention, norm1, cross_attention, norm2, ffn, norm3 = weights
-    among_targets, of_memory, target_bias, memory_bias = masks
-    u = layer_norm(x + multi_head(x, x, x, self_attention, h, among_targets, target_bias), *norm1, eps)
-    v = layer_norm(u + multi_head(u, memory, memory, cross_attention, h, of_memory, memory_bias), *norm2, eps)
+    among_targets, of_memory = masks
+    u = layer_norm(x + multi_head(x, x, x, self_attention, h, among_targets), *norm1, eps)
+    v = layer_norm(u + multi_head(u, memory, memory, cross_attention, h, of_memory), *norm2, eps)
     return layer_norm(v + feed_forward(v, ffn, activation), *norm3, eps)
 
 
@@ -210,11 +216,11 @@ def pre_norm_decoder_layer(x, memory, weights, h, masks=NO_MASKS, activation=rel
     """u = x + MultiHead(n, n, n) with n = LayerNorm(x),  v = u + MultiHead(LayerNorm(u), memory, memory),
     y = v + FFN(LayerNorm(v))"""
     self_attention, norm1, cross_attention, norm2, ffn, norm3 = weights
-    among_targets, of_memory, target_bias, memory_bias = masks
+    among_targets, of_memory = masks
     n = layer_norm(x, *norm1, eps)
-    u = x + multi_head(n, n, n, self_attention, h, among_targets, target_bias)
+    u = x + multi_head(n, n, n, self_attention, h, among_targets)
     q = layer_norm(u, *norm2, eps)
-    v = u + multi_head(q, memory, memory, cross_attention, h, of_memory, memory_bias)
+    v = u + multi_head(q, memory, memory, cross_attention, h, of_memory)
     return v + feed_forward(layer_norm(v, *norm3, eps), ffn, activation)
 
 

@@ -8,17 +8,15 @@ from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import random_mask, rates, seeds, sizes
+from strategies import mask_of_numbers, random_mask, rates, seeds, sizes
 
-from minitransformer.equations import blockwise_attention as module
 from minitransformer.equations.attention import attention, attention_backward, causal_mask, padding_mask
 from minitransformer.equations.blockwise_attention import (
-    attention_of_any_length,
-    attention_of_any_length_backward,
     attention_weights,
     blockwise_attention,
     blockwise_attention_backward,
 )
+from minitransformer.equations.dropout import Dropout
 
 rows = st.integers(1, 9)
 
@@ -48,11 +46,12 @@ def test_blocks_of_any_size_give_the_same_as_all_at_once(s, seed, rows):
 
 
 @given(sizes, seeds, rows)
-def test_with_a_mask_and_a_bias(s, seed, rows):
-    """A mask of each head's own, one for all, one that leaves a query nothing; a bias."""
+def test_under_masks(s, seed, rows):
+    """A mask of each head's own, one for all, one that leaves a query nothing; boolean, or numbers."""
     Q, K, V, dO, rng = draw(s, seed)
-    bias = rng.standard_normal((s.L_q, s.L_k))
-    assert_same(Q, K, V, dO, rows, mask=random_mask(rng, s.B, s.h, s.L_q, s.L_k), bias=bias)
+    assert_same(Q, K, V, dO, rows, mask=mask_of_numbers(rng, s.B, s.h, s.L_q, s.L_k))
+    assert_same(Q, K, V, dO, rows, mask=rng.standard_normal((s.L_q, s.L_k)))
+    assert_same(Q, K, V, dO, rows, mask=random_mask(rng, s.B, s.h, s.L_q, s.L_k))
     assert_same(Q, K, V, dO, rows, mask=random_mask(rng, s.L_q, s.L_k))
     assert_same(Q, K, V, dO, rows, mask=np.zeros((s.L_q, s.L_k), bool))
 
@@ -71,9 +70,9 @@ def test_under_causal_and_padding_masks(s, seed, rows):
 def test_blockwise_attention_gradients(s, seed, rate, rows):
     """Against the complex step, through dropout, which is drawn again in the backward, the same."""
     Q, K, V, _, rng = draw(s, seed)
-    mask, bias = random_mask(rng, s.B, s.h, s.L_q, s.L_k), rng.standard_normal((s.L_q, s.L_k))
+    mask = mask_of_numbers(rng, s.B, s.h, s.L_q, s.L_k)
     assert_gradients(
-        lambda *QKV: blockwise_attention(*QKV, mask, bias, rate, np.random.default_rng(seed), rows),
+        lambda *QKV: blockwise_attention(*QKV, mask, Dropout(rate, np.random.default_rng(seed)), rows),
         blockwise_attention_backward,
         (Q, K, V),
         rng,
@@ -85,14 +84,14 @@ def test_dropout_drops_the_weights_after_the_softmax():
     head, each block and each call draws anew."""
     rng = np.random.default_rng(0)
     Q, K, V = np.ones((4, 5000, 2)), np.ones((4, 1, 2)), np.ones((4, 1, 1))
-    O, _ = blockwise_attention(Q, K, V, rate=0.3, rng=rng, rows=100)
+    O, _ = blockwise_attention(Q, K, V, drop=Dropout(0.3, rng), rows=100)
     kept = O[..., 0] > 0
     assert_allclose(O[..., 0][kept], 1 / 0.7, rtol=1e-4)
     assert abs(kept.mean() - 0.7) < 5 * (0.3 * 0.7 / kept.size) ** 0.5
     assert len({block.tobytes() for block in kept.reshape(-1, 100)}) == 200
-    again, _ = blockwise_attention(Q, K, V, rate=0.3, rng=rng, rows=100)
+    again, _ = blockwise_attention(Q, K, V, drop=Dropout(0.3, rng), rows=100)
     assert (again != O).any()
-    assert_array_equal(blockwise_attention(Q, K, V, rate=0.3)[0], 1)
+    assert_array_equal(blockwise_attention(Q, K, V, drop=Dropout(0.3, None))[0], 1)
 
 
 def test_keys_that_nobody_may_see_are_not_computed():
@@ -113,9 +112,9 @@ def test_extreme_scores(scale):
 
 def test_float32_stays_float32():
     rng = np.random.default_rng(0)
-    Q, K, V, bias = (rng.standard_normal(n).astype(np.float32) for n in ((2, 3, 4), (2, 5, 4), (2, 5, 6), (3, 5)))
-    mask = random_mask(rng, 2, 3, 5)
-    for args in ((), (mask,), (mask, bias), (mask, bias, 0.4, rng)):
+    Q, K, V = (rng.standard_normal(n).astype(np.float32) for n in ((2, 3, 4), (2, 5, 4), (2, 5, 6)))
+    numbers = mask_of_numbers(rng, 3, 5).astype(np.float32)
+    for args in ((), (random_mask(rng, 2, 3, 5),), (numbers,), (numbers, Dropout(0.4, rng))):
         O, cache = blockwise_attention(Q, K, V, *args, rows=2)
         assert_float32(O, cache, blockwise_attention_backward(O, cache))
 
@@ -132,22 +131,6 @@ def test_mixed_types_give_what_attention_gives():
         theirs = attention_backward(plain, plain_cache)
         for ours, expected in zip(blockwise_attention_backward(O, cache), theirs, strict=True):
             assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
-
-
-def test_long_sequences_go_in_blocks(monkeypatch):
-    """By the number of scores; the results are the same on both sides of the border, and so are the weights shown."""
-    rng = np.random.default_rng(0)
-    Q, K, V, dO = (rng.standard_normal(n) for n in ((3, 6, 4), (3, 7, 4), (3, 7, 2), (3, 6, 2)))
-    mask = random_mask(rng, 6, 7)
-    caches, results = [], []
-    for long in (6 * 7, 6 * 7 + 1):
-        monkeypatch.setattr(module, "LONG", long)
-        O, cache = attention_of_any_length(Q, K, V, mask)
-        caches.append(type(cache).__name__)
-        results.append((O, *attention_of_any_length_backward(dO, cache), attention_weights(cache)))
-    assert caches == ["BlockwiseCache", "AttentionCache"]
-    for blocks, plain in zip(*results, strict=True):
-        assert_allclose(blocks, plain, rtol=1e-11, atol=1e-12)
 
 
 def test_memory_grows_with_the_length_and_not_with_its_square():
@@ -171,22 +154,20 @@ Q, K, V = np.ones((2, 3, 4)), np.ones((2, 5, 4)), np.ones((2, 5, 6))
 
 def test_bad_input_is_refused():
     """As `attention` refuses it."""
-    with refuses(ValueError, "K: got shape (2, 5, 3), expected 4 features on the last axis"):
+    with refuses(ValueError, "K: got shape (2, 5, 3), expected (..., L_k, d_k) with d_k = 4"):
         blockwise_attention(Q, K[..., :3], V)
-    with refuses(ValueError, "V: got shape (2, 4, 6), expected (2, 5) before the last axis, one value for each key"):
+    with refuses(ValueError, "V: got shape (2, 4, 6), expected (..., L_k, d_v) with L_k = 5"):
         blockwise_attention(Q, K, V[:, :4])
     with refuses(ValueError, "mask: got shape (5, 3), which does not broadcast to the scores' shape (2, 3, 5)"):
         blockwise_attention(Q, K, V, np.ones((5, 3), bool))
-    with refuses(ValueError, "bias: got shape (4, 5), which does not broadcast to the scores' shape (2, 3, 5)"):
-        blockwise_attention(Q, K, V, bias=np.ones((4, 5)))
+    with refuses(ValueError, "mask: got shape (4, 5), which does not broadcast to the scores' shape (2, 3, 5)"):
+        blockwise_attention(Q, K, V, np.ones((4, 5)))
     with refuses(ValueError, "rows: got 0, expected 1 or more"):
         blockwise_attention(Q, K, V, rows=0)
-    with refuses(ValueError, "K: got shape (2, 0, 4), expected at least one key"):
+    with refuses(ValueError, "K: got shape (2, 0, 4), expected (..., L_k, d_k) with L_k of 1 or more"):
         blockwise_attention(Q, K[:, :0], V[:, :0])
-    with refuses(TypeError, "rng: got int, expected a numpy.random.Generator, or None for evaluation"):
-        blockwise_attention(Q, K, V, rate=0.1, rng=5)
-    with refuses(ValueError, "rate: got 1.5, expected a probability in [0, 1)"):
-        blockwise_attention(Q, K, V, rate=1.5)
+    with refuses(TypeError, "drop: got float, expected Dropout(rate, rng)"):
+        blockwise_attention(Q, K, V, None, 1.5)
 
 
 @given(sizes, seeds, rows)

@@ -63,7 +63,7 @@ def test_bad_input_is_refused():
         sequence_log_probability(log_p[0], np.array([0, 4, 1]))
     with refuses(TypeError, "ids: got dtype float64, expected an array of integers"):
         sequence_log_probability(log_p, np.zeros((2, 3)))
-    with refuses(ValueError, "log_p: got shape (4,), expected at least 2 axes"):
+    with refuses(ValueError, "log_p: got shape (4,), expected (..., L, V)"):
         sequence_log_probability(np.zeros(4), np.array(1))
     with refuses(ValueError, "ids: got shape (), expected at least 1 axes"):
         sequence_log_probability(np.zeros((3, 4)), np.array(1))

@@ -40,11 +40,10 @@ def additive_weights(s, rng):
 
 
 @given(sizes, seeds)
-def test_dot_products_are_the_equation(s, seed):
-    """A_ij = q_i^T k_j, and that divided by sqrt(d_k)."""
+def test_the_dot_product_is_the_equation(s, seed):
+    """A_ij = q_i^T k_j."""
     Q, K, _ = draw(s, seed)
     assert_allclose(dot_product(Q, K)[0], [book.scores(*QK, book.dot) for QK in zip(Q, K, strict=True)], rtol=1e-11)
-    assert_allclose(scaled_dot_product(Q, K)[0], [book.scores(*QK) for QK in zip(Q, K, strict=True)], rtol=1e-11)
 
 
 @given(sizes, seeds)
@@ -80,14 +79,6 @@ def test_projected_dot_product_is_a_bilinear_form(s, seed):
     assert_allclose(dot_product(X @ W_q, Y @ W_k)[0], bilinear(X, Y, W_q @ W_k.T)[0], rtol=1e-10, atol=1e-12)
 
 
-def test_scaled_by_sqrt_of_d_k_not_of_d_model():
-    """Two heads of width 3, made of a model of width 6: divided by sqrt(3), so that the scores' variance is 1."""
-    rng = np.random.default_rng(0)
-    Q, K = rng.standard_normal((2, 2, 400, 3))
-    assert_allclose(scaled_dot_product(Q, K)[0], Q @ K.mT / 3**0.5, rtol=1e-12)
-    assert scaled_dot_product(Q, K)[0].var() == pytest.approx(1, rel=0.1)
-
-
 @given(sizes, seeds)
 def test_the_additive_score_is_bounded(s, seed):
     """|v^T tanh(...)| <= sum |v_a|, however large query and key are."""
@@ -102,9 +93,8 @@ def test_dot_product_gradients(s, seed):
     """The complex step agrees, without batch axes and with one or two."""
     Q, K, rng = draw(s, seed)
     assert_gradients(dot_product, dot_product_backward, (Q, K), rng)
-    assert_gradients(scaled_dot_product, scaled_dot_product_backward, (Q, K), rng)
-    assert_gradients(scaled_dot_product, scaled_dot_product_backward, (Q[0], K[0]), rng)
-    assert_gradients(scaled_dot_product, scaled_dot_product_backward, (Q[None], K[None]), rng)
+    assert_gradients(dot_product, dot_product_backward, (Q[0], K[0]), rng)
+    assert_gradients(dot_product, dot_product_backward, (Q[None], K[None]), rng)
 
 
 @given(sizes, seeds)
@@ -163,37 +153,37 @@ Q, K = np.ones((2, 3, 4)), np.ones((2, 5, 4))
 def test_bad_queries_and_keys_are_refused(f):
     with refuses(TypeError, "Q: got list, expected a NumPy array of floating-point numbers"):
         f([[1.0]], K)
-    with refuses(ValueError, "Q: got shape (4,), expected at least 2 axes"):
+    with refuses(ValueError, "Q: got shape (4,), expected (..., L_q, d_k)"):
         f(np.ones(4), K)
     with refuses(TypeError, "K: got dtype int64, expected floating-point numbers such as float32"):
         f(Q, np.ones((2, 5, 4), int))
-    with refuses(ValueError, "K: got shape (4,), expected at least 2 axes"):
+    with refuses(ValueError, "K: got shape (4,), expected (..., L_k, d_k) with d_k = 4"):
         f(Q, np.ones(4))
-    with refuses(ValueError, "K: got shape (2, 5, 3), expected 4 features on the last axis"):
+    with refuses(ValueError, "K: got shape (2, 5, 3), expected (..., L_k, d_k) with d_k = 4"):
         f(Q, np.ones((2, 5, 3)))
-    with refuses(ValueError, "K: got shape (7, 5, 4), expected the batch axes of Q, (2,), before the last two"):
+    with refuses(ValueError, "K: got shape (7, 5, 4), expected the batch axes (2,) before (L_k, d_k)"):
         f(Q, np.ones((7, 5, 4)))
 
 
 def test_bad_weights_of_f_are_refused():
-    with refuses(ValueError, "M: got shape (1, 4, 4), expected 2 axes"):
+    with refuses(ValueError, "M: got shape (1, 4, 4), expected (d_q, d_k)"):
         bilinear(Q, K, np.ones((1, 4, 4)))
-    with refuses(ValueError, "M: got shape (4,), expected at least 2 axes"):
+    with refuses(ValueError, "M: got shape (4,), expected (d_q, d_k)"):
         bilinear(Q, K, np.ones(4))
-    with refuses(ValueError, "Q: got shape (2, 3, 4), expected 3 features on the last axis"):
+    with refuses(ValueError, "Q: got shape (2, 3, 4), expected (..., L_q, d_q) with d_q = 3"):
         bilinear(Q, K, np.ones((3, 4)))
-    with refuses(ValueError, "K: got shape (2, 5, 4), expected 3 features on the last axis"):
+    with refuses(ValueError, "K: got shape (2, 5, 4), expected (..., L_k, d_k) with d_k = 3"):
         bilinear(Q, K, np.ones((4, 3)))
     W, v = np.ones((6, 4)), np.ones(6)
-    with refuses(ValueError, "Q: got shape (2, 3, 4), expected 3 features on the last axis"):
+    with refuses(ValueError, "Q: got shape (2, 3, 4), expected (..., L_q, d_q) with d_q = 3"):
         additive(Q, K, Additive(np.ones((6, 3)), W, v))
-    with refuses(ValueError, "K: got shape (2, 5, 4), expected 3 features on the last axis"):
+    with refuses(ValueError, "K: got shape (2, 5, 4), expected (..., L_k, d_k) with d_k = 3"):
         additive(Q, K, Additive(W, np.ones((6, 3)), v))
-    with refuses(ValueError, "weights.W: got shape (1, 6, 4), expected 2 axes"):
+    with refuses(ValueError, "weights.W: got shape (1, 6, 4), expected (d_a, d_q)"):
         additive(Q, K, Additive(W[None], W, v))
-    with refuses(ValueError, "weights.U: got shape (1, 6, 4), expected 2 axes"):
+    with refuses(ValueError, "weights.U: got shape (1, 6, 4), expected (d_a, d_k) with d_a = 6"):
         additive(Q, K, Additive(W, W[None], v))
-    with refuses(ValueError, "weights.U: got shape (5, 4), expected (6, 4)"):
+    with refuses(ValueError, "weights.U: got shape (5, 4), expected (d_a, d_k) with d_a = 6"):
         additive(Q, K, Additive(W, W[1:], v))
-    with refuses(ValueError, "weights.v: got shape (5,), expected (6,)"):
+    with refuses(ValueError, "weights.v: got shape (5,), expected (d_a,) with d_a = 6"):
         additive(Q, K, Additive(W, W, v[1:]))

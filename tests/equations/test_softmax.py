@@ -159,9 +159,9 @@ def test_bad_scores_are_refused(function):
         function([1.0, 2.0])
     with refuses(TypeError, "a: got dtype int64, expected floating-point numbers such as float32"):
         function(np.array([1, 2]))
-    with refuses(ValueError, "a: got shape (), expected at least 1 axes"):
+    with refuses(ValueError, "a: got shape (), expected (..., n)"):
         function(np.array(1.0))
-    with refuses(ValueError, "a: got shape (2, 0), expected at least one score on the last axis"):
+    with refuses(ValueError, "a: got shape (2, 0), expected (..., n) with n of 1 or more"):
         function(np.ones((2, 0)))
 
 
@@ -174,5 +174,5 @@ def test_a_mask_that_does_not_fit_is_refused(shape):
 
 @pytest.mark.parametrize(("mask", "given"), [(np.ones((2, 3), int), "dtype int64"), ([[True]], "list")])
 def test_a_mask_that_is_not_boolean_is_refused(mask, given):
-    with refuses(TypeError, f"mask: got {given}, expected a boolean array, True where a query may attend to a key"):
+    with refuses(TypeError, f"mask: got {given}, expected a boolean array, True where a query may attend to a key, or floating-point numbers to add to the scores"):
         masked_softmax(np.ones((2, 3)), mask)

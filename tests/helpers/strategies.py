@@ -49,3 +49,8 @@ def random_mask(rng: np.random.Generator, *shape: int, empty_row: bool = True) -
     if empty_row:
         mask[..., 0, :] = False
     return mask
+
+
+def mask_of_numbers(rng: np.random.Generator, *shape: int, empty_row: bool = True) -> Array:
+    """Such a mask as numbers to add to the scores: -infinity where a query may not attend, random ones elsewhere."""
+    return np.where(random_mask(rng, *shape, empty_row=empty_row), rng.standard_normal(shape), -np.inf)

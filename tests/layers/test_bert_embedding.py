@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import rates, seeds, sizes
 
+from minitransformer.equations.dropout import Dropout
 from minitransformer.equations.positional_encoding import positional_encoding
 from minitransformer.layers.bert_embedding import bert_embedding, bert_embedding_backward, init_bert_embedding
 from minitransformer.tree import leaves
@@ -39,7 +40,7 @@ def test_bert_embedding_gradients(s, seed, rate):
     for words, of in ((ids, segments), (ids[0], segments[0])):
         assert_gradients(
             lambda weights, words=words, of=of: bert_embedding(
-                words, of, weights, 0.01, rate, np.random.default_rng(seed)
+                words, of, weights, 0.01, Dropout(rate, np.random.default_rng(seed))
             ),
             bert_embedding_backward,
             (weights,),
@@ -95,7 +96,7 @@ def test_initial_weights():
 
 def test_float32_stays_float32():
     rng = np.random.default_rng(0)
-    x, cache = bert_embedding(ids_2, segments_2, init_bert_embedding(7, 5, 6, rng), rate=0.3, rng=rng)
+    x, cache = bert_embedding(ids_2, segments_2, init_bert_embedding(7, 5, 6, rng), drop=Dropout(0.3, rng))
     assert_float32(x, cache, bert_embedding_backward(x, cache))
 
 
@@ -104,8 +105,8 @@ def test_the_generator_switches_dropout_on():
     rng = np.random.default_rng(0)
     weights = loud(init_bert_embedding(7, 5, 6, rng), rng)
     x, _ = bert_embedding(ids_2, segments_2, weights)
-    assert_array_equal(bert_embedding(ids_2, segments_2, weights, rate=0.7)[0], x)
-    dropped, _ = bert_embedding(ids_2, segments_2, weights, rate=0.7, rng=rng)
+    assert_array_equal(bert_embedding(ids_2, segments_2, weights, drop=Dropout(0.7, None))[0], x)
+    dropped, _ = bert_embedding(ids_2, segments_2, weights, drop=Dropout(0.7, rng))
     kept = dropped != 0
     assert 0 < kept.sum() < kept.size
     assert_allclose(dropped[kept], x[kept] / 0.3, rtol=1e-4)

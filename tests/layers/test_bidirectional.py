@@ -119,7 +119,7 @@ def test_bad_input_is_refused():
     weights = init_bidirectional(4, 3, np.random.default_rng(0))
     with refuses(ValueError, "x: got shape (2, 5, 3), expected 4 features on the last axis"):
         bidirectional(np.ones((2, 5, 3)), np.array([5, 5]), weights)
-    with refuses(ValueError, "x: got shape (4,), expected at least 2 axes"):
+    with refuses(ValueError, "x: got shape (4,), expected (..., L, d_in)"):
         bidirectional(np.ones(4), np.array(1), weights)
     with refuses(ValueError, "lengths: got values from 2 to 6, expected 0 to 5"):
         bidirectional(np.ones((2, 5, 4)), np.array([2, 6]), weights)

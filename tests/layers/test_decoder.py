@@ -6,7 +6,7 @@ from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import random_mask, rates, seeds, sizes
+from strategies import mask_of_numbers, random_mask, rates, seeds, sizes
 
 from minitransformer.equations.attention import causal_mask, padding_mask
 from minitransformer.equations.positional_encoding import add_positions
@@ -29,13 +29,8 @@ def draw(s, seed, norm=True, n_layers=2):
 
 
 def random_masks(rng, s):
-    """Masks and biases for both attentions; in each, the first target position may attend to nothing."""
-    return Masks(
-        random_mask(rng, s.L_q, s.L_q),
-        random_mask(rng, s.L_q, s.L_k),
-        rng.standard_normal((s.L_q, s.L_q)),
-        rng.standard_normal((s.L_q, s.L_k)),
-    )
+    """A boolean one for the target and numbers for the memory; the first target position may attend to nothing."""
+    return Masks(random_mask(rng, s.L_q, s.L_q), mask_of_numbers(rng, s.L_q, s.L_k))
 
 
 with_and_without_norm = pytest.mark.parametrize("norm", [False, True], ids=["no final norm", "final norm"])
@@ -55,7 +50,7 @@ def test_the_decoder_is_one_layer_after_the_other(norm, norm_first, s, seed):
         expected = by_the_book(expected, memory[0], layer, s.h, masks)
     if norm:
         expected = book.layer_norm(expected, *weights.norm, 0.1)
-    y, _ = decoder(x[0], memory[0], weights, Config(h=s.h, norm_first=norm_first), masks, norm_eps=0.1)
+    y, _ = decoder(x[0], memory[0], weights, Config(h=s.h, norm_first=norm_first, final_eps=0.1), masks)
     assert_allclose(y, expected, rtol=1e-7, atol=1e-9, strict=True)
 
 
@@ -120,11 +115,11 @@ def test_the_gradient_of_the_memory_is_the_sum_over_the_layers(norm_first, s, se
 
 
 @given(sizes, seeds)
-def test_the_final_norm_has_pytorchs_eps_by_default(s, seed):
+def test_the_final_norm_has_the_other_norms_eps_by_default(s, seed):
     x, memory, weights, _ = draw(s, seed)
     y, _ = decoder(x, memory, weights, Config(h=s.h))
-    assert_array_equal(decoder(x, memory, weights, Config(h=s.h), norm_eps=1e-5)[0], y)
-    assert not np.allclose(decoder(x, memory, weights, Config(h=s.h), norm_eps=0.1)[0], y)
+    assert_array_equal(decoder(x, memory, weights, Config(h=s.h, final_eps=1e-5))[0], y)
+    assert not np.allclose(decoder(x, memory, weights, Config(h=s.h, final_eps=0.1))[0], y)
 
 
 @given(sizes, seeds)
@@ -241,7 +236,7 @@ def test_float32_stays_float32():
 def test_bad_input_is_refused():
     """With the message of the layer that it does not fit."""
     weights = init_decoder(2, 6, 3, 10, np.random.default_rng(0))
-    with refuses(ValueError, "memory: got shape (2, 5, 4), expected 6 features on the last axis"):
+    with refuses(ValueError, "memory: got shape (2, 5, 4), expected (..., L_s, d_memory) with d_memory = 6"):
         decoder(np.ones((2, 3, 6)), np.ones((2, 5, 4)), weights, Config(h=3))
     with refuses(ValueError, "h: got 4 heads, expected a number that divides the 6 features of d_model"):
         init_decoder(2, 6, 4, 10, np.random.default_rng(0))

@@ -5,11 +5,11 @@ import pytest
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import random_mask, rates, seeds, sizes
+from strategies import mask_of_numbers, random_mask, rates, seeds, sizes
 
 from minitransformer.equations.activations import GELU, RELU
 from minitransformer.equations.attention import causal_mask, padding_mask
-from minitransformer.equations.dropout import dropout
+from minitransformer.equations.dropout import Dropout, dropout
 from minitransformer.layers.decoder_layer import (
     NO_MASKS,
     Masks,
@@ -48,13 +48,8 @@ def draw(s, seed):
 
 
 def random_masks(rng, s, *batch):
-    """Masks and biases for both attentions; in each, the first target position may attend to nothing."""
-    return Masks(
-        random_mask(rng, *batch, s.L_q, s.L_q),
-        random_mask(rng, *batch, s.L_q, s.L_k),
-        rng.standard_normal((*batch, s.L_q, s.L_q)),
-        rng.standard_normal((*batch, s.L_q, s.L_k)),
-    )
+    """A boolean one for the target and numbers for the memory; the first target position may attend to nothing."""
+    return Masks(random_mask(rng, *batch, s.L_q, s.L_q), mask_of_numbers(rng, *batch, s.L_q, s.L_k))
 
 
 @both_forms
@@ -107,7 +102,7 @@ def test_config_chooses_the_form_and_the_cache_its_backward(s, seed, rate):
 
 
 def test_without_masks_everyone_may_attend_to_everyone():
-    assert NO_MASKS == (None, None, None, None)
+    assert NO_MASKS == (None, None)
 
 
 # --- who reads what
@@ -220,23 +215,23 @@ def test_dropout_sits_where_section_5_has_it(s, seed, rate):
     x, memory, weights, _ = draw(s, seed)
     config = Config(h=s.h, dropout=rate)
     rng = np.random.default_rng(seed)
-    a, _ = multi_head(x, x, x, weights.self_attention, s.h, rate=rate, rng=rng)
-    u, _ = layer_norm(x + dropout(a, rate, rng)[0], weights.norm1)
-    c, _ = multi_head(u, memory, memory, weights.cross_attention, s.h, rate=rate, rng=rng)
-    v, _ = layer_norm(u + dropout(c, rate, rng)[0], weights.norm2)
-    f, _ = feed_forward(v, weights.feed_forward, rate=rate, rng=rng)
-    y, _ = layer_norm(v + dropout(f, rate, rng)[0], weights.norm3)
+    a, _ = multi_head(x, x, x, weights.self_attention, s.h, drop=Dropout(rate, rng))
+    u, _ = layer_norm(x + dropout(a, Dropout(rate, rng))[0], weights.norm1)
+    c, _ = multi_head(u, memory, memory, weights.cross_attention, s.h, drop=Dropout(rate, rng))
+    v, _ = layer_norm(u + dropout(c, Dropout(rate, rng))[0], weights.norm2)
+    f, _ = feed_forward(v, weights.feed_forward, drop=Dropout(rate, rng))
+    y, _ = layer_norm(v + dropout(f, Dropout(rate, rng))[0], weights.norm3)
     assert_array_equal(post_norm_decoder_layer(x, memory, weights, config, rng=np.random.default_rng(seed))[0], y)
 
     rng = np.random.default_rng(seed)
     n, _ = layer_norm(x, weights.norm1)
-    a, _ = multi_head(n, n, n, weights.self_attention, s.h, rate=rate, rng=rng)
-    u = x + dropout(a, rate, rng)[0]
+    a, _ = multi_head(n, n, n, weights.self_attention, s.h, drop=Dropout(rate, rng))
+    u = x + dropout(a, Dropout(rate, rng))[0]
     q, _ = layer_norm(u, weights.norm2)
-    c, _ = multi_head(q, memory, memory, weights.cross_attention, s.h, rate=rate, rng=rng)
-    v = u + dropout(c, rate, rng)[0]
-    f, _ = feed_forward(layer_norm(v, weights.norm3)[0], weights.feed_forward, rate=rate, rng=rng)
-    y = v + dropout(f, rate, rng)[0]
+    c, _ = multi_head(q, memory, memory, weights.cross_attention, s.h, drop=Dropout(rate, rng))
+    v = u + dropout(c, Dropout(rate, rng))[0]
+    f, _ = feed_forward(layer_norm(v, weights.norm3)[0], weights.feed_forward, drop=Dropout(rate, rng))
+    y = v + dropout(f, Dropout(rate, rng))[0]
     assert_array_equal(pre_norm_decoder_layer(x, memory, weights, config, rng=np.random.default_rng(seed))[0], y)
 
 
@@ -364,7 +359,7 @@ def test_the_memorys_order_is_of_no_matter(form, s, seed):
     forward, backward, _ = FORMS[form]
     order = rng.permutation(s.L_k)
     masks = random_masks(rng, s)
-    permuted = masks._replace(memory=masks.memory[:, order], memory_bias=masks.memory_bias[:, order])
+    permuted = masks._replace(memory=masks.memory[:, order])
     y, cache = forward(x, memory, weights, Config(h=s.h), masks)
     y_permuted, cache_permuted = forward(x, memory[:, order], weights, Config(h=s.h), permuted)
     assert_allclose(y_permuted, y, rtol=1e-8, atol=1e-10)
@@ -442,7 +437,7 @@ def test_float32_stays_float32(form):
     """With masks, biases and dropout, in every cached array and gradient."""
     rng = np.random.default_rng(0)
     x, memory = (rng.standard_normal((2, L, 6)).astype(np.float32) for L in (3, 4))
-    masks = Masks(causal_mask(3), None, np.ones((3, 3), np.float32), np.ones((3, 4), np.float32))
+    masks = Masks(causal_mask(3), np.ones((3, 4), np.float32))
     forward, backward, _ = FORMS[form]
     weights = init_decoder_layer(6, 3, 10, rng)
     for activation in (RELU, GELU):
@@ -457,23 +452,23 @@ def test_bad_input_is_refused(form):
     forward = FORMS[form][0]
     weights = init_decoder_layer(6, 3, 10, np.random.default_rng(0))
     x, memory = np.ones((2, 4, 6)), np.ones((2, 5, 6))
-    with refuses(ValueError, "x: got shape (2, 4, 3), expected 6 features on the last axis"):
+    with refuses(ValueError, "x: got shape (2, 4, 3), expected (..., L_t, d_model) with d_model = 6"):
         forward(x[..., :3], memory, weights, Config(h=3))
-    with refuses(ValueError, "memory: got shape (2, 5, 3), expected 6 features on the last axis"):
+    with refuses(ValueError, "memory: got shape (2, 5, 3), expected (..., L_s, d_memory) with d_memory = 6"):
         forward(x, memory[..., :3], weights, Config(h=3))
     with refuses(TypeError, "memory: got NoneType, expected a NumPy array of floating-point numbers"):
         forward(x, None, weights, Config(h=3))
     with refuses(TypeError, "memory: got dtype int64, expected floating-point numbers such as float32"):
         forward(x, memory.astype(np.int64), weights, Config(h=3))
-    with refuses(ValueError, "x_k: got shape (1, 5, 6), expected the batch axes of x_q, (2,)"):
+    with refuses(ValueError, "memory: got shape (1, 5, 6), expected the batch axes (2,) before (L_s, d_memory)"):
         forward(x, memory[:1], weights, Config(h=3))
-    with refuses(ValueError, "h: got 4 heads, expected a number that divides the 6 features of X"):
+    with refuses(ValueError, "h: got 4 heads, expected a number that divides the 6 features of weights.query.W"):
         forward(x, memory, weights, Config(h=4))
     with refuses(ValueError, "mask: got shape (5, 5), which does not broadcast to the scores' shape (2, 3, 4, 4)"):
         forward(x, memory, weights, Config(h=3), Masks(causal_mask(5)))
     with refuses(ValueError, "mask: got shape (4, 4), which does not broadcast to the scores' shape (2, 3, 4, 5)"):
         forward(x, memory, weights, Config(h=3), Masks(memory=causal_mask(4)))
-    with refuses(ValueError, "bias: got shape (4, 5), which does not broadcast to the scores' shape (2, 3, 4, 4)"):
-        forward(x, memory, weights, Config(h=3), Masks(target_bias=np.ones((4, 5))))
-    with refuses(ValueError, "bias: got shape (4, 4), which does not broadcast to the scores' shape (2, 3, 4, 5)"):
-        forward(x, memory, weights, Config(h=3), Masks(memory_bias=np.ones((4, 4))))
+    with refuses(ValueError, "mask: got shape (4, 5), which does not broadcast to the scores' shape (2, 3, 4, 4)"):
+        forward(x, memory, weights, Config(h=3), Masks(np.ones((4, 5))))
+    with refuses(ValueError, "mask: got shape (4, 4), which does not broadcast to the scores' shape (2, 3, 4, 5)"):
+        forward(x, memory, weights, Config(h=3), Masks(memory=np.ones((4, 4))))

@@ -106,11 +106,11 @@ def test_start_values_and_float32():
 
 def test_bad_input_is_refused():
     weights = init_elman(4, 3, np.random.default_rng(0))
-    with refuses(ValueError, "x: got shape (2, 5), expected 4 features on the last axis"):
+    with refuses(ValueError, "x: got shape (2, 5), expected (..., L, d_in) with d_in = 4"):
         elman(np.ones((2, 5)), np.ones(3), weights)
-    with refuses(ValueError, "x: got shape (4,), expected at least 2 axes"):
+    with refuses(ValueError, "x: got shape (4,), expected (..., L, d_in) with d_in = 4"):
         elman(np.ones(4), np.ones(3), weights)
-    with refuses(ValueError, "h_0: got shape (3,), expected (2, 3)"):
+    with refuses(ValueError, "h_0: got shape (3,), expected the batch axes (2,) before (d_h,)"):
         elman(np.ones((2, 5, 4)), np.ones(3), weights)
     with pytest.raises(TypeError, match="h_0: got int, expected a NumPy array"):
         elman(np.ones((5, 4)), 0, weights)

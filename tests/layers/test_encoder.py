@@ -6,7 +6,7 @@ from assertions import assert_float32, assert_gradients
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import random_mask, rates, seeds, sizes
+from strategies import mask_of_numbers, random_mask, rates, seeds, sizes
 
 from minitransformer.equations.attention import causal_mask
 from minitransformer.equations.positional_encoding import add_positions
@@ -40,7 +40,7 @@ def test_the_encoder_is_one_layer_after_the_other(norm, s, seed):
         expected = book.post_norm_encoder_layer(expected, layer, s.h, mask)
     if norm:
         expected = book.layer_norm(expected, *weights.norm, 0.1)
-    y, _ = encoder(x[0], weights, Config(h=s.h), mask, norm_eps=0.1)
+    y, _ = encoder(x[0], weights, Config(h=s.h, final_eps=0.1), mask)
     assert_allclose(y, expected, rtol=1e-7, atol=1e-9, strict=True)
 
 
@@ -49,30 +49,30 @@ def test_the_encoder_is_one_layer_after_the_other(norm, s, seed):
 def test_encoder_gradients(norm, s, seed, rate, norm_first):
     """dx and every weight of every layer, and of the final norm if there is one."""
     x, weights, rng = draw(s, seed, norm)
-    mask, bias = random_mask(rng, s.L_q, s.L_q), rng.standard_normal((s.L_q, s.L_q))
+    mask = mask_of_numbers(rng, s.L_q, s.L_q)
     config = Config(h=s.h, dropout=rate, norm_first=norm_first)
     assert_gradients(
-        lambda x, w: encoder(x, w, config, mask, bias, np.random.default_rng(seed)), encoder_backward, (x, weights), rng
+        lambda x, w: encoder(x, w, config, mask, np.random.default_rng(seed)), encoder_backward, (x, weights), rng
     )
 
 
 @given(sizes, seeds, rates)
-def test_every_layer_gets_the_same_mask_and_bias_and_one_generator(s, seed, rate):
+def test_every_layer_gets_the_same_mask_and_one_generator(s, seed, rate):
     """In the order of the layers."""
     x, weights, rng = draw(s, seed, norm=False)
-    mask, bias = random_mask(rng, s.L_q, s.L_q), rng.standard_normal((s.L_q, s.L_q))
+    mask = mask_of_numbers(rng, s.L_q, s.L_q)
     generator = np.random.default_rng(seed)
     expected = x
     for layer in weights.layers:
-        expected, _ = encoder_layer(expected, layer, Config(h=s.h, dropout=rate), mask, bias, generator)
-    y, _ = encoder(x, weights, Config(h=s.h, dropout=rate), mask, bias, np.random.default_rng(seed))
+        expected, _ = encoder_layer(expected, layer, Config(h=s.h, dropout=rate), mask, generator)
+    y, _ = encoder(x, weights, Config(h=s.h, dropout=rate), mask, np.random.default_rng(seed))
     assert_array_equal(y, expected)
 
 
 @given(sizes, seeds)
-def test_the_final_norm_has_pytorchs_eps_by_default(s, seed):
+def test_the_final_norm_has_the_other_norms_eps_by_default(s, seed):
     x, weights, _ = draw(s, seed)
-    assert_array_equal(encoder(x, weights, Config(h=s.h))[0], encoder(x, weights, Config(h=s.h), norm_eps=1e-5)[0])
+    assert_array_equal(encoder(x, weights, Config(h=s.h))[0], encoder(x, weights, Config(h=s.h, final_eps=1e-5))[0])
 
 
 @given(sizes, seeds)

@@ -5,11 +5,11 @@ import pytest
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import random_mask, rates, seeds, sizes
+from strategies import mask_of_numbers, rates, seeds, sizes
 
 from minitransformer.equations.activations import GELU, RELU
 from minitransformer.equations.attention import causal_mask, padding_mask
-from minitransformer.equations.dropout import dropout
+from minitransformer.equations.dropout import Dropout, dropout
 from minitransformer.layers.encoder_layer import (
     Config,
     PostNormCache,
@@ -47,37 +47,35 @@ def test_the_encoder_layer_is_the_equation(form, s, seed):
     """Both sublayers with residual and norm; ReLU or GELU; under a mask and a bias; any eps."""
     x, weights, rng = draw(s, seed)
     forward, _, by_the_book = FORMS[form]
-    mask, bias = random_mask(rng, s.L_q, s.L_q), rng.standard_normal((s.L_q, s.L_q))
+    mask = mask_of_numbers(rng, s.L_q, s.L_q)
     for activation, f, eps in ((RELU, book.relu, 1e-5), (GELU, book.gelu, 0.1)):
-        y, _ = forward(x[:2], weights, Config(h=s.h, activation=activation, eps=eps), mask, bias)
-        expected = [by_the_book(x_b, weights, s.h, mask, bias, f, eps) for x_b in x[:2]]
+        y, _ = forward(x[:2], weights, Config(h=s.h, activation=activation, eps=eps), mask)
+        expected = [by_the_book(x_b, weights, s.h, mask, f, eps) for x_b in x[:2]]
         assert_allclose(y, expected, rtol=1e-8, atol=1e-10, strict=True)
 
 
 @both_forms
 @given(s=sizes, seed=seeds, rate=rates)
 def test_encoder_layer_gradients(form, s, seed, rate):
-    """dx and every weight; with mask, bias and dropout, and without."""
+    """dx and every weight; with mask and dropout, and without."""
     x, weights, rng = draw(s, seed)
     forward, backward, _ = FORMS[form]
     assert_gradients(lambda x, w: forward(x, w, Config(h=s.h)), backward, (x, weights), rng)
-    mask, bias = random_mask(rng, s.B, s.L_q, s.L_q), rng.standard_normal((s.L_q, s.L_q))
+    mask = mask_of_numbers(rng, s.B, s.L_q, s.L_q)
     config = Config(h=s.h, dropout=rate, activation=GELU, eps=0.1)
-    assert_gradients(
-        lambda x, w: forward(x, w, config, mask, bias, np.random.default_rng(seed)), backward, (x, weights), rng
-    )
+    assert_gradients(lambda x, w: forward(x, w, config, mask, np.random.default_rng(seed)), backward, (x, weights), rng)
 
 
 @given(sizes, seeds, rates)
 def test_config_chooses_the_form_and_the_cache_its_backward(s, seed, rate):
     """`encoder_layer` is post-norm as the text has it, unless norm_first."""
     x, weights, rng = draw(s, seed)
-    mask, bias = random_mask(rng, s.L_q, s.L_q), rng.standard_normal((s.L_q, s.L_q))
+    mask = mask_of_numbers(rng, s.L_q, s.L_q)
     for norm_first, form, kind in ((False, "post_norm", PostNormCache), (True, "pre_norm", PreNormCache)):
         config = Config(h=s.h, dropout=rate, norm_first=norm_first)
         forward, backward, _ = FORMS[form]
-        y, cache = encoder_layer(x, weights, config, mask, bias, np.random.default_rng(seed))
-        expected, expected_cache = forward(x, weights, config, mask, bias, np.random.default_rng(seed))
+        y, cache = encoder_layer(x, weights, config, mask, np.random.default_rng(seed))
+        expected, expected_cache = forward(x, weights, config, mask, np.random.default_rng(seed))
         assert isinstance(cache, kind)
         assert_array_equal(y, expected)
         assert_array_equal(encoder_layer_backward(y, cache)[0], backward(y, expected_cache)[0])
@@ -86,7 +84,7 @@ def test_config_chooses_the_form_and_the_cache_its_backward(s, seed, rate):
 
 def test_defaults_are_those_of_the_text():
     """Post-norm, ReLU, no dropout; PyTorch's eps."""
-    assert Config(h=8) == (8, 0.0, RELU, False, 1e-5)
+    assert Config(h=8) == Config(h=8, dropout=0.0, activation=RELU, norm_first=False, eps=1e-5)
 
 
 @given(sizes, seeds, rates)
@@ -95,18 +93,18 @@ def test_dropout_sits_where_section_5_has_it(s, seed, rate):
     x, weights, _ = draw(s, seed)
     config = Config(h=s.h, dropout=rate)
     rng = np.random.default_rng(seed)
-    a, _ = multi_head(x, x, x, weights.self_attention, s.h, rate=rate, rng=rng)
-    u, _ = layer_norm(x + dropout(a, rate, rng)[0], weights.norm1)
-    f, _ = feed_forward(u, weights.feed_forward, rate=rate, rng=rng)
-    y, _ = layer_norm(u + dropout(f, rate, rng)[0], weights.norm2)
+    a, _ = multi_head(x, x, x, weights.self_attention, s.h, drop=Dropout(rate, rng))
+    u, _ = layer_norm(x + dropout(a, Dropout(rate, rng))[0], weights.norm1)
+    f, _ = feed_forward(u, weights.feed_forward, drop=Dropout(rate, rng))
+    y, _ = layer_norm(u + dropout(f, Dropout(rate, rng))[0], weights.norm2)
     assert_array_equal(post_norm_encoder_layer(x, weights, config, rng=np.random.default_rng(seed))[0], y)
 
     rng = np.random.default_rng(seed)
     n, _ = layer_norm(x, weights.norm1)
-    a, _ = multi_head(n, n, n, weights.self_attention, s.h, rate=rate, rng=rng)
-    u = x + dropout(a, rate, rng)[0]
-    f, _ = feed_forward(layer_norm(u, weights.norm2)[0], weights.feed_forward, rate=rate, rng=rng)
-    y = u + dropout(f, rate, rng)[0]
+    a, _ = multi_head(n, n, n, weights.self_attention, s.h, drop=Dropout(rate, rng))
+    u = x + dropout(a, Dropout(rate, rng))[0]
+    f, _ = feed_forward(layer_norm(u, weights.norm2)[0], weights.feed_forward, drop=Dropout(rate, rng))
+    y = u + dropout(f, Dropout(rate, rng))[0]
     assert_array_equal(pre_norm_encoder_layer(x, weights, config, rng=np.random.default_rng(seed))[0], y)
 
 
@@ -216,13 +214,13 @@ def test_initial_weights():
 
 @both_forms
 def test_float32_stays_float32(form):
-    """With mask, bias and dropout, in every cached array and gradient."""
+    """With mask and dropout, in every cached array and gradient."""
     rng = np.random.default_rng(0)
-    x, bias = rng.standard_normal((2, 3, 6)).astype(np.float32), np.ones((3, 3), np.float32)
+    x = rng.standard_normal((2, 3, 6)).astype(np.float32)
     forward, backward, _ = FORMS[form]
     weights = init_encoder_layer(6, 3, 10, rng)
     for activation in (RELU, GELU):
-        y, cache = forward(x, weights, Config(h=3, dropout=0.3, activation=activation), causal_mask(3), bias, rng)
+        y, cache = forward(x, weights, Config(h=3, dropout=0.3, activation=activation), causal_mask(3), rng)
         without_functions = cache._replace(feed_forward=cache.feed_forward._replace(activation=None))
         assert_float32(y, without_functions, backward(y, cache))
 
@@ -231,9 +229,9 @@ def test_float32_stays_float32(form):
 def test_bad_input_is_refused(form):
     forward = FORMS[form][0]
     weights = init_encoder_layer(6, 3, 10, np.random.default_rng(0))
-    with refuses(ValueError, "x: got shape (2, 3, 4), expected 6 features on the last axis"):
+    with refuses(ValueError, "x: got shape (2, 3, 4), expected (..., L, d_model) with d_model = 6"):
         forward(np.ones((2, 3, 4)), weights, Config(h=3))
-    with refuses(ValueError, "h: got 4 heads, expected a number that divides the 6 features of X"):
+    with refuses(ValueError, "h: got 4 heads, expected a number that divides the 6 features of weights.query.W"):
         forward(np.ones((2, 3, 6)), weights, Config(h=4))
     with refuses(ValueError, "mask: got shape (4, 4), which does not broadcast to the scores' shape (2, 3, 3, 3)"):
         forward(np.ones((2, 3, 6)), weights, Config(h=3), causal_mask(4))

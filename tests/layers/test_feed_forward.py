@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from strategies import rates, seeds, sizes
 
 from minitransformer.equations.activations import GELU, GELU_TANH, RELU, TANH
-from minitransformer.equations.dropout import dropout
+from minitransformer.equations.dropout import Dropout, dropout
 from minitransformer.layers.feed_forward import feed_forward, feed_forward_backward, init_feed_forward
 from minitransformer.layers.linear import linear
 from minitransformer.verify import by_the_book as book
@@ -53,7 +53,10 @@ def test_feed_forward_gradients(name, s, seed, rate):
     f = ACTIVATIONS[name]
     assert_gradients(lambda x, w: feed_forward(x, w, f), feed_forward_backward, (x, weights), rng)
     assert_gradients(
-        lambda x, w: feed_forward(x, w, f, rate, np.random.default_rng(seed)), feed_forward_backward, (x, weights), rng
+        lambda x, w: feed_forward(x, w, f, Dropout(rate, np.random.default_rng(seed))),
+        feed_forward_backward,
+        (x, weights),
+        rng,
     )
 
 
@@ -71,11 +74,13 @@ def test_dropout_acts_on_the_hidden_units(s, seed, rate):
     """Between the activation and the second map; without a generator, or by default, there is none."""
     x, weights, _ = draw(s, seed)
     hidden = np.maximum(0, linear(x, weights.linear1)[0])
-    dropped, _ = dropout(hidden, rate, np.random.default_rng(seed))
-    y, _ = feed_forward(x, weights, RELU, rate, np.random.default_rng(seed))
+    dropped, _ = dropout(hidden, Dropout(rate, np.random.default_rng(seed)))
+    y, _ = feed_forward(x, weights, RELU, Dropout(rate, np.random.default_rng(seed)))
     assert_array_equal(y, linear(dropped, weights.linear2)[0])
-    assert_array_equal(feed_forward(x, weights, RELU, rate)[0], feed_forward(x, weights)[0])
-    assert_array_equal(feed_forward(x, weights, rng=np.random.default_rng(0))[0], feed_forward(x, weights)[0])
+    assert_array_equal(feed_forward(x, weights, RELU, Dropout(rate, None))[0], feed_forward(x, weights)[0])
+    assert_array_equal(
+        feed_forward(x, weights, RELU, Dropout(0.0, np.random.default_rng(0)))[0], feed_forward(x, weights)[0]
+    )
 
 
 def test_initial_weights():
@@ -91,13 +96,13 @@ def test_initial_weights():
 def test_float32_stays_float32(name):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((2, 3, 4)).astype(np.float32)
-    y, cache = feed_forward(x, init_feed_forward(4, 5, rng), ACTIVATIONS[name], 0.3, rng)
+    y, cache = feed_forward(x, init_feed_forward(4, 5, rng), ACTIVATIONS[name], Dropout(0.3, rng))
     assert_float32(y, cache.linear1, cache.activation_cache, cache.m, cache.linear2, feed_forward_backward(y, cache))
 
 
 def test_bad_input_is_refused():
     weights = init_feed_forward(4, 5, np.random.default_rng(0))
-    with refuses(ValueError, "x: got shape (2, 5), expected 4 features on the last axis"):
+    with refuses(ValueError, "x: got shape (2, 5), expected (..., d_in) with d_in = 4"):
         feed_forward(np.ones((2, 5)), weights)
-    with refuses(ValueError, "rate: got 1.0, expected a probability in [0, 1)"):
-        feed_forward(np.ones((2, 4)), weights, rate=1.0)
+    with refuses(TypeError, "drop: got float, expected Dropout(rate, rng)"):
+        feed_forward(np.ones((2, 4)), weights, RELU, 0.1)

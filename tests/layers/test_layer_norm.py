@@ -134,7 +134,7 @@ def test_float32_stays_float32():
 
 def test_bad_input_is_refused():
     weights = init_layer_norm(4)
-    with refuses(ValueError, "x: got shape (2, 3), expected 4 features on the last axis"):
+    with refuses(ValueError, "x: got shape (2, 3), expected (..., d) with d = 4"):
         layer_norm(np.ones((2, 3)), weights)
     with refuses(TypeError, "x: got dtype int64, expected floating-point numbers such as float32"):
         layer_norm(np.ones((2, 4), int), weights)

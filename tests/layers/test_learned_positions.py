@@ -52,7 +52,7 @@ def test_a_text_longer_than_the_table_is_refused():
     weights = LearnedPositions(np.zeros((5, 4)))
     with refuses(ValueError, "E: got 6 positions, expected at most 5, for which there are vectors"):
         learned_positions(np.zeros((6, 4)), weights)
-    with refuses(ValueError, "E: got shape (3, 5), expected 4 features on the last axis"):
+    with refuses(ValueError, "E: got shape (3, 5), expected (..., L, d) with d = 4"):
         learned_positions(np.zeros((3, 5)), weights)
-    with refuses(ValueError, "E: got shape (4,), expected at least 2 axes"):
+    with refuses(ValueError, "E: got shape (4,), expected (..., L, d) with d = 4"):
         learned_positions(np.zeros(4), weights)

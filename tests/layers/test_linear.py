@@ -83,9 +83,9 @@ def test_float32_stays_float32():
 
 def test_bad_input_is_refused():
     weights = init_linear(4, 5, np.random.default_rng(0))
-    with refuses(ValueError, "x: got shape (2, 5), expected 4 features on the last axis"):
+    with refuses(ValueError, "x: got shape (2, 5), expected (..., d_in) with d_in = 4"):
         linear(np.ones((2, 5)), weights)
-    with refuses(ValueError, "x: got shape (), expected at least 1 axes"):
+    with refuses(ValueError, "x: got shape (), expected (..., d_in) with d_in = 4"):
         linear(np.array(1.0), weights)
     with refuses(TypeError, "x: got list, expected a NumPy array of floating-point numbers"):
         linear([1.0, 2.0, 3.0, 4.0], weights)

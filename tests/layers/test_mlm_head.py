@@ -86,9 +86,9 @@ def test_bad_input_is_refused():
     """Another width, or a bias for other words than the table has."""
     rng = np.random.default_rng(0)
     weights = init_mlm_head(7, 4, rng)
-    with refuses(ValueError, "x: got shape (2, 5), expected 4 features on the last axis"):
+    with refuses(ValueError, "x: got shape (2, 5), expected (..., d_in) with d_in = 4"):
         mlm_head(np.ones((2, 5)), weights, init_embedding(7, 4, rng), GELU)
-    with refuses(ValueError, "weights.b: got shape (7,), expected (8,)"):
+    with refuses(ValueError, "weights.b: got shape (7,), expected (V,) with V = 8"):
         mlm_head(np.ones((2, 4)), weights, init_embedding(8, 4, rng), GELU)
-    with refuses(ValueError, "y: got shape (2, 4), expected 5 features on the last axis"):
+    with refuses(ValueError, "y: got shape (2, 4), expected (..., d) with d = 5"):
         mlm_head(np.ones((2, 4)), weights, init_embedding(7, 5, rng), GELU)

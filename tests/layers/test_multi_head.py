@@ -6,10 +6,10 @@ from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import numbers, random_mask, rates, seeds, sizes
+from strategies import mask_of_numbers, numbers, random_mask, rates, seeds, sizes
 
 from minitransformer.equations.attention import attention, causal_mask, padding_mask
-from minitransformer.equations.dropout import dropout_mask
+from minitransformer.equations.dropout import Dropout, dropout_mask
 from minitransformer.layers.linear import Linear
 from minitransformer.layers.multi_head import MultiHead, init_multi_head, multi_head, multi_head_backward
 from minitransformer.tree import leaves
@@ -30,21 +30,21 @@ def draw(s, seed):
 def test_multi_head_is_the_equation(s, seed):
     """Concat(head_1, ..., head_h) W^O with inputs of three widths, d_k and d_v free, under a mask and a bias."""
     x_q, x_k, x_v, weights, rng = draw(s, seed)
-    mask, bias = random_mask(rng, s.B, s.L_q, s.L_k), rng.standard_normal((s.L_q, s.L_k))
-    y, _ = multi_head(x_q, x_k, x_v, weights, s.h, mask, bias)
-    expected = [book.multi_head(x_q[b], x_k[b], x_v[b], weights, s.h, mask[b], bias) for b in range(s.B)]
+    mask = mask_of_numbers(rng, s.B, s.L_q, s.L_k)
+    y, _ = multi_head(x_q, x_k, x_v, weights, s.h, mask)
+    expected = [book.multi_head(x_q[b], x_k[b], x_v[b], weights, s.h, mask[b]) for b in range(s.B)]
     assert_allclose(y, expected, rtol=1e-9, atol=1e-11, strict=True)
 
 
 @given(sizes, seeds, rates)
 def test_multi_head_gradients(s, seed, rate):
-    """dx_q, dx_k, dx_v and every weight; with mask, bias and dropout, and without."""
+    """dx_q, dx_k, dx_v and every weight; with mask and dropout, and without."""
     x_q, x_k, x_v, weights, rng = draw(s, seed)
     inputs = (x_q, x_k, x_v, weights)
-    mask, bias = random_mask(rng, s.L_q, s.L_k), rng.standard_normal((s.L_q, s.L_k))
+    mask = mask_of_numbers(rng, s.L_q, s.L_k)
     assert_gradients(lambda *inputs: multi_head(*inputs, s.h), multi_head_backward, inputs, rng)
     assert_gradients(
-        lambda *inputs: multi_head(*inputs, s.h, mask, bias, rate, np.random.default_rng(seed)),
+        lambda *inputs: multi_head(*inputs, s.h, mask, Dropout(rate, np.random.default_rng(seed))),
         multi_head_backward,
         inputs,
         rng,
@@ -131,20 +131,19 @@ def test_key_biases_change_nothing(s, seed):
 
 
 @given(sizes, seeds)
-def test_a_mask_or_bias_for_all_heads_or_for_each(s, seed):
+def test_a_mask_for_all_heads_or_for_each(s, seed):
     """(L_q, L_k) and (B, L_q, L_k) hold for all heads; (B, h, L_q, L_k) says it head by head."""
     x_q, x_k, x_v, weights, rng = draw(s, seed)
 
-    def y(mask=None, bias=None):
-        return multi_head(x_q, x_k, x_v, weights, s.h, mask, bias)[0]
+    def y(mask):
+        return multi_head(x_q, x_k, x_v, weights, s.h, mask)[0]
 
     full = (s.B, s.h, s.L_q, s.L_k)
     for part in ((s.L_q, s.L_k), (s.B, s.L_q, s.L_k), (s.B, 1, s.L_k)):
-        mask, bias = random_mask(rng, *part, empty_row=False), rng.standard_normal(part)
-        axes = mask[:, None] if len(part) == 3 else mask
-        bias_axes = bias[:, None] if len(part) == 3 else bias
-        assert_allclose(y(mask), y(np.broadcast_to(axes, full)), rtol=1e-12, atol=1e-13)
-        assert_allclose(y(bias=bias), y(bias=np.broadcast_to(bias_axes, full)), rtol=1e-12, atol=1e-13)
+        for kind in (random_mask, mask_of_numbers):
+            mask = kind(rng, *part, empty_row=False)
+            axes = mask[:, None] if len(part) == 3 else mask
+            assert_allclose(y(mask), y(np.broadcast_to(axes, full)), rtol=1e-12, atol=1e-13)
     key_mask = random_mask(rng, s.L_k, empty_row=False)
     assert_allclose(y(key_mask), y(np.broadcast_to(key_mask, full)), rtol=1e-12, atol=1e-13)
     head_by_head = random_mask(rng, *full)
@@ -190,12 +189,12 @@ def test_a_batch_is_its_members_one_by_one(s, seed):
 def test_dropout_acts_on_the_attention_weights(s, seed, rate):
     """As section 5's module does; without a generator, or by default, there is none."""
     x_q, x_k, x_v, weights, _ = draw(s, seed)
-    _, cache = multi_head(x_q, x_k, x_v, weights, s.h, rate=rate, rng=np.random.default_rng(seed))
+    _, cache = multi_head(x_q, x_k, x_v, weights, s.h, drop=Dropout(rate, np.random.default_rng(seed)))
     m = dropout_mask((s.B, s.h, s.L_q, s.L_k), rate, np.random.default_rng(seed), x_q.dtype)
     assert_array_equal(cache.attention.attend.m, m)
     y, _ = multi_head(x_q, x_k, x_v, weights, s.h)
-    assert_array_equal(multi_head(x_q, x_k, x_v, weights, s.h, rate=rate)[0], y)
-    assert_array_equal(multi_head(x_q, x_k, x_v, weights, s.h, rng=np.random.default_rng(0))[0], y)
+    assert_array_equal(multi_head(x_q, x_k, x_v, weights, s.h, drop=Dropout(rate, None))[0], y)
+    assert_array_equal(multi_head(x_q, x_k, x_v, weights, s.h, drop=Dropout(0.0, np.random.default_rng(0)))[0], y)
 
 
 @given(sizes, seeds, st.sampled_from([np.nan, np.inf, 1e308]), st.sampled_from(["all heads", "by batch", "by head"]))
@@ -225,7 +224,7 @@ def test_padding_has_no_influence_whatever_stands_there(s, seed, wrong, kind):
 def test_no_keys_are_told_by_their_name():
     weights = init_multi_head(6, 3, np.random.default_rng(0))
     x = np.ones((2, 5, 6), np.float32)
-    with refuses(ValueError, "x_k: got shape (2, 0, 6), expected at least one position"):
+    with refuses(ValueError, "x_k: got shape (2, 0, 6), expected (..., L_k, d_key) with L_k of 1 or more"):
         multi_head(x, x[:, :0], x[:, :0], weights, 3)
 
 
@@ -241,9 +240,10 @@ def test_initial_weights_are_square():
 
 def test_float32_stays_float32():
     rng = np.random.default_rng(0)
-    x, bias = rng.standard_normal((2, 3, 6)).astype(np.float32), np.ones((3, 3), np.float32)
-    y, cache = multi_head(x, x, x, init_multi_head(6, 3, rng), 3, causal_mask(3), bias, 0.3, rng)
-    assert_float32(y, cache, multi_head_backward(y, cache))
+    x = rng.standard_normal((2, 3, 6)).astype(np.float32)
+    for mask in (causal_mask(3), np.ones((3, 3), np.float32)):
+        y, cache = multi_head(x, x, x, init_multi_head(6, 3, rng), 3, mask, Dropout(0.3, rng))
+        assert_float32(y, cache, multi_head_backward(y, cache))
 
 
 def test_bad_input_is_refused():
@@ -251,13 +251,13 @@ def test_bad_input_is_refused():
     x = np.ones((2, 5, 6), np.float32)
     with refuses(ValueError, "h: got 4 heads, expected a number that divides the 6 features of d_model"):
         init_multi_head(6, 4, np.random.default_rng(0))
-    with refuses(ValueError, "h: got 4 heads, expected a number that divides the 6 features of X"):
+    with refuses(ValueError, "h: got 4 heads, expected a number that divides the 6 features of weights.query.W"):
         multi_head(x, x, x, weights, 4)
-    with refuses(ValueError, "x: got shape (2, 5, 4), expected 6 features on the last axis"):
+    with refuses(ValueError, "x_q: got shape (2, 5, 4), expected (..., L_q, d_query) with d_query = 6"):
         multi_head(x[..., :4], x, x, weights, 3)
-    with refuses(ValueError, "x_k: got shape (1, 5, 6), expected the batch axes of x_q, (2,)"):
+    with refuses(ValueError, "x_k: got shape (1, 5, 6), expected the batch axes (2,) before (L_k, d_key)"):
         multi_head(x, x[:1], x[:1], weights, 3)
-    message = "x_v: got shape (2, 4, 6), expected (2, 5) before the last axis, as in x_k"
+    message = "x_v: got shape (2, 4, 6), expected (..., L_k, d_value) with L_k = 5, d_value = 6"
     with refuses(ValueError, message):
         multi_head(x, x, x[:, 1:], weights, 3)
 

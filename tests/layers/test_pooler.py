@@ -54,7 +54,7 @@ def test_float32_stays_float32():
 
 def test_bad_input_is_refused():
     weights = Linear(np.zeros((4, 4)), np.zeros(4))
-    with refuses(ValueError, "y: got shape (3, 5), expected 4 features on the last axis"):
+    with refuses(ValueError, "y: got shape (3, 5), expected (..., L, d_model) with d_model = 4"):
         pooler(np.zeros((3, 5)), weights)
-    with refuses(ValueError, "y: got shape (4,), expected at least 2 axes"):
+    with refuses(ValueError, "y: got shape (4,), expected (..., L, d_model) with d_model = 4"):
         pooler(np.zeros(4), weights)

@@ -39,5 +39,5 @@ def test_float32_stays_float32():
 
 
 def test_a_wrong_width_is_refused():
-    with refuses(ValueError, "y: got shape (2, 5), expected 4 features on the last axis"):
+    with refuses(ValueError, "y: got shape (2, 5), expected (..., d) with d = 4"):
         tied_output(np.zeros((2, 5)), Embedding(np.zeros((7, 4))))

@@ -145,13 +145,13 @@ GALLERY: tuple[Mistake, ...] = (
         causal_mask,
         wrong_code.causal_mask_4,
         lambda rng: (4,),
-        "equations/test_attention.py::test_causal_mask_allows_the_past_and_the_present",
+        "equations/attention/test_masks.py::test_causal_mask_allows_the_past_and_the_present",
     ),
     mistake(
         split_heads,
         wrong_code.split_heads_5,
         lambda rng: (rng.standard_normal((3, 4)), 2),
-        "equations/test_attention.py::test_split_by_reshape_alone_would_mix_positions",
+        "equations/attention/test_heads.py::test_split_by_reshape_alone_would_mix_positions",
     ),
     mistake(
         multi_head,
@@ -163,13 +163,13 @@ GALLERY: tuple[Mistake, ...] = (
         scaled_dot_product_backward,
         wrong_code.scaled_dot_product_backward_7,
         after(scaled_dot_product, numbers((3, 4), (5, 4))),
-        "equations/test_attention.py::test_scaled_dot_product_gradients",
+        "equations/attention/test_scores.py::test_scaled_dot_product_gradients",
     ),
     mistake(
         attend_backward,
         wrong_code.attend_backward_8,
         after(attend, dropped_attention),
-        "equations/test_attention.py::test_attention_gradients_with_dropout",
+        "equations/attention/test_weights.py::test_attention_gradients_with_dropout",
     ),
     mistake(
         layer_norm,
@@ -256,7 +256,7 @@ GALLERY: tuple[Mistake, ...] = (
         attention,
         wrong_code.attention_22,
         causal_attention_input,
-        "equations/test_attention.py::test_padding_changes_nothing",
+        "equations/attention/test_weights.py::test_padding_changes_nothing",
     ),
 )
 

@@ -64,17 +64,17 @@ def test_float32_stays_float32():
 
 def test_bad_input_is_refused():
     X = np.ones((2, 3, 4))
-    with refuses(ValueError, "h: got 3 heads, expected a number that divides the 4 features of X"):
+    with refuses(ValueError, "X: got shape (2, 3, 4), expected (..., L, h*d_k) with h = 3"):
         split_heads(X, 3)
     with refuses(ValueError, "h: got 0, expected 1 or more"):
         split_heads(X, 0)
     with refuses(TypeError, "h: got 2.0, expected an integer"):
         split_heads(X, 2.0)
-    with refuses(ValueError, "X: got shape (4,), expected at least 2 axes"):
+    with refuses(ValueError, "X: got shape (4,), expected (..., L, h*d_k) with h = 2"):
         split_heads(X[0, 0], 2)
     with refuses(TypeError, "X: got list, expected a NumPy array of floating-point numbers"):
         split_heads([[1.0, 2.0]], 2)
-    with refuses(ValueError, "heads: got shape (3, 4), expected at least 3 axes"):
+    with refuses(ValueError, "heads: got shape (3, 4), expected (..., h, L, d_v)"):
         merge_heads(X[0])
     with refuses(TypeError, "heads: got dtype int64, expected floating-point numbers such as float32"):
         merge_heads(np.ones((2, 3, 4), int))

@@ -1,4 +1,4 @@
-"""Masks (3.2.1): boolean, True = may attend."""
+"""Masks (3.2.1): boolean, True = may attend, or numbers to add to the scores."""
 
 import numpy as np
 import pytest
@@ -82,20 +82,20 @@ def draw_with_holes(s, seed):
 
 @pytest.mark.parametrize("form", ATTENTIONS)
 @given(sizes, seeds, garbage, st.booleans())
-def test_what_nobody_attends_to_has_no_influence(form, s, seed, wrong, as_bias):
+def test_what_nobody_attends_to_has_no_influence(form, s, seed, wrong, as_numbers):
     """NaN, infinity or a number near it in an unseen key, its value, or a query that sees nothing: all stays as it is.
 
-    Outputs and gradients, of a mask and of a bias of -infinity alike; the rows themselves get the gradient 0.
+    Outputs and gradients, of a boolean mask and of one of numbers alike; the rows themselves get the gradient 0.
     """
     forward, backward = ATTENTIONS[form]
     Q, K, V, dO, mask, _ = draw_with_holes(s, seed)
-    given_mask = (None, np.where(mask, 0.0, -np.inf)) if as_bias else (mask,)
-    O, cache = forward(Q, K, V, *given_mask)
+    given_mask = np.where(mask, 0.0, -np.inf) if as_numbers else mask
+    O, cache = forward(Q, K, V, given_mask)
     expected = [O, *backward(dO, cache)]
     for spoilt_place in (0, 1, 2):
         spoilt = [x.copy() for x in (Q, K, V)]
         spoilt[spoilt_place][..., 1, :] = wrong
-        spoilt_O, spoilt_cache = forward(*spoilt, *given_mask)
+        spoilt_O, spoilt_cache = forward(*spoilt, given_mask)
         found = [spoilt_O, *backward(dO, spoilt_cache)]
         for got, right in zip(found, expected, strict=True):
             assert_allclose(got, right, rtol=1e-12, atol=1e-14)

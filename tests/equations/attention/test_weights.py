@@ -1,11 +1,11 @@
-"""Attention (4.1, 2.2.1): for one query, for scores of any f, and in matrix form."""
+"""Weights and outputs (4.1, 2.2.1): attention for scores of any f, and in matrix form."""
 
 import numpy as np
 import pytest
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import random_mask, rates, seeds, sizes
+from strategies import mask_of_numbers, random_mask, rates, seeds, sizes
 
 from minitransformer.equations.attention import (
     attend,
@@ -15,17 +15,13 @@ from minitransformer.equations.attention import (
     causal_mask,
     padding_mask,
 )
-from minitransformer.equations.attention_one_query import attention_one_query, attention_one_query_backward
+from minitransformer.equations.attention_one_query import attention_one_query
 from minitransformer.equations.compatibility import (
-    ADDITIVE,
-    BILINEAR,
-    DOT_PRODUCT,
-    SCALED_DOT_PRODUCT,
     Additive,
     additive,
     additive_backward,
 )
-from minitransformer.equations.dropout import dropout_mask
+from minitransformer.equations.dropout import Dropout, dropout_mask
 from minitransformer.equations.softmax import softmax
 from minitransformer.verify import by_the_book as book
 
@@ -39,48 +35,6 @@ def draw(s, seed):
 
 def additive_weights(s, rng):
     return Additive(*map(rng.standard_normal, ((s.d_ff, s.d_k), (s.d_ff, s.d_k), s.d_ff)))
-
-
-@given(sizes, seeds)
-def test_attention_one_query_is_the_equation(s, seed):
-    """a_i = f(q, k_i), alpha_i = exp(a_i) / sum_j exp(a_j), o = sum_i alpha_i v_i, for each f of 4.1."""
-    (q, *_), k, v, rng = (x[0] if isinstance(x, np.ndarray) else x for x in draw(s, seed))
-    M, weights = rng.standard_normal((s.d_k, s.d_k)), additive_weights(s, rng)
-    for f, f_weights, book_f in (
-        (SCALED_DOT_PRODUCT, (), book.scaled_dot),
-        (DOT_PRODUCT, (), book.dot),
-        (BILINEAR, (M,), lambda q, k: book.bilinear(q, k, M)),
-        (ADDITIVE, (weights,), lambda q, k: book.additive(q, k, *weights)),
-    ):
-        alpha = book.softmax(book.scores([q], k, book_f)[0])
-        o, cache = attention_one_query(q, k, v, f, f_weights)
-        assert_allclose(cache.alpha, alpha, rtol=1e-10)
-        assert_allclose(o, book.weighted_sum(alpha, v), rtol=1e-10, atol=1e-12)
-
-
-@given(sizes, seeds)
-def test_scaled_dot_product_is_the_default(s, seed):
-    """The text's choice of f."""
-    Q, K, V, _ = draw(s, seed)
-    assert_array_equal(
-        attention_one_query(Q[0, 0], K[0], V[0])[0],
-        attention_one_query(Q[0, 0], K[0], V[0], SCALED_DOT_PRODUCT)[0],
-    )
-
-
-@given(sizes, seeds)
-def test_attention_one_query_gradients(s, seed):
-    """dq, dk, dv, and the gradients of f's weights."""
-    Q, K, V, rng = draw(s, seed)
-    q, k, v = Q[0, 0], K[0], V[0]
-    M, weights = rng.standard_normal((s.d_k, s.d_k)), additive_weights(s, rng)
-    for f, f_weights in ((SCALED_DOT_PRODUCT, ()), (BILINEAR, (M,)), (ADDITIVE, (weights,))):
-        assert_gradients(
-            lambda q, k, v, *f_weights, f=f: attention_one_query(q, k, v, f, f_weights),
-            lambda do, cache: (*(d := attention_one_query_backward(do, cache))[:3], *d[3]),
-            (q, k, v, *f_weights),
-            rng,
-        )
 
 
 @given(sizes, seeds)
@@ -101,22 +55,22 @@ def test_the_matrix_form_is_one_query_at_a_time(s, seed):
 
 
 @given(sizes, seeds)
-def test_attention_with_mask_and_bias_is_the_equation(s, seed):
-    """The bias is added after the division by sqrt(d_k); the mask decides last."""
+def test_attention_under_a_mask_is_the_equation(s, seed):
+    """Numbers are added after the division by sqrt(d_k), and -infinity is as False."""
     Q, K, V, rng = draw(s, seed)
-    mask, bias = random_mask(rng, s.B, s.L_q, s.L_k), rng.standard_normal((s.L_q, s.L_k))
-    expected = [book.attention(Q[b], K[b], V[b], mask[b], bias) for b in range(s.B)]
-    assert_allclose(attention(Q, K, V, mask, bias)[0], expected, rtol=1e-10, atol=1e-12)
+    mask = mask_of_numbers(rng, s.B, s.L_q, s.L_k)
+    expected = [book.attention(Q[b], K[b], V[b], mask[b]) for b in range(s.B)]
+    assert_allclose(attention(Q, K, V, mask)[0], expected, rtol=1e-10, atol=1e-12)
 
 
 @given(sizes, seeds)
 def test_attention_gradients(s, seed):
-    """With a mask in which a query may attend to nothing, with a bias, without either; with and without batch axes."""
+    """With a mask in which a query may attend to nothing, and without; with and without batch axes."""
     Q, K, V, rng = draw(s, seed)
-    mask, bias = random_mask(rng, s.B, s.L_q, s.L_k), rng.standard_normal((s.L_q, s.L_k))
+    mask = mask_of_numbers(rng, s.B, s.L_q, s.L_k)
     assert_gradients(attention, attention_backward, (Q, K, V), rng)
     assert_gradients(attention, attention_backward, (Q[0], K[0], V[0]), rng)
-    assert_gradients(lambda *QKV: attention(*QKV, mask, bias), attention_backward, (Q, K, V), rng)
+    assert_gradients(lambda *QKV: attention(*QKV, mask), attention_backward, (Q, K, V), rng)
 
 
 @given(sizes, seeds, rates)
@@ -230,9 +184,9 @@ def test_dropout_acts_on_the_weights_after_the_softmax(s, seed, rate):
     O, cache = attention(Q, K, V, rate=rate, rng=np.random.default_rng(seed))
     assert_allclose(O, (alpha * m) @ V, rtol=1e-12, atol=1e-13)
     assert_array_equal(cache.attend.m, m)
-    assert_array_equal(attention(Q, K, V, rate=rate)[0], attention(Q, K, V)[0])
+    assert_array_equal(attention(Q, K, V, drop=Dropout(rate, None))[0], attention(Q, K, V)[0])
     A = np.zeros((s.L_q, s.L_k))
-    assert_array_equal(attend(A, V[0], rate=rate)[0], attend(A, V[0], rng=np.random.default_rng(0))[0])
+    assert_array_equal(attend(A, V[0], drop=Dropout(rate, None))[0], attend(A, V[0])[0])
 
 
 def test_one_key_makes_the_output_its_value():
@@ -243,70 +197,73 @@ def test_one_key_makes_the_output_its_value():
 
 def test_float32_stays_float32():
     rng = np.random.default_rng(0)
-    Q, K, V, bias = (rng.standard_normal(n).astype(np.float32) for n in ((2, 3, 4), (2, 5, 4), (2, 5, 6), (3, 5)))
-    mask = random_mask(rng, 2, 3, 5)
-    for args in ((), (mask,), (mask, bias), (mask, bias, 0.4, rng)):
+    Q, K, V = (rng.standard_normal(n).astype(np.float32) for n in ((2, 3, 4), (2, 5, 4), (2, 5, 6)))
+    numbers = mask_of_numbers(rng, 3, 5).astype(np.float32)
+    for args in ((), (random_mask(rng, 2, 3, 5),), (numbers,), (numbers, Dropout(0.4, rng))):
         O, cache = attention(Q, K, V, *args)
         assert_float32(O, cache, attention_backward(O, cache))
-    o, cache = attention_one_query(Q[0, 0], K[0], V[0])
-    assert_float32(o, cache.alpha, cache.f_cache, cache.v, attention_one_query_backward(o, cache)[:3])
 
 
 Q, K, V = np.ones((2, 3, 4)), np.ones((2, 5, 4)), np.ones((2, 5, 6))
 
 
-def test_bad_input_of_one_query_is_refused():
-    q, k, v = Q[0, 0], K[0], V[0]
-    with refuses(ValueError, "q: got shape (1, 4), expected 1 axes"):
-        attention_one_query(q[None], k, v)
-    with refuses(TypeError, "q: got list, expected a NumPy array of floating-point numbers"):
-        attention_one_query([1.0], k, v)
-    with refuses(ValueError, "k: got shape (2, 5, 4), expected 2 axes"):
-        attention_one_query(q, K, v)
-    with refuses(ValueError, "v: got shape (2, 5, 6), expected 2 axes"):
-        attention_one_query(q, k, V)
-    with refuses(ValueError, "v: got shape (4, 6), expected (5,) before the last axis, one value for each key"):
-        attention_one_query(q, k, v[1:])
-
-
 def test_bad_values_are_refused():
-    message = "V: got shape (2, 4, 6), expected (2, 5) before the last axis, one value for each key"
+    message = "V: got shape (2, 4, 6), expected (..., L_k, d_v) with L_k = 5"
     with refuses(ValueError, message):
         attention(Q, K, V[:, 1:])
     with refuses(ValueError, message):
         attend(np.ones((2, 3, 5)), V[:, 1:])
-    with refuses(ValueError, "V: got shape (6,), expected at least 2 axes"):
+    with refuses(ValueError, "V: got shape (6,), expected (..., L_k, d_v) with L_k = 5"):
         attention(Q, K, V[0, 0])
     with refuses(TypeError, "V: got dtype int64, expected floating-point numbers such as float32"):
         attention(Q, K, np.ones((2, 5, 6), int))
-    with refuses(ValueError, "K: got shape (2, 5, 6), expected 4 features on the last axis"):
+    with refuses(ValueError, "K: got shape (2, 5, 6), expected (..., L_k, d_k) with d_k = 4"):
         attention(Q, V, V)
 
 
 def test_bad_scores_and_masks_are_refused():
-    with refuses(ValueError, "A: got shape (5,), expected at least 2 axes"):
+    with refuses(ValueError, "A: got shape (5,), expected (..., L_q, L_k)"):
         attend(np.ones(5), V)
     with refuses(TypeError, "A: got list, expected a NumPy array of floating-point numbers"):
         attend([[1.0]], V)
-    with refuses(ValueError, "a: got shape (3, 0), expected at least one score on the last axis"):
+    with refuses(ValueError, "A: got shape (3, 0), expected (..., L_q, L_k) with L_k of 1 or more"):
         attend(np.ones((3, 0)), np.ones((0, 6)))
     with refuses(ValueError, "mask: got shape (5, 3), which does not broadcast to the scores' shape (2, 3, 5)"):
         attention(Q, K, V, np.ones((5, 3), bool))
-    with refuses(TypeError, "mask: got list, expected a boolean array, True where a query may attend to a key"):
+    with refuses(TypeError, "mask: got list, expected a boolean array, True where a query may attend to a key, or floating-point numbers to add to the scores"):
         attention(Q, K, V, [[True]])
-    with refuses(ValueError, "bias: got shape (5, 3), which does not broadcast to the scores' shape (2, 3, 5)"):
-        attention(Q, K, V, bias=np.ones((5, 3)))
-    with refuses(TypeError, "bias: got dtype bool, expected floating-point numbers such as float32"):
-        attention(Q, K, V, bias=np.ones((3, 5), bool))
-    with refuses(ValueError, "rate: got 1, expected a probability in [0, 1)"):
-        attention(Q, K, V, rate=1)
+    with refuses(ValueError, "mask: got shape (5, 3), which does not broadcast to the scores' shape (2, 3, 5)"):
+        attention(Q, K, V, np.ones((5, 3)))
+    with refuses(TypeError, "drop: got float, expected Dropout(rate, rng)"):
+        attention(Q, K, V, None, 0.1)
 
 
 @pytest.mark.parametrize("kind", ["queries", "keys"])
-def test_a_bias_of_one_number_for_each_row_shifts_nothing(kind):
+def test_one_number_for_each_row_shifts_nothing(kind):
     """What is added to all scores of a query changes no weight; what is added to a key does."""
-    bias = np.arange(3.0)[:, None] if kind == "queries" else np.arange(5.0)[None, :]
+    mask = np.arange(3.0)[:, None] if kind == "queries" else np.arange(5.0)[None, :]
     rng = np.random.default_rng(0)
     Q, K, V = map(rng.standard_normal, ((3, 4), (5, 4), (5, 6)))
-    same = np.allclose(attention(Q, K, V, bias=bias)[0], softmax(Q @ K.T / 2)[0] @ V, rtol=1e-12)
+    same = np.allclose(attention(Q, K, V, mask)[0], softmax(Q @ K.T / 2)[0] @ V, rtol=1e-12)
     assert same == (kind == "queries")
+
+
+@given(sizes, seeds)
+def test_a_mask_of_zero_and_minus_infinity_is_the_boolean_one(s, seed):
+    """To the last bit, outputs and gradients, fully masked queries included."""
+    Q, K, V, rng = draw(s, seed)
+    mask = random_mask(rng, s.B, s.L_q, s.L_k)
+    O, cache = attention(Q, K, V, mask)
+    O_numbers, cache_numbers = attention(Q, K, V, np.where(mask, 0.0, -np.inf))
+    assert_array_equal(O_numbers, O)
+    for ours, theirs in zip(attention_backward(O, cache_numbers), attention_backward(O, cache), strict=True):
+        assert_array_equal(ours, theirs)
+
+
+@given(sizes, seeds)
+def test_a_mask_of_numbers_is_added_to_the_scores(s, seed):
+    """softmax(Q K^T / sqrt(d_k) + mask) V."""
+    Q, K, V, rng = draw(s, seed)
+    mask = rng.standard_normal((s.L_q, s.L_k))
+    alpha, _ = softmax(Q @ K.mT / np.sqrt(s.d_k) + mask)
+    assert_allclose(attention(Q, K, V, mask)[0], alpha @ V, rtol=1e-11, atol=1e-13)
