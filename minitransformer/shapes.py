@@ -52,7 +52,11 @@ def check(spec: str, *arrays: Array, **sizes: int) -> None:
     Raises TypeError or ValueError, which name the array, what was given, and what was expected. Half precision is
     refused, since sums and squares beyond 65,504 would be infinite.
     """
-    key: Any = (spec, *sizes.values()) if sizes else spec
+    key: Any = spec
+    for size in sizes.values():
+        if type(size) is not int:  # 2.0 and True equal integers, but are no sizes
+            return refuse(spec, arrays, sizes)
+        key = key, size
     for x in arrays:
         if type(x) is not Array:  # a subclass, or no array at all
             return refuse(spec, arrays, sizes)

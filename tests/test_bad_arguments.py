@@ -18,6 +18,7 @@ import pytest
 from bad_arguments import data, decoding, equations, layers, models, training
 
 import minitransformer
+from minitransformer.equations.dropout import Dropout
 from minitransformer.tree import tree_map
 
 FOLDERS = ("equations", "layers", "models", "decoding", "training", "data")
@@ -38,6 +39,9 @@ def functions_of(owner, module):
         if name.startswith("_") or getattr(thing, "__module__", None) != module.__name__:
             continue
         if inspect.isclass(thing):
+            if hasattr(thing, "__post_init__"):  # which checks what it is made of
+                yield thing
+                continue
             is_data = issubclass(thing, tuple | Exception) or getattr(thing, "_is_protocol", False)
             yield from () if is_data else functions_of(thing, module)
         elif callable(thing) and typing.get_origin(thing) is None and parameters(thing):
@@ -45,8 +49,9 @@ def functions_of(owner, module):
 
 
 def parameters(function):
-    """The names of its arguments, but for `self`: what a constructor made."""
-    return [name for name in inspect.signature(function).parameters if name != "self"]
+    """The names of its arguments, but for `self`, what a constructor made, and for any number of them at once."""
+    of_all = inspect.signature(function).parameters.items()
+    return [name for name, parameter in of_all if name != "self" and parameter.kind is not parameter.VAR_POSITIONAL]
 
 
 FUNCTIONS = [function for module in modules() for function in functions_of(module, module)]
@@ -68,7 +73,7 @@ def called(row, **changes):
 def own(leaf):
     return (
         copy.deepcopy(leaf)
-        if isinstance(leaf, np.random.Generator)
+        if isinstance(leaf, np.random.Generator | Dropout)
         else np.copy(leaf, "K")
         if isinstance(leaf, np.ndarray)
         else leaf

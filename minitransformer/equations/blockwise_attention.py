@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.checks import check_integer, check_mask
+from minitransformer.checks import check_integer, check_mask, check_type
 from minitransformer.equations.attention import AttentionCache, attention, in_sight
 from minitransformer.equations.dropout import NO_DROPOUT, Dropout, dropout, dropout_backward
 from minitransformer.equations.rows import row_max, row_sum
@@ -68,6 +68,7 @@ def blockwise_attention(
     Q_seen, K_seen, V_seen = in_sight(mask, Q, K, V)
     bias = None if mask is None or mask.dtype == np.bool_ else mask
     allowed = mask if bias is None else bias.real != -np.inf
+    check_type("drop", drop, Dropout)
     seed = None if drop.rng is None or drop.rate == 0 else int(drop.rng.integers(2**63))
     dtype = np.result_type(*(x for x in (Q, K, V, bias) if x is not None))
     O = np.zeros((*Q.shape[:-1], V.shape[-1]), dtype)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minitransformer.checks import check_rate, check_rng
+from minitransformer.checks import check_rate, check_rng, check_type
 from minitransformer.shapes import check
 
 Array = np.ndarray
@@ -39,7 +39,7 @@ def dropout(x: Array, drop: Dropout) -> tuple[Array, Array | None]:
     x: any shape; the cache is m. In evaluation y is x, and m is None. The rate is met to 16 bits.
     """
     if type(drop) is not Dropout:
-        raise TypeError(f"drop: got {type(drop).__name__}, expected Dropout(rate, rng)")
+        check_type("drop", drop, Dropout)
     if drop.rng is None or drop.rate == 0:
         return x, None
     check("x: ...", x)

@@ -43,7 +43,7 @@ def masked_softmax(a: Array, mask: Array) -> tuple[Array, Array]:
     fully masked query gets all-zero weights. The backward is `softmax_backward`: it gives 0 wherever alpha is 0, and
     a floating-point mask is a constant.
     """
-    check("a: ... L_q L_k", a)
+    check("a: ... n", a)
     check_mask(mask, a.shape)
     masked, top = masked_scores(a, mask)
     finite_top = np.where(top.real == -np.inf, 0, top)  # -inf minus -inf would be NaN where nothing may be attended to

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.checks import check_heads
+from minitransformer.checks import check_heads, check_integer
 from minitransformer.equations.attention import split_heads
 from minitransformer.layers.linear import Linear, linear
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -26,6 +27,7 @@ class Past(NamedTuple):
 
 def empty_past(batch: tuple[int, ...], context: int, h: int, key: Linear, value: Linear) -> Past:
     """Room for `context` positions of each of h heads; key, value: the maps that are to fill it."""
+    check_integer("context", context, minimum=1)
     check_heads(h, "weights.key.W", key.W.shape[-1])
     check_heads(h, "weights.value.W", value.W.shape[-1])
     K, V = (np.zeros((*batch, h, context, p.W.shape[-1] // h), p.W.dtype) for p in (key, value))
@@ -34,6 +36,7 @@ def empty_past(batch: tuple[int, ...], context: int, h: int, key: Linear, value:
 
 def past_of(memory: Array, h: int, key: Linear, value: Linear) -> Past:
     """All of an encoder's output, (..., L_s, d_model): its keys and values, and no room."""
+    check("memory: ... L_s d_memory", memory)
     K, V = (split_heads(linear(memory, p)[0], h) for p in (key, value))
     return Past(memory.shape[-2], K, V)
 

@@ -240,7 +240,7 @@ def bert(ids, segments, weights, h, length, activation=gelu, eps=1e-12):
     embedding, (layers, _) = weights
     x = bert_embedding(ids, segments, embedding, eps)
     for layer in layers:
-        x = post_norm_encoder_layer(x, layer, h, allowed, None, activation, eps)
+        x = post_norm_encoder_layer(x, layer, h, allowed, activation, eps)
     return x
 
 

@@ -22,9 +22,10 @@ class Row(NamedTuple):
 
     @property
     def tests(self) -> str:
-        """The tests have the layout of the package."""
+        """The tests have the layout of the package; those of attention are several files."""
         package, _, module = self.function.rpartition(".")[0].rpartition(".")
-        return f"tests/{package.replace('.', '/')}/test_{module}.py"
+        name = f"{module}/" if module == "attention" else f"test_{module}.py"
+        return f"tests/{package.replace('.', '/')}/{name}"
 
     @property
     def notebook(self) -> str | None:

@@ -100,7 +100,7 @@ def test_float32_stays_float32():
 
 def test_a_single_number_can_be_dropped():
     """Any shape: also none."""
-    y, m = dropout(np.array(2.0), 0.5, np.random.default_rng(0))
+    y, m = dropout(np.array(2.0), Dropout(0.5, np.random.default_rng(0)))
     assert y.shape == m.shape == ()
 
 
@@ -109,9 +109,11 @@ def test_bad_input_is_refused():
     for rate in (-0.1, 1.0, 1.5, float("nan")):
         with refuses(ValueError, f"rate: got {rate}, expected a probability in [0, 1)"):
             dropout(x, Dropout(rate, rng))
-    with refuses(TypeError, "dropout() takes 2 positional arguments but 3 were given"):
-        dropout(x, "0.1", rng)
-    with refuses(TypeError, "dropout() takes 2 positional arguments but 3 were given"):
-        dropout(np.ones(3, int), 0.5, rng)
-    with refuses(TypeError, "dropout() takes 2 positional arguments but 3 were given"):
-        dropout(x, 0.5, 0)
+    with refuses(TypeError, "rate: got '0.1', expected a number in [0, 1)"):
+        Dropout("0.1", rng)
+    with refuses(TypeError, "x: got dtype int64, expected floating-point numbers such as float32"):
+        dropout(np.ones(3, int), Dropout(0.5, rng))
+    with refuses(TypeError, "rng: got int, expected a numpy.random.Generator, or None for evaluation"):
+        Dropout(0.5, 0)
+    with refuses(TypeError, "drop: got float, expected Dropout"):
+        dropout(x, 0.5)

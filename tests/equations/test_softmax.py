@@ -174,5 +174,9 @@ def test_a_mask_that_does_not_fit_is_refused(shape):
 
 @pytest.mark.parametrize(("mask", "given"), [(np.ones((2, 3), int), "dtype int64"), ([[True]], "list")])
 def test_a_mask_that_is_not_boolean_is_refused(mask, given):
-    with refuses(TypeError, f"mask: got {given}, expected a boolean array, True where a query may attend to a key, or floating-point numbers to add to the scores"):
+    with refuses(
+        TypeError,
+        f"mask: got {given}, expected a boolean array, True where a query may attend to a key, "
+        "or floating-point numbers to add to the scores",
+    ):
         masked_softmax(np.ones((2, 3)), mask)

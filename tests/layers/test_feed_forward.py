@@ -104,5 +104,5 @@ def test_bad_input_is_refused():
     weights = init_feed_forward(4, 5, np.random.default_rng(0))
     with refuses(ValueError, "x: got shape (2, 5), expected (..., d_in) with d_in = 4"):
         feed_forward(np.ones((2, 5)), weights)
-    with refuses(TypeError, "drop: got float, expected Dropout(rate, rng)"):
+    with refuses(TypeError, "drop: got float, expected Dropout"):
         feed_forward(np.ones((2, 4)), weights, RELU, 0.1)

@@ -18,7 +18,9 @@ def test_every_row_names_what_exists(row):
     module = importlib.import_module(row.module)
     assert callable(getattr(module, row.name))
     assert row.backward is None or callable(getattr(module, row.backward))
-    assert row.name in (ROOT / row.tests).read_text(encoding="utf-8")
+    tests = ROOT / row.tests
+    files = tests.glob("test_*.py") if tests.is_dir() else [tests]
+    assert any(row.name in file.read_text(encoding="utf-8") for file in files)
     assert row.notebook is None or (ROOT / row.notebook).is_file()
 
 
@@ -29,7 +31,7 @@ def test_every_op_of_the_package_has_a_row():
     wrappers = {
         "layers.encoder_layer.encoder_layer",
         "layers.decoder_layer.decoder_layer",
-        "equations.blockwise_attention.attention_of_any_length",
+        "layers.stack.last_norm",
     }
     for package in ("equations", "layers", "models"):
         for path in (ROOT / "minitransformer" / package).glob("[!_]*.py"):

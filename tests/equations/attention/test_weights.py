@@ -79,7 +79,7 @@ def test_attention_gradients_with_dropout(s, seed, rate):
     Q, K, V, rng = draw(s, seed)
     mask = causal_mask(s.L_k)[: s.L_q] if s.L_q <= s.L_k else None
     assert_gradients(
-        lambda *QKV: attention(*QKV, mask, rate=rate, rng=np.random.default_rng(seed)),
+        lambda *QKV: attention(*QKV, mask, drop=Dropout(rate, np.random.default_rng(seed))),
         attention_backward,
         (Q, K, V),
         rng,
@@ -181,7 +181,7 @@ def test_dropout_acts_on_the_weights_after_the_softmax(s, seed, rate):
     Q, K, V, _ = draw(s, seed)
     alpha = attention(Q, K, V)[1].attend.alpha
     m = dropout_mask(alpha.shape, rate, np.random.default_rng(seed), alpha.dtype)
-    O, cache = attention(Q, K, V, rate=rate, rng=np.random.default_rng(seed))
+    O, cache = attention(Q, K, V, drop=Dropout(rate, np.random.default_rng(seed)))
     assert_allclose(O, (alpha * m) @ V, rtol=1e-12, atol=1e-13)
     assert_array_equal(cache.attend.m, m)
     assert_array_equal(attention(Q, K, V, drop=Dropout(rate, None))[0], attention(Q, K, V)[0])
@@ -230,11 +230,15 @@ def test_bad_scores_and_masks_are_refused():
         attend(np.ones((3, 0)), np.ones((0, 6)))
     with refuses(ValueError, "mask: got shape (5, 3), which does not broadcast to the scores' shape (2, 3, 5)"):
         attention(Q, K, V, np.ones((5, 3), bool))
-    with refuses(TypeError, "mask: got list, expected a boolean array, True where a query may attend to a key, or floating-point numbers to add to the scores"):
+    with refuses(
+        TypeError,
+        "mask: got list, expected a boolean array, True where a query may attend to a key, "
+        "or floating-point numbers to add to the scores",
+    ):
         attention(Q, K, V, [[True]])
     with refuses(ValueError, "mask: got shape (5, 3), which does not broadcast to the scores' shape (2, 3, 5)"):
         attention(Q, K, V, np.ones((5, 3)))
-    with refuses(TypeError, "drop: got float, expected Dropout(rate, rng)"):
+    with refuses(TypeError, "drop: got float, expected Dropout"):
         attention(Q, K, V, None, 0.1)
 
 

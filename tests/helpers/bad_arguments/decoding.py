@@ -25,7 +25,7 @@ from bad_arguments.kinds import (
     row,
     shaped,
 )
-from bad_arguments.models import GPT, TRANSFORMER, B, d, lengths, token_ids
+from bad_arguments.models import GPT, TRANSFORMER, B, lengths, token_ids
 
 from minitransformer.decoding import beam_search, best_span, decoder_cache, key_value_cache, sampling
 
@@ -94,11 +94,10 @@ def one_row_of_numbers():
     return argument._replace(bad=(*argument.bad, *(Bad(what, value) for what, value in wrong.items())))
 
 
-CONFIG = config(rate=0.0)
-gpt = GPT._replace(positions=None)
-reading = key_value_cache.start_reading((B,), 5, gpt, CONFIG.good)
-writing = decoder_cache.start_writing(token_ids, TRANSFORMER, CONFIG.good, 4, lengths)
-vectors = drawn(B, 1, d)
+CONFIG = config(dropout=0.0)
+gpt = GPT._replace(body=GPT.body._replace(positions=None))
+past = key_value_cache.empty_cache((B,), 5, gpt, CONFIG.good)
+decoding = decoder_cache.prefill(token_ids, TRANSFORMER, CONFIG.good, 4, lengths)
 CHECKED = "weights and configuration of a model, which `gpt` and `transformer` check"
 
 ROWS = (
@@ -125,16 +124,14 @@ ROWS = (
     internal(sampling.n_enough, p=np.array([0.5, 0.3, 0.2]), top_p=0.6),
     internal(sampling.check_logits, logits=logits),
     row(
-        key_value_cache.start_reading,
+        key_value_cache.empty_cache,
         batch=Argument((B,), tuple(Bad(f"{wrong!r}", wrong, told=False) for wrong in ((2.0,), (-1,), None, "ab"))),
         context=integer(5),
         weights=given(gpt, CHECKED),
-        config=Argument(
-            CONFIG.good, tuple(bad for bad in CONFIG.bad if bad.what.startswith("h:")), CONFIG.equal[:3], ("h",)
-        ),
+        config=Argument(CONFIG.good, tuple(bad for bad in CONFIG.bad if bad.what.startswith("heads")), names=("h",)),
     ),
     row(
-        key_value_cache.read_on,
+        key_value_cache.decode_step,
         ids=passed_on(ids(token_ids, 8, ndim=1, same_shape=False), "ids")._replace(
             bad=(
                 *ids(token_ids, 8, ndim=1).bad,
@@ -145,31 +142,12 @@ ROWS = (
                 Bad("none", token_ids[:, :0]),
             )
         ),
-        reading=given(reading, "what `start_reading` made"),
+        past=given(past, "what `empty_cache` made"),
         weights=given(gpt, CHECKED),
         config=given(CONFIG.good, CHECKED),
     ),
-    internal(key_value_cache.check_batch, name="ids", batch=(B,), layers=reading.layers),
-    internal(
-        key_value_cache.cached_layer,
-        x=vectors,
-        layer=gpt.layers.layers[0],
-        config=CONFIG.good,
-        keys_values=reading.layers[0],
-        n=0,
-        mask=None,
-    ),
-    internal(
-        key_value_cache.cached_attention,
-        x=vectors,
-        weights=gpt.layers.layers[0].self_attention,
-        h=2,
-        keys_values=reading.layers[0],
-        n=0,
-        mask=None,
-    ),
     row(
-        decoder_cache.start_writing,
+        decoder_cache.prefill,
         source=passed_on(
             also(also(ids(token_ids, 8, ndim=2), "an axis more", token_ids[None]), "none", token_ids[:, :0]), "lengths"
         ),
@@ -179,29 +157,13 @@ ROWS = (
         lengths=optional(ids(lengths, 4, same_shape=True)),
     ),
     row(
-        decoder_cache.write_on,
-        words=ids(start, 9, ndim=1, same_shape=True),
-        writing=given(writing, "what `start_writing` made"),
+        decoder_cache.decode_step,
+        tokens=ids(start, 9, ndim=1, same_shape=True),
+        decoding=given(decoding, "what `prefill` made"),
         weights=given(TRANSFORMER, CHECKED),
         config=given(CONFIG.good, CHECKED),
     ),
-    row(decoder_cache.reorder, writing=given(writing, "what `start_writing` made"), places=ids(start, B, ndim=1)),
-    internal(
-        decoder_cache.cached_decoder_layer,
-        x=vectors,
-        layer=TRANSFORMER.decoder.layers[0],
-        config=CONFIG.good,
-        keys_values=writing.layers[0],
-        writing=writing,
-    ),
-    internal(
-        decoder_cache.memory_attention,
-        x=vectors,
-        weights=TRANSFORMER.decoder.layers[0].cross_attention,
-        h=2,
-        memory=writing.layers[0].memory,
-        mask=None,
-    ),
+    row(decoder_cache.reorder, decoding=given(decoding, "what `prefill` made"), order=ids(start, B, ndim=1)),
     row(beam_search.greedy, **searched),
     row(beam_search.beam_search, **searched, width=integer(2), alpha=not_negative(0.6)),
     internal(beam_search.best_continuations, log_P=log_P, sequence=np.array([0, 1]), width=2),

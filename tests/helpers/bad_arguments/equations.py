@@ -4,9 +4,9 @@ import numpy as np
 from bad_arguments.kinds import (
     Argument,
     Bad,
-    bias,
     cache,
     drawn,
+    drop,
     dtype,
     floats,
     fraction,
@@ -28,18 +28,18 @@ from bad_arguments.kinds import (
 from minitransformer.equations import (
     activations,
     attention,
+    attention_one_query,
     blockwise_attention,
     chain_rule,
     compatibility,
     cross_entropy,
     dropout,
     erf,
-    heads,
-    masks,
     positional_encoding,
     rows,
     softmax,
 )
+from minitransformer.equations.dropout import Dropout
 
 B, L_q, L_k, d_k, d_v, V, d_a = 2, 3, 4, 5, 6, 7, 8
 x = drawn(B, L_q, d_k)
@@ -114,12 +114,11 @@ of_attention = {
     "K": keys(),
     "V": values_of_keys(),
     "mask": optional(mask(allowed)),
-    "bias": optional(bias(added)),
-    "rate": rate(),
-    "rng": rng(required=False),
+    "drop": drop(),
 }
-attended = attention.attention(Q, K, values, allowed, added, 0.3, generator)[1]
-in_blocks = blockwise_attention.blockwise_attention(Q, K, values, allowed, added, 0.3, generator, rows=2)[1]
+numbers = np.where(allowed, added, np.float32(-np.inf))
+attended = attention.attention(Q, K, values, added, Dropout(0.3, generator))[1]
+in_blocks = blockwise_attention.blockwise_attention(Q, K, values, numbers, Dropout(0.3, generator), rows=2)[1]
 block = next(blockwise_attention.blocks(in_blocks))
 each = positional_encoding.add_positions(x)[1]
 
@@ -142,7 +141,7 @@ def per_length(good, L):
 ROWS = (
     *(one for name in ("relu", "tanh", "sigmoid", "gelu", "gelu_tanh") for one in elementwise(name)),
     row(
-        attention.attention_one_query,
+        attention_one_query.attention_one_query,
         q=passed_on(one_row(Q[0, 0]), "K"),
         k=passed_on(floats(K[0], ndim=2, features=True), "K", "V", "v"),
         v=floats(values[0], ndim=2),
@@ -150,17 +149,16 @@ ROWS = (
         f_weights=given((), "those of f, which checks them"),
     ),
     row(
-        attention.attention_one_query_backward,
+        attention_one_query.attention_one_query_backward,
         do=gradient(O[0, 0]),
-        cache=cache(attention.attention_one_query(Q[0, 0], K[0], values[0])[1]),
+        cache=cache(attention_one_query.attention_one_query(Q[0, 0], K[0], values[0])[1]),
     ),
     row(
         attention.attend,
         A=passed_on(floats(A, ndim=2, features=True), "V"),
         V=values_of_keys(),
         mask=optional(mask(allowed)),
-        rate=rate(),
-        rng=rng(required=False),
+        drop=drop(),
     ),
     row(attention.attend_backward, dO=gradient(O), cache=cache(attended.attend)),
     row(attention.attention, **of_attention),
@@ -169,9 +167,7 @@ ROWS = (
     row(blockwise_attention.blockwise_attention_backward, dO=gradient(O), cache=cache(in_blocks)),
     internal(blockwise_attention.block_scores, cache=in_blocks, block=block),
     internal(blockwise_attention.blocks, cache=in_blocks),
-    internal(blockwise_attention.keys_that_matter, mask=allowed, queries=slice(0, 2), batch=(B,), L_q=L_q, L_k=L_k),
-    row(blockwise_attention.attention_of_any_length, **of_attention),
-    row(blockwise_attention.attention_of_any_length_backward, dO=gradient(O), cache=cache(in_blocks)),
+    internal(blockwise_attention.keys_that_matter, allowed=allowed, queries=slice(0, 2), batch=(B,), L_q=L_q, L_k=L_k),
     row(blockwise_attention.attention_weights, cache=cache(in_blocks)),
     row(
         chain_rule.sequence_log_probability,
@@ -182,13 +178,10 @@ ROWS = (
     row(chain_rule.check_nats, nats=NATS),
     row(chain_rule.bits, nats=NATS),
     row(chain_rule.bits_per_character, nats=NATS, n_words=integer(3, 0), n_characters=integer(17)),
-    *(
-        row(function, Q=queries(), K=keys())
-        for function in (compatibility.dot_product, compatibility.scaled_dot_product)
-    ),
+    *(row(function, Q=queries(), K=keys()) for function in (compatibility.dot_product, attention.scaled_dot_product)),
     *(
         row(function, dA=gradient(A), cache=cache(compatibility.dot_product(Q, K)[1]))
-        for function in (compatibility.dot_product_backward, compatibility.scaled_dot_product_backward)
+        for function in (compatibility.dot_product_backward, attention.scaled_dot_product_backward)
     ),
     row(
         compatibility.bilinear,
@@ -222,24 +215,23 @@ ROWS = (
         cache=cache(cross_entropy.cross_entropy(logits, targets)[1]),
     ),
     internal(cross_entropy.check_targets, targets=targets, logits=logits, ignore=-100),
-    row(dropout.dropout, x=floats(x), rate=rate(), rng=rng(required=False)),
-    row(dropout.dropout_backward, dy=gradient(x), m=cache(dropout.dropout(x, 0.3, generator)[1])),
+    row(dropout.Dropout, rate=rate(), rng=rng(required=False)),
+    internal(dropout.dropping, rate=0.3, rng=generator),
+    row(dropout.dropout, x=floats(x), drop=drop()),
+    row(dropout.dropout_backward, dy=gradient(x), m=cache(dropout.dropout(x, Dropout(0.3, generator))[1])),
     internal(dropout.dropout_mask, shape=(2, 3), rate=0.3, rng=generator, dtype=np.dtype(np.float32)),
     row(erf.erfc, z=of_numbers_too(floats(x))),
     row(erf.normal_cdf, x=of_numbers_too(floats(x))),
     row(erf.normal_density, x=of_numbers_too(floats(x))),
-    row(heads.split_heads, X=floats(drawn(B, L_q, 4), ndim=2), h=integer(2)),
-    row(heads.merge_heads, heads=floats(drawn(B, 2, L_q, d_k), ndim=3)),
-    row(masks.causal_mask, L=integer(3, 0)),
-    row(masks.padding_mask, lengths=per_length(lengths, 4), L=passed_on(integer(4, 0), "lengths")),
-    row(masks.causal_padding_mask, lengths=per_length(lengths, 4), L=passed_on(integer(4, 0), "lengths")),
-    internal(attention.allowed_pairs, Q=Q, K=K, mask=allowed, bias=added),
-    internal(masks.may_attend, mask=allowed, bias=added, scores_shape=allowed.shape),
-    internal(masks.without_unseen, X=K, mask=allowed),
-    internal(masks.without_blind, X=Q, mask=allowed),
-    internal(masks.rows_where, counts=np.array([True, True, False]), X=x),
-    row(positional_encoding.positional_encoding, L=integer(3, 0), d=integer(5), dtype=dtype()),
-    row(positional_encoding.add_positions, E=floats(x, ndim=2)),
+    row(attention.split_heads, X=floats(drawn(B, L_q, 4), ndim=2), h=integer(2)),
+    row(attention.merge_heads, heads=floats(drawn(B, 2, L_q, d_k), ndim=3)),
+    row(attention.causal_mask, L=integer(3, 0)),
+    row(attention.padding_mask, lengths=per_length(lengths, 4), L=passed_on(integer(4, 0), "lengths")),
+    row(attention.causal_padding_mask, lengths=per_length(lengths, 4), L=passed_on(integer(4, 0), "lengths")),
+    internal(attention.in_sight, mask=allowed, Q=Q),
+    internal(rows.rows_where, counts=np.array([True, True, False]), X=x),
+    row(positional_encoding.positional_encoding, L=integer(3, 0), d=integer(5), dtype=dtype(), start=integer(2, 0)),
+    row(positional_encoding.add_positions, E=floats(x, ndim=2), start=integer(2, 0)),
     row(positional_encoding.add_positions_backward, dx=given(x, UNKNOWABLE), cache=cache(None)),
     internal(rows.row_sum, x=x),
     internal(rows.row_mean, x=x),
@@ -250,7 +242,7 @@ ROWS = (
     row(softmax.softmax, a=scores()),
     row(softmax.softmax_backward, dalpha=gradient(A), alpha=cache(softmax.softmax(A)[1])),
     row(softmax.masked_softmax, a=scores(), mask=mask(allowed)),
-    internal(softmax.barred, a=A, mask=allowed),
+    internal(softmax.masked_scores, a=A, mask=allowed),
     row(softmax.log_softmax, a=scores()),
     row(softmax.log_softmax_backward, dlog_alpha=gradient(A), cache=cache(softmax.log_softmax(A)[1])),
 )

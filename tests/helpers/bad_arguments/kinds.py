@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minitransformer.equations.activations import GELU, relu
+from minitransformer.equations.dropout import Dropout
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.tree import leaves, named_leaves, tree_map
 
@@ -188,11 +190,6 @@ def gradient(good: Array) -> Argument:
     return Argument(good, tuple(bad._replace(told=False) for bad in other_shapes(good)))
 
 
-def gradient_of_any_batch(good: Array) -> Argument:
-    """Where the cache does not know how many sequences there were: of (B, L, d), only L and d."""
-    return Argument(good, tuple(bad._replace(told=False) for bad in other_lengths(good, (-2, -1))))
-
-
 def ids(good: Array, size: int | None = None, ndim: int = 0, same_shape: bool = False) -> Argument:
     """Integers in [0, size)."""
     bad = [*wrong_arrays(good), Bad("floats", good.astype(np.float32)), *fewer_axes(good, ndim)]
@@ -209,18 +206,12 @@ def ids(good: Array, size: int | None = None, ndim: int = 0, same_shape: bool = 
 
 
 def mask(good: Array) -> Argument:
-    """Booleans that broadcast to the scores, or None."""
-    bad = [Bad(f"dtype {dtype}", good.astype(dtype)) for dtype in ("int64", "uint8", "object", "str")]
-    bad += [Bad("a list", good.tolist()), Bad("True", True), Bad("one key more", np.concatenate([good, good], -1))]
-    bad += [Bad("a larger batch", np.stack([good] * 7))]
-    return Argument(good, tuple(bad))
-
-
-def bias(good: Array) -> Argument:
-    """Floats that broadcast to the scores, or None."""
-    bad = [Bad(f"dtype {dtype}", good.astype(dtype)) for dtype in ("int64", "bool", "object", "str", "float16")]
-    bad += [Bad("a list", good.tolist()), Bad("1.0", 1.0), Bad("one key more", np.concatenate([good, good], -1))]
-    bad += [Bad("a larger batch", np.stack([good] * 7))]
+    """Booleans, or numbers to add, that broadcast to the scores."""
+    bad = [Bad("None", None)]
+    bad += [Bad(f"dtype {dtype}", good.astype(dtype)) for dtype in ("int64", "uint8", "object", "str", "float16")]
+    bad += [Bad("a list", good.tolist()), Bad("True", True), Bad("1.0", 1.0)]
+    bad += [Bad("one key more", np.concatenate([good, good], -1)), Bad("a larger batch", np.stack([good] * 7))]
+    bad += [Bad("numbers for one key more", np.concatenate([good, good], -1).astype(np.float32))]
     return Argument(good, tuple(bad))
 
 
@@ -248,23 +239,28 @@ def fields(kind: type, **arguments: Argument) -> Argument:
     return Argument(good, tuple(bad), tuple(good._replace(**{n: e}) for n, a in arguments.items() for e in a.equal))
 
 
+def drop() -> Argument:
+    """Probability and generator, which have been checked where they were put together."""
+    bad = tuple(Bad(f"{x!r}", x) for x in (None, 0.3, "0.3", (0.3, None)))
+    return Argument(Dropout(0.3, np.random.default_rng(5)), bad)
+
+
 def config(h: int = 2, **changes: Any) -> Argument:
-    """A layer's `Config`; the heads must divide the features."""
-    heads = integer(h)
-    made = fields(
-        Config,
-        h=heads._replace(bad=(*heads.bad, Bad("does not divide", 3))),
-        rate=rate(changes.get("rate", 0.3)),
-        activation=Argument(GELU, tuple(Bad(f"{x!r}", x) for x in ("relu", None, relu, 3))),
-        norm_first=truth(changes.get("norm_first", False)),
-        eps=positive(0.01),
-    )
-    return passed_on(made, "config")
+    """A layer's `Config`, which has been checked where it was made; but the heads must divide the features."""
+    good = Config(**{"h": h, "dropout": 0.3, "activation": GELU, "eps": 0.01} | changes)
+    bad = [Bad("None", None, told=False), Bad("text", "x", told=False)]
+    bad += [Bad("heads that do not divide", dataclasses.replace(good, h=3), ("h",))]
+    return Argument(good, tuple(bad))
 
 
-def without(argument: Argument, field: str) -> Argument:
-    """A function that does not read this field of its configuration."""
-    return argument._replace(bad=tuple(bad for bad in argument.bad if not bad.what.startswith(f"{field}:")))
+CONFIG_FIELDS = {
+    "h": integer(2),
+    "dropout": rate(),
+    "activation": Argument(GELU, tuple(Bad(f"{x!r}", x) for x in ("relu", None, relu, 3))),
+    "norm_first": truth(False),
+    "eps": positive(0.01),
+    "final_eps": optional(positive(0.02)),
+}
 
 
 def weights(good: Any, *but: str, name: str = "weights", other: tuple[str, ...] = ()) -> Argument:

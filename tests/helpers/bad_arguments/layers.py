@@ -2,18 +2,18 @@
 
 import numpy as np
 from bad_arguments.kinds import (
+    CONFIG_FIELDS,
     Argument,
     Bad,
-    bias,
     cache,
     config,
     drawn,
+    drop,
     dtype,
     fields,
     floats,
     given,
     gradient,
-    gradient_of_any_batch,
     ids,
     integer,
     internal,
@@ -22,16 +22,15 @@ from bad_arguments.kinds import (
     other_shapes,
     passed_on,
     positive,
-    rate,
     rng,
     row,
     shaped,
     truth,
     weights,
-    without,
 )
 
 from minitransformer.equations.activations import GELU, relu
+from minitransformer.equations.dropout import Dropout
 from minitransformer.layers import (
     add_norm,
     bert_embedding,
@@ -50,8 +49,10 @@ from minitransformer.layers import (
     mimetic_initialization,
     mlm_head,
     multi_head,
+    past,
     pooler,
     rms_norm,
+    stack,
     tied_output,
 )
 from minitransformer.tree import tree_map
@@ -125,19 +126,17 @@ def vectors(good=x, ndim=1, *names):
     return passed_on(floats(good, ndim=ndim, features=True), *names)
 
 
-DROPOUT = {"rate": rate(), "rng": rng(required=False)}
-MASKED = {"mask": optional(mask(allowed)), "bias": optional(bias(added))}
+DROPOUT = {"drop": drop()}
+MASKED = {"mask": optional(mask(allowed))}
+NO_PAST = {"past": given(None, "what `empty_past` made, or None")}
 MASKS = {
     "masks": passed_on(
         fields(
             decoder_layer.Masks,
             target=passed_on(optional(mask(allowed)), "mask"),
             memory=passed_on(optional(mask(of_memory)), "mask"),
-            target_bias=passed_on(optional(bias(added)), "bias"),
-            memory_bias=passed_on(optional(bias(added_to_memory)), "bias"),
         ),
         "mask",
-        "bias",
     )
 }
 
@@ -157,13 +156,14 @@ decoded_post, decoded_pre = (
     decoder_layer.decoder_layer(x, memory, DECODER_LAYER, c, MASKS["masks"].good, generator)[1] for c in (POST, PRE)
 )
 encoded_post, encoded_pre = (
-    encoder_layer.encoder_layer(x, ENCODER_LAYER, c, allowed, added, generator)[1] for c in (POST, PRE)
+    encoder_layer.encoder_layer(x, ENCODER_LAYER, c, allowed, generator)[1] for c in (POST, PRE)
 )
+a_past = past.empty_past((B,), 5, h, MULTI_HEAD.key, MULTI_HEAD.value)
 both_ways = bidirectional.bidirectional(x, lengths, BOTH_WAYS)[1]
 
 ROWS = (
     row(add_norm.residual, x=passed_on(floats(x), "f"), f=shaped(f), **DROPOUT),
-    row(add_norm.residual_backward, dy=gradient(y), m=cache(add_norm.residual(x, f, 0.3, generator)[1])),
+    row(add_norm.residual_backward, dy=gradient(y), m=cache(add_norm.residual(x, f, Dropout(0.3, generator))[1])),
     row(
         add_norm.add_norm,
         x=passed_on(floats(x, ndim=1, features=True), "f"),
@@ -175,7 +175,7 @@ ROWS = (
     row(
         add_norm.add_norm_backward,
         dy=gradient(y),
-        cache=cache(add_norm.add_norm(x, f, NORM, rate=0.3, rng=generator)[1]),
+        cache=cache(add_norm.add_norm(x, f, NORM, drop=Dropout(0.3, generator))[1]),
     ),
     row(bert_embedding.init_bert_embedding, **start(V=V, context=context, d_model=d)),
     row(
@@ -189,7 +189,9 @@ ROWS = (
     row(
         bert_embedding.bert_embedding_backward,
         dx=gradient(x),
-        cache=cache(bert_embedding.bert_embedding(token_ids, segments, BERT_EMBEDDING, 0.01, 0.3, generator)[1]),
+        cache=cache(
+            bert_embedding.bert_embedding(token_ids, segments, BERT_EMBEDDING, 0.01, Dropout(0.3, generator))[1]
+        ),
     ),
     internal(bert_embedding.check_segments, segments=segments, ids=token_ids),
     row(bidirectional.init_bidirectional, **start(d_in=d, d_h=d_h)),
@@ -216,7 +218,7 @@ ROWS = (
         config=config(),
         **MASKS,
         rng=rng(required=False),
-        norm_eps=optional(passed_on(positive(0.01), "eps")),
+        **NO_PAST,
     ),
     row(
         decoder.decoder_backward,
@@ -233,11 +235,12 @@ ROWS = (
             config=configuration,
             **MASKS,
             rng=rng(required=False),
+            past=given(decoder_layer.NO_PAST, "what `prefill` made, or nothing"),
         )
         for function, configuration in (
             (decoder_layer.decoder_layer, config()),
-            (decoder_layer.post_norm_decoder_layer, without(config(), "norm_first")),
-            (decoder_layer.pre_norm_decoder_layer, without(config(norm_first=True), "norm_first")),
+            (decoder_layer.post_norm_decoder_layer, config()),
+            (decoder_layer.pre_norm_decoder_layer, config(norm_first=True)),
         )
     ),
     row(decoder_layer.decoder_layer_backward, dy=gradient(x), cache=cache(decoded_pre)),
@@ -263,7 +266,7 @@ ROWS = (
         config=config(),
         **MASKED,
         rng=rng(required=False),
-        norm_eps=optional(passed_on(positive(0.01), "eps")),
+        **NO_PAST,
     ),
     row(encoder.encoder_backward, dy=gradient(x), cache=cache(encoder.encoder(x, ENCODER, POST, rng=generator)[1])),
     row(encoder_layer.init_encoder_layer, **layer_start()),
@@ -275,11 +278,12 @@ ROWS = (
             config=configuration,
             **MASKED,
             rng=rng(required=False),
+            **NO_PAST,
         )
         for function, configuration in (
             (encoder_layer.encoder_layer, config()),
-            (encoder_layer.post_norm_encoder_layer, without(config(), "norm_first")),
-            (encoder_layer.pre_norm_encoder_layer, without(config(norm_first=True), "norm_first")),
+            (encoder_layer.post_norm_encoder_layer, config()),
+            (encoder_layer.pre_norm_encoder_layer, config(norm_first=True)),
         )
     ),
     row(encoder_layer.encoder_layer_backward, dy=gradient(x), cache=cache(encoded_pre)),
@@ -296,7 +300,7 @@ ROWS = (
     row(
         feed_forward.feed_forward_backward,
         dy=gradient(x),
-        cache=cache(feed_forward.feed_forward(x, FEED_FORWARD, GELU, 0.3, generator)[1]),
+        cache=cache(feed_forward.feed_forward(x, FEED_FORWARD, GELU, Dropout(0.3, generator))[1]),
     ),
     row(layer_norm.init_layer_norm, d=integer(d), dtype=dtype()),
     row(layer_norm.layer_norm, x=vectors(), weights=weights(NORM, other=("x",)), eps=positive(0.01)),
@@ -305,10 +309,15 @@ ROWS = (
     row(rms_norm.rms_norm, x=vectors(), weights=weights(RMS_NORM, other=("x",)), eps=positive(0.01)),
     row(rms_norm.rms_norm_backward, dy=gradient(x), cache=cache(rms_norm.rms_norm(x, RMS_NORM)[1])),
     row(learned_positions.init_learned_positions, **start(context=context, d=d)),
-    row(learned_positions.learned_positions, E=vectors(x, 2), weights=weights(POSITIONS, other=("E",))),
+    row(
+        learned_positions.learned_positions,
+        E=vectors(x, 2),
+        weights=weights(POSITIONS, other=("E",)),
+        start=integer(2, 0),
+    ),
     row(
         learned_positions.learned_positions_backward,
-        dx=gradient_of_any_batch(x),
+        dx=gradient(x),
         cache=cache(learned_positions.learned_positions(x, POSITIONS)[1]),
     ),
     row(linear.init_linear, **start(d_in=d, d_out=d_out)),
@@ -362,15 +371,35 @@ ROWS = (
         weights=weights(MULTI_HEAD, other=("x", "X", "K", "V", "h")),
         h=heads(),
         mask=optional(mask(of_memory)),
-        bias=optional(bias(added_to_memory)),
         **DROPOUT,
+        **NO_PAST,
     ),
     row(
         multi_head.multi_head_backward,
         dy=gradient(x),
-        cache=cache(multi_head.multi_head(x, memory, memory, MULTI_HEAD, h, rate=0.3, rng=generator)[1]),
+        cache=cache(multi_head.multi_head(x, memory, memory, MULTI_HEAD, h, drop=Dropout(0.3, generator))[1]),
     ),
-    internal(multi_head.in_sight, x_q=x, x_k=memory, x_v=memory, h=h, mask=None, bias=None),
+    row(
+        past.empty_past,
+        batch=Argument((B,), tuple(Bad(f"{wrong!r}", wrong, told=False) for wrong in ((2.0,), (-1,), None, "ab"))),
+        context=integer(5),
+        h=heads(),
+        key=given(MULTI_HEAD.key, "of a model, which `multi_head` checks"),
+        value=given(MULTI_HEAD.value, "of a model, which `multi_head` checks"),
+    ),
+    row(
+        past.past_of,
+        memory=vectors(memory, 2, "x"),
+        h=passed_on(heads(), "X"),
+        key=given(MULTI_HEAD.key, "of a model, which `multi_head` checks"),
+        value=given(MULTI_HEAD.value, "of a model, which `multi_head` checks"),
+    ),
+    internal(past.with_past, past=a_past, K=drawn(B, h, 2, d // h), V=drawn(B, h, 2, d // h)),
+    internal(past.further, past=a_past, L=2),
+    internal(stack.init_stack, init_layer=tuple, n_layers=2, d_model=d, dtype=np.float32, final_norm=True),
+    internal(stack.last_norm, x=x, weights=NORM, config=POST),
+    internal(stack.last_norm_backward, dy=x, cache=stack.last_norm(x, NORM, POST)[1]),
+    row(encoder_layer.Config, **CONFIG_FIELDS),
     internal(multi_head.over_heads, mask=of_memory, x_ndim=3),
     row(pooler.pooler, y=vectors(x, 2), weights=weights(POOLER, other=("x", "y"))),
     row(pooler.pooler_backward, dp=gradient(drawn(B, d)), cache=cache(pooler.pooler(x, POOLER)[1])),

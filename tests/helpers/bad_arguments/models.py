@@ -8,6 +8,7 @@ from bad_arguments.kinds import (
     cache,
     config,
     drawn,
+    drop,
     fields,
     given,
     gradient,
@@ -18,7 +19,6 @@ from bad_arguments.kinds import (
     optional,
     passed_on,
     positive,
-    rate,
     rng,
     row,
     shaped,
@@ -27,6 +27,7 @@ from bad_arguments.kinds import (
 )
 from bad_arguments.layers import heads, loud, start
 
+from minitransformer.equations.dropout import Dropout
 from minitransformer.layers.linear import init_linear
 from minitransformer.layers.lstm import State
 from minitransformer.models import (
@@ -56,7 +57,7 @@ BERT_CLASSIFIER = loud(bert_classifier.init_bert_classifier(BERT, init_linear(d,
 PRETRAINING = loud(bert_pretraining.init_bert_pretraining(BERT, generator))
 FNN = loud(fnn_lm.init_fnn_lm(V, n, d, d_h, generator))
 GPT = loud(gpt.init_gpt(V, 1, d, h, d_ff, generator, context, tied=False, final_norm=True))
-GPT_CLASSIFIER = loud(gpt_classifier.init_gpt_classifier(GPT, C, generator))
+GPT_CLASSIFIER = loud(gpt_classifier.init_gpt_classifier(GPT.body, C, generator))
 RNN_PAIR = loud(rnn_encoder_decoder.init_rnn_encoder_decoder(V, V_t, d, d_h, generator))
 RNN = loud(rnn_lm.init_rnn_lm(V, d, d_h, generator, "lstm"))
 READER = loud(rnn_reader.init_rnn_reader(V, d, d_h, generator))
@@ -67,6 +68,7 @@ counted = ngram.count_ngrams(np.array([0, 1, 2, 0, 1, 1, 2, 0]), V, 2)
 text = np.array([0, 1, 2, 0, 1, 7, 2])
 
 CONFIG = config()
+PAST = "what `empty_cache` made, or None"
 CONFIG_NAMES = (
     "x",
     "X",
@@ -191,19 +193,19 @@ ROWS = (
         final_norm=truth(True),
         dtype=SIZES["dtype"],
     ),
-    row(gpt.gpt_body, ids=tokens(), weights=of_all(GPT._replace(output=None)), **EVALUATES),
+    row(gpt.gpt_body, ids=tokens(), weights=of_all(GPT.body), **EVALUATES, past=given(None, PAST)),
     row(
         gpt.gpt_body_backward,
         dy=gradient(y),
-        cache=cache(gpt.gpt_body(token_ids, GPT, CONFIG.good, generator)[1]),
+        cache=cache(gpt.gpt_body(token_ids, GPT.body, CONFIG.good, generator)[1]),
     ),
-    row(gpt.gpt, ids=tokens(), weights=of_all(GPT), **EVALUATES),
+    row(gpt.gpt, ids=tokens(), weights=of_all(GPT), **EVALUATES, past=given(None, PAST)),
     row(
         gpt.gpt_backward,
         dlogits=gradient(drawn(B, L, V)),
         cache=cache(gpt.gpt(token_ids, GPT, CONFIG.good, generator)[1]),
     ),
-    row(gpt_classifier.init_gpt_classifier, body=given(GPT, body), C=of_layer(C), rng=rng()),
+    row(gpt_classifier.init_gpt_classifier, body=given(GPT.body, body), C=of_layer(C), rng=rng()),
     row(
         gpt_classifier.gpt_classifier,
         ids=tokens(token_ids, V, "lengths"),
@@ -343,13 +345,13 @@ ROWS = (
         transformer.embed_words,
         ids=ids(token_ids, V, ndim=1),
         weights=weights(TRANSFORMER.source, "E", other=("ids",)),
-        rate=rate(),
-        rng=rng(required=False),
+        drop=drop(),
+        start=integer(2, 0),
     ),
     row(
         transformer.embed_words_backward,
         dx=gradient(y),
-        cache=cache(transformer.embed_words(token_ids, TRANSFORMER.source, 0.3, generator)[1]),
+        cache=cache(transformer.embed_words(token_ids, TRANSFORMER.source, Dropout(0.3, generator))[1]),
     ),
     row(transformer.source_mask, source=given(token_ids, "only its shape is read"), lengths=optional(one_each())),
     row(
