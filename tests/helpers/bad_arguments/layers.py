@@ -338,7 +338,6 @@ ROWS = (
         cache=cache(lstm.lstm(x, STATE.good, LSTM)[1]),
         dlast=optional(STATE),
     ),
-    internal(lstm.gate_columns, d_h=d_h, names="ifo"),
     row(mlm_head.init_mlm_head, **start(V=V, d_model=d)),
     row(
         mlm_head.mlm_head,
