@@ -160,19 +160,16 @@ FORMULAS: dict[str, Formulas] = {
     # equations/cross_entropy.py
     "cross_entropy": {
         "share": "share = counted / n_targets",
+        "q": "q[w] = (1 - label_smoothing) * (w == words) + label_smoothing / dim(q)",
         "log_p": "log_p[w] = seen[w] - log(sum(k, exp(seen[k])))",
-        "q": (
-            "q[w] = share * label_smoothing / V",
-            "q[w] = share * ((1 - label_smoothing) * (w == words) + label_smoothing / V)",
-        ),
-        "on_target": "on_target = share * (1 - label_smoothing + label_smoothing / V)",
-        "of_all": "of_all = sum(w, log_p[w])",
-        "loss": (
-            "loss = -sum(n, flat(share)[n] * flat(of_target)[n])",
-            "loss = -sum(n, flat(share)[n] * ((1 - e) * flat(of_target)[n] + e / V * flat(of_all)[n]))",
-        ),
+        "p": "p[w] = exp(log_p[w])",
+        "q_log_p": "q_log_p = sum(w, q[w] * log_p[w])",
+        "loss": "loss = -sum(n, flat(share)[n] * flat(q_log_p)[n])",
     },
-    "cross_entropy_backward": {"dlog_p": "dlog_p[w] = -dloss * cache.q[w]"},
+    "cross_entropy_backward": {"return": "dlogits[w] = dloss * share * (p[w] - q[w])"},
+    "target_distribution": {
+        "q": ("q[w] = e / V", "q[w] = (1 - e) * (w == words) + e / V"),
+    },
     # layers/linear.py
     "linear": {"y": "y[n, j] = sum(i, rows[n, i] * weights.W[i, j]) + weights.b[j]"},
     "linear_backward": {

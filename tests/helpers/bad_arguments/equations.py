@@ -222,6 +222,7 @@ ROWS = (
         cache=cache(cross_entropy.cross_entropy(logits, targets)[1]),
     ),
     internal(cross_entropy.check_targets, targets=targets, logits=logits, ignore=-100),
+    internal(cross_entropy.target_distribution, words=words[..., None], e=0.1, logits=logits),
     row(dropout.dropout, x=floats(x), rate=rate(), rng=rng(required=False)),
     row(dropout.dropout_backward, dy=gradient(x), m=cache(dropout.dropout(x, 0.3, generator)[1])),
     internal(dropout.dropout_mask, shape=(2, 3), rate=0.3, rng=generator, dtype=np.dtype(np.float32)),
