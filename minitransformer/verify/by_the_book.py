@@ -82,6 +82,20 @@ def positional_encoding(L, d):
     return P
 
 
+def rotary(X, start=0):
+    """y_2j = x_2j cos(i theta_j) - x_2j+1 sin(i theta_j),  y_2j+1 = x_2j+1 cos(i theta_j) + x_2j sin(i theta_j)
+
+    with theta_j = 10000^(-2j/d), row by row (Su et al. 2021); the first row is position `start`."""
+    d = X.shape[1]
+    Y = np.zeros(X.shape)
+    for row, x in enumerate(X):
+        for j in range(d // 2):
+            angle = (start + row) * 10000 ** (-2 * j / d)
+            Y[row, 2 * j] = x[2 * j] * math.cos(angle) - x[2 * j + 1] * math.sin(angle)
+            Y[row, 2 * j + 1] = x[2 * j + 1] * math.cos(angle) + x[2 * j] * math.sin(angle)
+    return Y
+
+
 def relu(x):
     return max(0.0, x)
 

@@ -125,6 +125,11 @@ INDEX: tuple[Row, ...] = (
     ),
     pair("4.3", "x = E + P", "equations.positional_encoding.add_positions"),
     pair("4.3", "x_i = E_i + P_i, P learned", "layers.learned_positions.learned_positions"),
+    pair(
+        "4.3",
+        "variant, rotary: a_mn = (R_m q_m)^T (R_n k_n) / sqrt(d), R_i turns (x_2j, x_2j+1) by i / 10000^(2j/d)",
+        "equations.rotary.rotary",
+    ),
     pair("5", "Dropout(x)", "equations.dropout.dropout"),
     pair(
         "5",

@@ -131,7 +131,17 @@ FORMULAS: dict[str, Formulas] = {
     "add_positions": {
         "return[0]": "x[l, c] = E[l, c] + P[l, c]",
     },
+    "position_angles": {"return": "angle[l, j] = (start + l) / 10000 ** (2 * j / d)"},
     "add_positions_backward": {"return": "dE[l, c] = dx[l, c]"},
+    # equations/rotary.py
+    "rotary": {
+        "turned": "turned[l, c] = -X[l, c + 1] if c % 2 == 0 else X[l, c - 1]",
+        "Y": "Y[l, c] = X[l, c] * cos[l, c] + turned[l, c] * sin[l, c]",
+    },
+    "rotary_backward": {
+        "turned": "turned[l, c] = -dY[l, c + 1] if c % 2 == 0 else dY[l, c - 1]",
+        "return": "dX[l, c] = dY[l, c] * cache.cos[l, c] - turned[l, c] * cache.sin[l, c]",
+    },
     # equations/activations.py
     "relu": {"y": "y[i] = max(0, x[i])"},
     "relu_backward": {"return": "dx[i] = dy[i] * (y[i] > 0)"},

@@ -4,6 +4,7 @@ import numpy as np
 from bad_arguments.kinds import (
     Argument,
     Bad,
+    also,
     bias,
     cache,
     drawn,
@@ -12,6 +13,7 @@ from bad_arguments.kinds import (
     fraction,
     given,
     gradient,
+    gradient_of_any_batch,
     ids,
     integer,
     internal,
@@ -37,12 +39,14 @@ from minitransformer.equations import (
     heads,
     masks,
     positional_encoding,
+    rotary,
     rows,
     softmax,
 )
 
 B, L_q, L_k, d_k, d_v, V, d_a = 2, 3, 4, 5, 6, 7, 8
 x = drawn(B, L_q, d_k)
+even = drawn(B, L_q, 2 * d_k)
 A = drawn(B, L_q, L_k)
 Q, K, values = drawn(B, L_q, d_k, seed=1), drawn(B, L_k, d_k, seed=2), drawn(B, L_k, d_v, seed=3)
 O = drawn(B, L_q, d_v, seed=4)
@@ -240,8 +244,13 @@ ROWS = (
     internal(masks.without_blind, X=Q, mask=allowed),
     internal(masks.rows_where, counts=np.array([True, True, False]), X=x),
     row(positional_encoding.positional_encoding, L=integer(3, 0), d=integer(5), dtype=dtype()),
+    internal(positional_encoding.position_angles, L=3, d=5, start=2),
     row(positional_encoding.add_positions, E=floats(x, ndim=2)),
     row(positional_encoding.add_positions_backward, dx=given(x, UNKNOWABLE), cache=cache(None)),
+    row(rotary.rotary, X=also(floats(even, ndim=2), "an odd number of features", even[..., 1:]), start=integer(2, 0)),
+    row(rotary.rotary_backward, dY=gradient_of_any_batch(even), cache=cache(rotary.rotary(even)[1])),
+    internal(rotary.quarter_turn, X=even),
+    internal(rotary.prepare_rotation, L=3, d_k=4, start=2, dtype=np.dtype(np.float32)),
     internal(rows.row_sum, x=x),
     internal(rows.row_mean, x=x),
     internal(rows.row_max, x=x),
