@@ -96,6 +96,25 @@ def rotary(X, start=0):
     return Y
 
 
+def alibi_slopes(h):
+    """2^(-8/h), 2^(-16/h), ..., 2^-8; between powers of 2 some of the next one are added (Press et al. 2022)."""
+    if math.log2(h).is_integer():
+        return [2 ** (-8 * (k + 1) / h) for k in range(h)]
+    n = 2 ** math.floor(math.log2(h))
+    return alibi_slopes(n) + [alibi_slopes(2 * n)[2 * k] for k in range(h - n)]
+
+
+def alibi_mask(h, L_q, L_k):
+    """-m (i - j) for j <= i, the last query at the last key; -infinity for j > i."""
+    mask = np.zeros((h, L_q, L_k))
+    for head, m in enumerate(alibi_slopes(h)):
+        for row in range(L_q):
+            i = L_k - L_q + row
+            for j in range(L_k):
+                mask[head, row, j] = -m * (i - j) if j <= i else -math.inf
+    return mask
+
+
 def relu(x):
     return max(0.0, x)
 

@@ -130,6 +130,7 @@ INDEX: tuple[Row, ...] = (
         "variant, rotary: a_mn = (R_m q_m)^T (R_n k_n) / sqrt(d), R_i turns (x_2j, x_2j+1) by i / 10000^(2j/d)",
         "equations.rotary.rotary",
     ),
+    Row("4.3", "variant, ALiBi: a_ij = q_i^T k_j / sqrt(d) - m (i - j), j <= i", "equations.alibi.alibi_mask"),
     pair("5", "Dropout(x)", "equations.dropout.dropout"),
     pair(
         "5",

@@ -29,6 +29,7 @@ from bad_arguments.kinds import (
 
 from minitransformer.equations import (
     activations,
+    alibi,
     attention,
     blockwise_attention,
     chain_rule,
@@ -145,6 +146,14 @@ def per_length(good, L):
 
 ROWS = (
     *(one for name in ("relu", "tanh", "sigmoid", "gelu", "gelu_tanh") for one in elementwise(name)),
+    row(
+        alibi.alibi_mask,
+        h=integer(3),
+        L_q=integer(3, 0, most=4),
+        L_k=passed_on(integer(4, 3), "L_q"),
+        dtype=also(dtype(), "complex numbers", np.complex64),
+    ),
+    row(alibi.alibi_slopes, h=integer(3)),
     row(
         attention.attention_one_query,
         q=passed_on(one_row(Q[0, 0]), "K"),
