@@ -31,7 +31,7 @@ def alibi_mask(h: int, L_q: int, L_k: int, dtype: DTypeLike = np.float32) -> Arr
         raise ValueError(f"L_q: got {L_q} queries, expected {L_k} or fewer: the last query stands at the last key")
     m = alibi_slopes(h).astype(dtype)[:, None, None]  # (h, 1, 1)
     j = np.arange(L_k, dtype=np.int64)  # (L_k,)
-    i = j[L_k - L_q :, None]  # (L_q, 1)
+    i = j[L_k - int(L_q) :, None]  # (L_q, 1); int, since a NumPy integer of few bits could overflow
     minus_distance = np.where(j <= i, j - i, -np.inf).astype(dtype)  # (L_q, L_k)
     return m * minus_distance
 

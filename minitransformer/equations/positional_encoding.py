@@ -30,7 +30,7 @@ def position_angles(L: int, d: int, start: int) -> Array:
 
     Row i is position start + i. Always float64: in float32 an angle of 5,000 would be off by some 10^-4.
     """
-    i = np.arange(start, start + L)[:, None]  # (L, 1)
+    i = np.arange(L, dtype=np.int64)[:, None] + start  # (L, 1); start + L could overflow in a NumPy integer of few bits
     two_j = np.arange(0, d, 2)  # (ceil(d/2),)
     return i / 10000 ** (two_j / d)
 

@@ -103,6 +103,10 @@ def test_distances_are_exact_in_float32():
     assert_array_equal(alibi_mask(8, 2, 100_000), alibi_mask(8, 2, 100_000, np.float64))
 
 
+def test_sizes_may_be_numpy_integers_of_few_bits():
+    assert_array_equal(alibi_mask(np.uint8(3), np.uint8(2), 300), alibi_mask(3, 2, 300), strict=True)
+
+
 def test_bad_input_is_refused():
     with refuses(ValueError, "h: got 0, expected 1 or more"):
         alibi_mask(0, 3, 3)

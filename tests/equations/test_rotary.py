@@ -145,6 +145,11 @@ def test_tables_are_shared_and_cannot_be_changed():
     assert prepare_rotation.cache_info().currsize == MOST_KEPT
 
 
+def test_a_start_may_be_a_numpy_integer_of_few_bits():
+    X = np.random.default_rng(0).standard_normal((100, 4))
+    assert_array_equal(rotary(X, np.uint8(200))[0], rotary(X, 200)[0], strict=True)
+
+
 def test_no_position_at_all():
     """As when every new token is in the cache already."""
     Y, cache = rotary(np.ones((2, 0, 4)))
