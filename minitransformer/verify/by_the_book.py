@@ -230,6 +230,12 @@ def pre_norm_encoder_layer(x, weights, h, mask=None, activation=relu, eps=1e-5):
     return u + feed_forward(layer_norm(u, *norm2, eps), ffn, activation)
 
 
+def share_heads(heads, h):
+    """Query head i takes key head i // (h / h_kv)  (Ainslie et al. 2023)"""
+    h_kv = len(heads)
+    return np.array([heads[i * h_kv // h] for i in range(h)])
+
+
 NO_MASKS = (None, None)
 
 

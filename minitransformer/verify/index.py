@@ -118,6 +118,11 @@ INDEX: tuple[Row, ...] = (
     pair("4.2", "MultiHead(Q, K, V) = Concat(head_1, ..., head_h) W^O", "layers.multi_head.multi_head"),
     pair("4.2", "Q W_i^Q for i = 1, ..., h", "equations.attention.split_heads", "merge_heads"),
     pair("4.2", "Concat(head_1, ..., head_h)", "equations.attention.merge_heads", "split_heads"),
+    pair(
+        "4.2",
+        "variant, grouped queries: head_i = Attention(Q_i, K_g, V_g), g = i // (h/h_kv)",
+        "equations.grouped_heads.share_heads",
+    ),
     Row(
         "4.3",
         "P_{i,2j} = sin(i / 10000^(2j/d)), P_{i,2j+1} = cos(...)",

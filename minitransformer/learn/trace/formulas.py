@@ -123,6 +123,9 @@ FORMULAS: dict[str, Formulas] = {
         "per_position": "per_position[l, n, c] = heads[n, l, c]",
         "return": "concat[l, j] = per_position[l, j // d_v, j % d_v]",
     },
+    # equations/grouped_heads.py
+    "share_heads": {"return": "heads[i, l, c] = X[i // (h // h_kv), l, c]"},
+    "share_heads_backward": {"return": "dX[g, l, c] = sum(i, by_group[g, i, l, c])"},
     # equations/positional_encoding.py
     "positional_encoding": {
         "angle": "angle[l, j] = l / 10000 ** (2 * j / d)",
