@@ -74,7 +74,7 @@ def prepare_rotation(L: int, d_k: int, start: int, dtype: np.dtype) -> tuple[Arr
     Kept for the next calls, since queries and keys of all layers turn alike: for a single token, the table takes longer
     than the rotation.
     """
-    angle = np.repeat(position_angles(L, d_k, start), 2, axis=-1)  # (L, d_k)
+    angle = np.repeat(position_angles(L, d_k, start), 2, axis=-1)
     cos, sin = np.cos(angle).astype(dtype), np.sin(angle).astype(dtype)
     cos.flags.writeable = sin.flags.writeable = False
     return cos, sin

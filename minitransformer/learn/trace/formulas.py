@@ -145,6 +145,12 @@ FORMULAS: dict[str, Formulas] = {
         "turned": "turned[l, c] = -dY[l, c + 1] if c % 2 == 0 else dY[l, c - 1]",
         "return": "dX[l, c] = dY[l, c] * cache.cos[l, c] - turned[l, c] * cache.sin[l, c]",
     },
+    # equations/alibi.py
+    "alibi_mask": {
+        "minus_distance": "minus_distance[r, j] = j - (L_k - L_q + r) if j <= L_k - L_q + r else -inf",
+        "return": "mask[k, r, j] = m[k, 0, 0] * minus_distance[r, j]",
+    },
+    "alibi_slopes": {"of_n": "of_n[k] = 2 ** (-8 * (k + 1) / n)"},
     # equations/activations.py
     "relu": {"y": "y[i] = max(0, x[i])"},
     "relu_backward": {"return": "dx[i] = dy[i] * (y[i] > 0)"},
