@@ -29,7 +29,7 @@ ACCEPTED = [
     (check.check_lengths, (np.array([0, 3]), np.ones((2, 3), int))),
     (check.check_lengths, (np.array([1, 3], np.uint8), np.ones((2, 3), int), 1)),
     (check.check_reals, ("x", x * np.nan)),
-    (check.check_mask, (None, (2, 3))),
+    (check.check_mask, (x, (2, 3))),
     (check.check_mask, (np.ones((1, 3), bool), (2, 3))),
     (check.check_mask, (np.array(True), (2, 3))),
     (check.check_ids, ("ids", ids, 3)),
@@ -129,15 +129,17 @@ REFUSED = [
     ),
     (
         check.check_mask,
-        (x, (2, 3)),
+        (x.astype(int), (2, 3)),
         TypeError,
-        "mask: got dtype float64, expected a boolean array, True where a query may attend to a key",
+        "mask: got dtype int64, expected a boolean array, True where a query may attend to a key, "
+        "or floating-point numbers to add to the scores",
     ),
     (
         check.check_mask,
         (True, (2, 3), "src_mask"),
         TypeError,
-        "src_mask: got bool, expected a boolean array, True where a query may attend to a key",
+        "src_mask: got bool, expected a boolean array, True where a query may attend to a key, "
+        "or floating-point numbers to add to the scores",
     ),
     (
         check.check_mask,

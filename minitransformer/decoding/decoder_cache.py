@@ -14,6 +14,7 @@ from minitransformer.layers.decoder_layer import DecoderLayer, DecoderPast, Mask
 from minitransformer.layers.encoder import encoder
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.layers.linear import linear
+from minitransformer.layers.multi_head import heads_of_keys
 from minitransformer.layers.past import empty_past, further, past_of
 from minitransformer.layers.tied_output import tied_output
 from minitransformer.models.transformer import Transformer, embed_words, source_mask, target_table
@@ -48,8 +49,8 @@ def prefill(
     def past(layer: DecoderLayer) -> DecoderPast:
         own, cross = layer.self_attention, layer.cross_attention
         return DecoderPast(
-            empty_past((len(source),), longest, config.h, own.key, own.value),
-            past_of(memory, config.h, cross.key, cross.value),
+            empty_past((len(source),), longest, heads_of_keys(own, config.h), own.key, own.value),
+            past_of(memory, heads_of_keys(cross, config.h), cross.key, cross.value),
         )
 
     return Decoding(0, mask, memory[:, :0], tuple(map(past, weights.decoder.layers)))

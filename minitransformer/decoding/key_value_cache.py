@@ -7,6 +7,7 @@ import numpy as np
 
 from minitransformer.checks import check_heads, check_integer, check_tokens
 from minitransformer.layers.encoder_layer import Config
+from minitransformer.layers.multi_head import heads_of_keys
 from minitransformer.layers.past import Past, empty_past, further
 from minitransformer.models.gpt import GPT, gpt
 
@@ -24,7 +25,7 @@ def empty_cache(batch: tuple[int, ...], context: int, weights: GPT, config: Conf
     if not layers:
         raise ValueError("weights: got no layers, expected one or more: without attention there is nothing to keep")
     attentions = (layer.self_attention for layer in layers)
-    return tuple(empty_past(batch, context, config.h, a.key, a.value) for a in attentions)
+    return tuple(empty_past(batch, context, heads_of_keys(a, config.h), a.key, a.value) for a in attentions)
 
 
 def decode_step(ids: Array, past: tuple[Past, ...], weights: GPT, config: Config) -> tuple[Array, tuple[Past, ...]]:

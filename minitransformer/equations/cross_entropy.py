@@ -5,8 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minitransformer.checks import check_floats, check_fraction, check_ids, check_integer, check_number
-from minitransformer.equations.rows import row_sum
-from minitransformer.equations.softmax import LogSoftmaxCache, log_softmax, log_softmax_backward
+from minitransformer.equations.softmax import log_softmax
 
 Array = np.ndarray
 
@@ -14,8 +13,9 @@ IGNORE = -100  # the target of a position that does not count, such as padding
 
 
 class CrossEntropyCache(NamedTuple):
-    log_softmax: LogSoftmaxCache
-    q: Array  # (..., V), the target distribution times 1/n: what each log-probability counts in the mean
+    p: Array  # (..., V)
+    q: Array  # (..., V), the target distribution
+    share: Array  # (..., 1), 1/n where a target counts, else 0
 
 
 def cross_entropy(
@@ -36,37 +36,46 @@ def cross_entropy(
     check_fraction("label_smoothing", label_smoothing)
     check_integer("ignore", ignore, minimum=-(2**63))
     e = float(label_smoothing)
-    V = logits.shape[-1]
     counted = check_targets(targets, logits, ignore)  # (...), boolean
     n_targets = int(counted.sum()) if n is None else n
     check_integer("n", n_targets, minimum=0)
     if n_targets == 0 and counted.any():
         raise ValueError(f"n: got 0, expected at least 1, since {counted.sum()} targets count")
-    share = counted[..., None] / logits.real.dtype.type(max(n_targets, 1))  # (..., 1), 1/n where a target counts
+    share = counted[..., None] / logits.real.dtype.type(max(n_targets, 1))  # (..., 1)
     words = np.where(counted, targets, 0)[..., None]  # (..., 1); any word will do where ignored: its share is 0
     seen = logits if counted.all() else np.where(counted[..., None], logits, logits.dtype.type(0))
-    log_p, log_softmax_cache = log_softmax(seen)
+    log_p, log_softmax_cache = log_softmax(seen)  # (..., V)
+    p = log_softmax_cache.alpha
+    q = target_distribution(words, e, logits)  # (..., V)
     of_target = np.take_along_axis(log_p, words, axis=-1)  # (..., 1)
-    if e == 0:  # one word of each row has q = 1; the others are skipped, since 0 log 0 counts as 0
-        loss = -(share * of_target).sum()
-    else:
-        of_all = row_sum(log_p)  # (..., 1)
-        loss = -(share * ((1 - e) * of_target + (e / V) * of_all)).sum()
-    q = np.broadcast_to(share * (e / V), logits.shape).copy()  # (..., V)
-    on_target = share * (1 - e) + share * (e / V)
-    np.put_along_axis(q, words, on_target, axis=-1)
-    return loss, CrossEntropyCache(log_softmax_cache, q)
+    # With e = 0 all but the target have q = 0, and count as 0 even where log p = -infinity, though the product is NaN.
+    q_log_p = of_target if e == 0 else np.vecdot(q, log_p)[..., None]  # (..., 1), sum_w q_w log p_w
+    loss = -(share * q_log_p).sum()
+    return loss, CrossEntropyCache(p, q, share)
 
 
 def cross_entropy_backward(dloss: float, cache: CrossEntropyCache) -> Array:
     """dlogits = dloss (p - q)/n at each counted position, 0 at ignored ones.
 
-    From loss = -sum q log p (q already holds the 1/n) the gradient of log p is -dloss q, and log_softmax_backward turns
-    it into -dloss (q - p sum_w q_w), where sum_w q_w is 1/n where a target counts, and 0 where it does not.
+    From d log p_w / d logit_v = delta_wv - p_v, as in `log_softmax_backward`, at each position i that counts
+        dlogits_iv = -dloss (1/n) sum_w q_iw (delta_wv - p_iv)
+                   = -dloss (1/n) (q_iv - p_iv sum_w q_iw)
+                   = dloss (p_iv - q_iv) / n,  for q_i is a distribution, and its sum is 1.
     """
     check_number("dloss", dloss[()] if isinstance(dloss, np.ndarray) else dloss)
-    dlog_p = -float(dloss) * cache.q
-    return log_softmax_backward(dlog_p, cache.log_softmax)
+    p, q, share = cache
+    return (float(dloss) * share) * (p - q)
+
+
+def target_distribution(words: Array, e: float, logits: Array) -> Array:
+    """q_w = (1 - e) [w is the target] + e/V: one-hot, of which the part e is spread over all V words.
+
+    words: (..., 1), logits: (..., V) -> q: (..., V), real
+    """
+    V = logits.shape[-1]
+    q = np.full(logits.shape, e / V, logits.real.dtype)
+    np.put_along_axis(q, words, 1 - e + e / V, axis=-1)  # q[i, words[i]] = ... for each row i, whatever the batch axes
+    return q
 
 
 def check_targets(targets: Array, logits: Array, ignore: int) -> Array:

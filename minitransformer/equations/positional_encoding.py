@@ -18,13 +18,21 @@ def positional_encoding(L: int, d: int, dtype: DTypeLike = np.float64, start: in
     check_integer("d", d, minimum=1)
     check_dtype(dtype)
     check_integer("start", start, minimum=0)
-    i = np.arange(start, start + L)[:, None]  # (L, 1)
-    two_j = np.arange(0, d, 2)  # (ceil(d/2),)
-    angle = i / 10000 ** (two_j / d)  # (L, ceil(d/2))
+    angle = position_angles(L, d, start)  # (L, ceil(d/2))
     P = np.zeros((L, d), dtype)
     P[:, 0::2] = np.sin(angle)
     P[:, 1::2] = np.cos(angle[:, : d // 2])
     return P
+
+
+def position_angles(L: int, d: int, start: int) -> Array:
+    """i / 10000^(2j/d), by which position i has turned in the pair of columns 2j and 2j + 1.  -> (L, ceil(d/2))
+
+    Row i is position start + i. Always float64: in float32 an angle of 5,000 would be off by some 10^-4.
+    """
+    i = np.arange(L, dtype=np.int64)[:, None] + start  # (L, 1); start + L could overflow in a NumPy integer of few bits
+    two_j = np.arange(0, d, 2)  # (ceil(d/2),)
+    return i / 10000 ** (two_j / d)
 
 
 def add_positions(E: Array, start: int = 0) -> tuple[Array, None]:

@@ -157,7 +157,9 @@ def post_norm_decoder_layer(
     spec = WITHOUT_PAST if past is NO_PAST else WITH_PAST
     check(spec, weights.norm1.gamma, weights.cross_attention.key.W, x, memory)
     drop = dropping(config.dropout, rng)
-    a, self_attention_cache = multi_head(x, x, x, weights.self_attention, config.h, masks.target, drop, past.target)
+    a, self_attention_cache = multi_head(
+        x, x, x, weights.self_attention, config.h, masks.target, drop, past.target, config.rotary
+    )
     u, add_norm1_cache = add_norm(x, a, weights.norm1, config.eps, drop)  # (..., L_t, d_model)
     c, cross_attention_cache = multi_head(
         u, memory, memory, weights.cross_attention, config.h, masks.memory, drop, past.memory
@@ -215,7 +217,9 @@ def pre_norm_decoder_layer(
     check(spec, weights.norm1.gamma, weights.cross_attention.key.W, x, memory)
     drop = dropping(config.dropout, rng)
     n1, norm1_cache = layer_norm(x, weights.norm1, config.eps)
-    a, self_attention_cache = multi_head(n1, n1, n1, weights.self_attention, config.h, masks.target, drop, past.target)
+    a, self_attention_cache = multi_head(
+        n1, n1, n1, weights.self_attention, config.h, masks.target, drop, past.target, config.rotary
+    )
     u, residual1_cache = residual(x, a, drop)
     n2, norm2_cache = layer_norm(u, weights.norm2, config.eps)
     c, cross_attention_cache = multi_head(

@@ -39,10 +39,13 @@ def init_encoder(
     rng: np.random.Generator,
     dtype: DTypeLike = np.float32,
     final_norm: bool = False,
+    h_kv: int | None = None,
 ) -> Encoder:
-    """final_norm: as in `init_stack`."""
+    """final_norm: as in `init_stack`; h_kv: as in `init_multi_head`."""
     return Encoder(
-        *init_stack(lambda: init_encoder_layer(d_model, h, d_ff, rng, dtype), n_layers, d_model, dtype, final_norm)
+        *init_stack(
+            lambda: init_encoder_layer(d_model, h, d_ff, rng, dtype, h_kv), n_layers, d_model, dtype, final_norm
+        )
     )
 
 

@@ -55,6 +55,8 @@ class Config:
     norm_first: bool = False  # False: post-norm, as in the text; True: pre-norm, as in GPT-2
     eps: float = 1e-5  # of the layer norms
     final_eps: float | None = None  # of the norm after the last layer, where it differs
+    rotary: bool = False  # queries and keys of self-attention are turned by their positions (`equations/rotary.py`)
+    alibi: bool = False  # scores fall with the distance (`equations/alibi.py`): in GPT, the only model that reads it
 
     def __post_init__(self) -> None:
         """Checked here, once, and not in every layer."""
@@ -63,6 +65,8 @@ class Config:
         check_type("activation", self.activation, Op)
         check_truth("norm_first", self.norm_first)
         check_positive("eps", self.eps)
+        check_truth("rotary", self.rotary)
+        check_truth("alibi", self.alibi)
         if self.final_eps is not None:
             check_positive("final_eps", self.final_eps)
 
@@ -84,10 +88,10 @@ class PreNormCache(NamedTuple):
 
 
 def init_encoder_layer(
-    d_model: int, h: int, d_ff: int, rng: np.random.Generator, dtype: DTypeLike = np.float32
+    d_model: int, h: int, d_ff: int, rng: np.random.Generator, dtype: DTypeLike = np.float32, h_kv: int | None = None
 ) -> EncoderLayer:
     return EncoderLayer(
-        init_multi_head(d_model, h, rng, dtype),
+        init_multi_head(d_model, h, rng, dtype, h_kv),
         init_layer_norm(d_model, dtype),
         init_feed_forward(d_model, d_ff, rng, dtype),
         init_layer_norm(d_model, dtype),
@@ -129,7 +133,7 @@ def post_norm_encoder_layer(
     """u = LayerNorm(x + MultiHead(x, x, x)),  y = LayerNorm(u + FFN(u))  (3.1.2 to 3.1.4, section 5)."""
     check("weights.norm1.gamma: d_model, x: ... L d_model", weights.norm1.gamma, x)
     drop = dropping(config.dropout, rng)
-    a, attention_cache = multi_head(x, x, x, weights.self_attention, config.h, mask, drop, past)
+    a, attention_cache = multi_head(x, x, x, weights.self_attention, config.h, mask, drop, past, config.rotary)
     u, add_norm1_cache = add_norm(x, a, weights.norm1, config.eps, drop)
     f, feed_forward_cache = feed_forward(u, weights.feed_forward, config.activation, drop)
     y, add_norm2_cache = add_norm(u, f, weights.norm2, config.eps, drop)
@@ -162,7 +166,7 @@ def pre_norm_encoder_layer(
     check("weights.norm1.gamma: d_model, x: ... L d_model", weights.norm1.gamma, x)
     drop = dropping(config.dropout, rng)
     n1, norm1_cache = layer_norm(x, weights.norm1, config.eps)
-    a, attention_cache = multi_head(n1, n1, n1, weights.self_attention, config.h, mask, drop, past)
+    a, attention_cache = multi_head(n1, n1, n1, weights.self_attention, config.h, mask, drop, past, config.rotary)
     u, residual1_cache = residual(x, a, drop)
     n2, norm2_cache = layer_norm(u, weights.norm2, config.eps)
     f, feed_forward_cache = feed_forward(n2, weights.feed_forward, config.activation, drop)

@@ -20,6 +20,8 @@ from minitransformer.equations.blockwise_attention import (
     blockwise_attention_backward,
 )
 from minitransformer.equations.dropout import NO_DROPOUT, Dropout
+from minitransformer.equations.grouped_heads import share_heads, share_heads_backward
+from minitransformer.equations.rotary import RotaryCache, turn_both, turn_both_back
 from minitransformer.layers.linear import Linear, LinearCache, init_linear, linear, linear_backward
 from minitransformer.layers.past import Past, with_past
 from minitransformer.shapes import check
@@ -53,16 +55,26 @@ class MultiHeadCache(NamedTuple):
     key: LinearCache
     value: LinearCache
     h: int
+    h_kv: int
+    turned: tuple[RotaryCache, RotaryCache] | None  # of Q and K
     attention: AttentionCache | BlockwiseCache
     output: LinearCache
     past: bool  # with keys and values from before, which have no backward
 
 
-def init_multi_head(d_model: int, h: int, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> MultiHead:
-    """Square maps with d_k = d_v = d_model / h, the usual choice: h heads then cost as much as one wide one."""
+def init_multi_head(
+    d_model: int, h: int, rng: np.random.Generator, dtype: DTypeLike = np.float32, h_kv: int | None = None
+) -> MultiHead:
+    """Square maps with d_k = d_v = d_model / h, the usual choice: h heads then cost as much as one wide one.
+
+    h_kv: of how many heads there are keys and values, each shared by h / h_kv query heads; None: of h, as in 4.2.
+    """
     check_start(rng, dtype, d_model=d_model)
     check_heads(h, "d_model", d_model)
-    return MultiHead(*(init_linear(d_model, d_model, rng, dtype) for _ in MultiHead._fields))
+    if h_kv is not None:
+        check_heads(h_kv, "h heads", h, name="h_kv")
+    d_kv = d_model if h_kv is None else d_model // h * h_kv
+    return MultiHead(*(init_linear(d_model, d_out, rng, dtype) for d_out in (d_model, d_kv, d_kv, d_model)))
 
 
 def multi_head(
@@ -74,6 +86,7 @@ def multi_head(
     mask: Array | None = None,
     drop: Dropout = NO_DROPOUT,
     past: Past | None = None,
+    turn: bool = False,
 ) -> tuple[Array, MultiHeadCache]:
     """MultiHead(Q, K, V) = Concat(head_1, ..., head_h) W^O,  head_i = Attention(Q W_i^Q, K W_i^K, V W_i^V)  (4.2).
 
@@ -85,10 +98,14 @@ def multi_head(
     key that no query may attend to has no influence, nor does a fully masked query.
 
     past: keys and values of positions before, to which those of x_k and x_v are added; L_k then counts them all.
+
+    Two variants are none of the text's: turn, rotary positions of queries and keys (`equations/rotary.py`); and heads
+    that share keys and values, where W^K and W^V are narrower than W^Q (`equations/grouped_heads.py`).
     """
     maps = weights.query.W, weights.key.W, weights.value.W
     check(WITHOUT_PAST if past is None else WITH_PAST, *maps, x_q, x_k, x_v)
     check_heads(h, "weights.query.W", weights.query.W.shape[-1])
+    h_kv = heads_of_keys(weights, h)
     mask_heads = over_heads(mask, x_q.ndim)
     if mask is None or past is not None:
         x_q_seen, x_k_seen, x_v_seen = x_q, x_k, x_v
@@ -99,14 +116,18 @@ def multi_head(
     K, key_cache = linear(x_k_seen, weights.key)  # (..., L_k, h*d_k)
     V, value_cache = linear(x_v_seen, weights.value)  # (..., L_k, h*d_v)
     Q_heads = split_heads(Q, h)  # (..., h, L_q, d_k)
-    K_heads = split_heads(K, h)  # (..., h, L_k, d_k)
-    V_heads = split_heads(V, h)  # (..., h, L_k, d_v)
-    K_all, V_all = (K_heads, V_heads) if past is None else with_past(past, K_heads, V_heads)
+    K_heads = split_heads(K, h_kv)  # (..., h, L_k, d_k)
+    V_heads = split_heads(V, h_kv)  # (..., h, L_k, d_v)
+    n = 0 if past is None else past.n
+    Q_turned, K_turned, turned = turn_both(Q_heads, K_heads, n) if turn else (Q_heads, K_heads, None)
+    K_all, V_all = (K_turned, V_heads) if past is None else with_past(past, K_turned, V_heads)
+    K_shared, V_shared = (K_all, V_all) if h_kv == h else (share_heads(K_all, h), share_heads(V_all, h))
     form = attention if Q_heads.shape[-2] * K_all.shape[-2] < LONG else blockwise_attention
-    heads, attention_cache = form(Q_heads, K_all, V_all, mask_heads, drop)  # (..., h, L_q, d_v)
+    heads, attention_cache = form(Q_turned, K_shared, V_shared, mask_heads, drop)  # (..., h, L_q, d_v)
     concat = merge_heads(heads)  # (..., L_q, h*d_v)
     y, output_cache = linear(concat, weights.output)  # (..., L_q, d_model)
-    return y, MultiHeadCache(query_cache, key_cache, value_cache, h, attention_cache, output_cache, past is not None)
+    projections = query_cache, key_cache, value_cache
+    return y, MultiHeadCache(*projections, h, h_kv, turned, attention_cache, output_cache, past is not None)
 
 
 def multi_head_backward(dy: Array, cache: MultiHeadCache) -> tuple[Array, Array, Array, MultiHead]:
@@ -121,7 +142,9 @@ def multi_head_backward(dy: Array, cache: MultiHeadCache) -> tuple[Array, Array,
     dheads = split_heads(dconcat, cache.h)  # (..., h, L_q, d_v)
     blockwise = isinstance(cache.attention, BlockwiseCache)
     form_backward = blockwise_attention_backward if blockwise else attention_backward
-    dQ_heads, dK_heads, dV_heads = form_backward(dheads, cache.attention)
+    dQ_turned, dK_shared, dV_shared = form_backward(dheads, cache.attention)
+    dK_turned, dV_heads = (share_heads_backward(d, cache.h_kv) for d in (dK_shared, dV_shared))
+    dQ_heads, dK_heads = turn_both_back(dQ_turned, dK_turned, cache.turned)
     dQ = merge_heads(dQ_heads)  # (..., L_q, h*d_k)
     dK = merge_heads(dK_heads)  # (..., L_k, h*d_k)
     dV = merge_heads(dV_heads)  # (..., L_k, h*d_v)
@@ -129,6 +152,17 @@ def multi_head_backward(dy: Array, cache: MultiHeadCache) -> tuple[Array, Array,
     dx_k, dkey = linear_backward(dK, cache.key)
     dx_v, dvalue = linear_backward(dV, cache.value)
     return dx_q, dx_k, dx_v, MultiHead(dquery, dkey, dvalue, doutput)
+
+
+def heads_of_keys(weights: MultiHead, h: int) -> int:
+    """h_kv, how many heads of keys and values there are: as many as W^K has heads of the width of a query head."""
+    d_k = weights.query.W.shape[-1] // h
+    d_keys = weights.key.W.shape[-1]
+    if d_keys % d_k != 0:
+        raise ValueError(
+            f"weights.key.W: got {d_keys} columns, expected a multiple of {d_k}, the width of a query head"
+        )
+    return d_keys // d_k
 
 
 def over_heads(mask: Array | None, x_ndim: int) -> Array | None:

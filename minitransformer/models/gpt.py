@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minitransformer.checks import check_tokens, check_truth
+from minitransformer.equations.alibi import alibi_mask
 from minitransformer.equations.attention import causal_mask
 from minitransformer.equations.dropout import dropout, dropout_backward, dropping
 from minitransformer.equations.positional_encoding import add_positions, add_positions_backward
@@ -37,7 +38,7 @@ class GPTBody(NamedTuple):
     causal mask alone."""
 
     embedding: Embedding  # E: (V, d_model)
-    positions: LearnedPositions | None  # P: (context, d_model); None: sines and cosines, as in 4.3
+    positions: LearnedPositions | None  # P: (context, d_model); None: sines and cosines, as in 4.3, or what Config says
     layers: Encoder
 
 
@@ -71,15 +72,17 @@ def init_gpt(
     tied: bool = False,
     final_norm: bool = False,
     dtype: DTypeLike = np.float32,
+    h_kv: int | None = None,
 ) -> GPT:
     """context: for how many positions vectors are learned; None: sines and cosines, for as many as one likes.
 
     tied: E scores the tokens too, and is drawn small enough for that (standard deviation 1/sqrt(d_model), so that the
-    first logits are of order 1). final_norm: after the last layer, where pre-norm layers need one.
+    first logits are of order 1). final_norm: after the last layer, where pre-norm layers need one. h_kv: of how many
+    heads there are keys and values, as in `init_multi_head`.
     """
     check_truth("tied", tied)
     E = init_embedding(V, d_model, rng, dtype).E
-    layers = init_encoder(n_layers, d_model, h, d_ff, rng, dtype, final_norm)
+    layers = init_encoder(n_layers, d_model, h, d_ff, rng, dtype, final_norm, h_kv)
     positions = None if context is None else init_learned_positions(context, d_model, rng, dtype)
     body = GPTBody(Embedding(E * E.dtype.type(d_model**-0.5) if tied else E), positions, layers)
     return GPT(body, None if tied else init_linear(d_model, V, rng, dtype))
@@ -100,12 +103,17 @@ def gpt_body(
     check_tokens("ids", ids, None)  # the embedding checks that they are in the vocabulary
     n, L = past[0].n if past else 0, ids.shape[-1]
     E, embedding_cache = embedding(ids, weights.embedding)  # (..., L, d_model)
-    if weights.positions is None:
-        x, positions_cache = add_positions(E, n)
-    else:
+    if weights.positions is not None:
         x, positions_cache = learned_positions(E, weights.positions, n)
+    elif config.rotary or config.alibi:
+        x, positions_cache = E, None  # positions are told in the layers
+    else:
+        x, positions_cache = add_positions(E, n)
     dropped, m = dropout(x, dropping(config.dropout, rng))
-    mask = None if L == 1 else causal_mask(n + L)[n:]  # (L, n + L); a last token alone may attend to all
+    if config.alibi:
+        mask = alibi_mask(config.h, L, n + L, E.real.dtype)[(None,) * (ids.ndim - 1)]  # (..., h, L, n + L)
+    else:
+        mask = None if L == 1 else causal_mask(n + L)[n:]  # (L, n + L); a last token alone may attend to all
     y, layers_cache = encoder(dropped, weights.layers, config, mask, rng, past)
     return y, GPTBodyCache(embedding_cache, positions_cache, m, layers_cache)
 

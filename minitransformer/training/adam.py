@@ -49,8 +49,11 @@ def adam(
 ) -> Adam:
     """m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2,  w = w - rate m_hat / (sqrt(v_hat) + eps)
 
-    with m_hat = m / (1 - beta1^t) and v_hat = v / (1 - beta2^t), which undo that m and v started at 0. AdamW
-    (Loshchilov, Hutter 2019): before that, w = w - rate decay w, for each weight alike, whatever its gradient.
+    with m_hat = m / (1 - beta1^t) and v_hat = v / (1 - beta2^t) at step t = 1, 2, ..., which undo that m and v started
+    at 0: written out, m = (1 - beta1) sum_s beta1^(t-s) g_s, whose factors (1 - beta1) beta1^(t-s) sum to 1 - beta1^t
+    and not to 1. Divided by that sum, m is a mean of the gradients so far, and so is v of their squares.
+
+    AdamW (Loshchilov, Hutter 2019): before that, w = w - rate decay w, for each weight alike, whatever its gradient.
 
     weights, gradient: (n,), all weights of a model as one array (`tree.flatten`), so a step is a few operations. rate
     and decay: a number each, or one for each weight. Changes `weights` (the model's weights are views of it), `state.m`
@@ -59,28 +62,33 @@ def adam(
     check_adam(weights, gradient, state, beta1, beta2, eps)
     beta1, beta2, eps = float(beta1), float(beta2), float(eps)  # NumPy scalars would turn float32 into float64
     rate, decay = number_or_each("rate", rate, weights), number_or_each("decay", decay, weights)
-    m, v, step = state.m, state.v, state.step + 1
-    root = math.sqrt(1 - beta2**step)
-    scale = rate * root / (1 - beta1**step)
+    m, v, t = state.m, state.v, state.step + 1
     shrink = 1 - rate * decay
-    part, change = np.empty_like(weights), np.empty_like(weights)
+    m_hat, v_hat = np.empty_like(weights), np.empty_like(weights)
+    part = np.empty_like(weights)  # of the sum that is being computed
+    # Each formula is computed operation by operation, in arrays that are there: m = beta1 * m + (1 - beta1) * gradient
+    # would make new ones, which takes a fifth longer, and there might be no memory for them. From here on nothing can
+    # fail: a failure would leave the step half done.
+    # m = beta1 m + (1 - beta1) g
     np.multiply(1 - beta1, gradient, out=part)
-    # Nothing below can fail, not even for lack of memory: a failure would leave the step half done.
     m *= beta1
     m += part
-    v *= beta2
+    # v = beta2 v + (1 - beta2) g^2
     np.multiply(1 - beta2, gradient, out=part)
     part *= gradient
+    v *= beta2
     v += part
+    np.divide(m, 1 - beta1**t, out=m_hat)
+    np.divide(v, 1 - beta2**t, out=v_hat)
     if isinstance(decay, np.ndarray) or decay:
         weights *= shrink
-    # m_hat / (sqrt(v_hat) + eps) = root / (1 - beta1^t) m / (sqrt(v) + eps root): scalars first, no further array
-    np.multiply(scale, m, out=change)
-    np.sqrt(v, out=part)
-    part += eps * root
-    change /= part
-    weights -= change
-    return Adam(m, v, step)
+    # w = w - rate m_hat / (sqrt(v_hat) + eps)
+    np.sqrt(v_hat, out=part)
+    part += eps
+    np.divide(m_hat, part, out=part)
+    part *= rate
+    weights -= part
+    return Adam(m, v, t)
 
 
 def check_adam(weights: Array, gradient: Array, state: Adam, beta1: float, beta2: float, eps: float) -> None:

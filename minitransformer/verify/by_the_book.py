@@ -82,6 +82,39 @@ def positional_encoding(L, d):
     return P
 
 
+def rotary(X, start=0):
+    """y_2j = x_2j cos(i theta_j) - x_2j+1 sin(i theta_j),  y_2j+1 = x_2j+1 cos(i theta_j) + x_2j sin(i theta_j)
+
+    with theta_j = 10000^(-2j/d), row by row (Su et al. 2021); the first row is position `start`."""
+    d = X.shape[1]
+    Y = np.zeros(X.shape)
+    for row, x in enumerate(X):
+        for j in range(d // 2):
+            angle = (start + row) * 10000 ** (-2 * j / d)
+            Y[row, 2 * j] = x[2 * j] * math.cos(angle) - x[2 * j + 1] * math.sin(angle)
+            Y[row, 2 * j + 1] = x[2 * j + 1] * math.cos(angle) + x[2 * j] * math.sin(angle)
+    return Y
+
+
+def alibi_slopes(h):
+    """2^(-8/h), 2^(-16/h), ..., 2^-8; between powers of 2 some of the next one are added (Press et al. 2022)."""
+    if math.log2(h).is_integer():
+        return [2 ** (-8 * (k + 1) / h) for k in range(h)]
+    n = 2 ** math.floor(math.log2(h))
+    return alibi_slopes(n) + [alibi_slopes(2 * n)[2 * k] for k in range(h - n)]
+
+
+def alibi_mask(h, L_q, L_k):
+    """-m (i - j) for j <= i, the last query at the last key; -infinity for j > i."""
+    mask = np.zeros((h, L_q, L_k))
+    for head, m in enumerate(alibi_slopes(h)):
+        for row in range(L_q):
+            i = L_k - L_q + row
+            for j in range(L_k):
+                mask[head, row, j] = -m * (i - j) if j <= i else -math.inf
+    return mask
+
+
 def relu(x):
     return max(0.0, x)
 
@@ -195,6 +228,12 @@ def pre_norm_encoder_layer(x, weights, h, mask=None, activation=relu, eps=1e-5):
     n = layer_norm(x, *norm1, eps)
     u = x + multi_head(n, n, n, self_attention, h, mask)
     return u + feed_forward(layer_norm(u, *norm2, eps), ffn, activation)
+
+
+def share_heads(heads, h):
+    """Query head i takes key head i // (h / h_kv)  (Ainslie et al. 2023)"""
+    h_kv = len(heads)
+    return np.array([heads[i * h_kv // h] for i in range(h)])
 
 
 NO_MASKS = (None, None)

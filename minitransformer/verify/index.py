@@ -119,6 +119,11 @@ INDEX: tuple[Row, ...] = (
     pair("4.2", "MultiHead(Q, K, V) = Concat(head_1, ..., head_h) W^O", "layers.multi_head.multi_head"),
     pair("4.2", "Q W_i^Q for i = 1, ..., h", "equations.attention.split_heads", "merge_heads"),
     pair("4.2", "Concat(head_1, ..., head_h)", "equations.attention.merge_heads", "split_heads"),
+    pair(
+        "4.2",
+        "variant, grouped queries: head_i = Attention(Q_i, K_g, V_g), g = i // (h/h_kv)",
+        "equations.grouped_heads.share_heads",
+    ),
     Row(
         "4.3",
         "P_{i,2j} = sin(i / 10000^(2j/d)), P_{i,2j+1} = cos(...)",
@@ -126,6 +131,12 @@ INDEX: tuple[Row, ...] = (
     ),
     pair("4.3", "x = E + P", "equations.positional_encoding.add_positions"),
     pair("4.3", "x_i = E_i + P_i, P learned", "layers.learned_positions.learned_positions"),
+    pair(
+        "4.3",
+        "variant, rotary: a_mn = (R_m q_m)^T (R_n k_n) / sqrt(d), R_i turns (x_2j, x_2j+1) by i / 10000^(2j/d)",
+        "equations.rotary.rotary",
+    ),
+    Row("4.3", "variant, ALiBi: a_ij = q_i^T k_j / sqrt(d) - m (i - j), j <= i", "equations.alibi.alibi_mask"),
     pair("5", "Dropout(x)", "equations.dropout.dropout"),
     pair(
         "5",

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from minitransformer.equations.alibi import alibi_mask
 from minitransformer.equations.chain_rule import sequence_log_probability
 from minitransformer.equations.cross_entropy import cross_entropy
 from minitransformer.equations.positional_encoding import positional_encoding
@@ -20,6 +21,7 @@ def gpt_of_the_text():
 
 
 RUNS = {name: forward_and_backward(name, seed=0) for name in CASES}
+RUNS["alibi_mask"] = lambda: alibi_mask(3, 5, 7)
 RUNS["positional_encoding"] = lambda: positional_encoding(5, 7)
 RUNS["sequence_log_probability"] = lambda: sequence_log_probability(np.zeros((2, 3, 5)), np.ones((2, 3), int))
 RUNS["cross_entropy_not_smoothed"] = lambda: cross_entropy(np.eye(3), np.array([2, 0, 1]))

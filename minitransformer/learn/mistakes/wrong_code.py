@@ -71,7 +71,7 @@ def multi_head_6(
     concat = merge_heads(heads)
     y, output_cache = linear(concat, weights.output)
     attention_cache = AttentionCache(DotProductCache(Q_heads, K_heads), attend_cache)
-    return y, MultiHeadCache(query_cache, key_cache, value_cache, h, attention_cache, output_cache, past=False)
+    return y, MultiHeadCache(query_cache, key_cache, value_cache, h, h, None, attention_cache, output_cache, past=False)
 
 
 def scaled_dot_product_backward_7(dA: Array, cache: DotProductCache) -> tuple[Array, Array]:
@@ -193,9 +193,9 @@ def cross_entropy_19(
     counted = targets != ignore
     log_p, log_softmax_cache = log_softmax(logits)
     one_hot = np.arange(V) == np.where(counted, targets, 0)[..., None]
-    smoothed = one_hot * (1 - label_smoothing) + label_smoothing / V
-    q = smoothed * counted[..., None] / targets.size
-    return -(q * log_p).sum(), CrossEntropyCache(log_softmax_cache, q)
+    q = one_hot * (1 - label_smoothing) + label_smoothing / V
+    share = counted[..., None] / targets.size
+    return -(share * q * log_p).sum(), CrossEntropyCache(log_softmax_cache.alpha, q, share)
 
 
 def gelu_tanh_backward_20(dy: Array, cache: tuple) -> Array:

@@ -123,6 +123,9 @@ FORMULAS: dict[str, Formulas] = {
         "per_position": "per_position[l, n, c] = heads[n, l, c]",
         "return": "concat[l, j] = per_position[l, j // d_v, j % d_v]",
     },
+    # equations/grouped_heads.py
+    "share_heads": {"return": "heads[i, l, c] = X[i // (h // h_kv), l, c]"},
+    "share_heads_backward": {"return": "dX[g, l, c] = sum(i, by_group[g, i, l, c])"},
     # equations/positional_encoding.py
     "positional_encoding": {
         "angle": "angle[l, j] = l / 10000 ** (2 * j / d)",
@@ -131,7 +134,23 @@ FORMULAS: dict[str, Formulas] = {
     "add_positions": {
         "return[0]": "x[l, c] = E[l, c] + P[l, c]",
     },
+    "position_angles": {"return": "angle[l, j] = (start + l) / 10000 ** (2 * j / d)"},
     "add_positions_backward": {"return": "dE[l, c] = dx[l, c]"},
+    # equations/rotary.py
+    "rotary": {
+        "turned": "turned[l, c] = -X[l, c + 1] if c % 2 == 0 else X[l, c - 1]",
+        "Y": "Y[l, c] = X[l, c] * cos[l, c] + turned[l, c] * sin[l, c]",
+    },
+    "rotary_backward": {
+        "turned": "turned[l, c] = -dY[l, c + 1] if c % 2 == 0 else dY[l, c - 1]",
+        "return": "dX[l, c] = dY[l, c] * cache.cos[l, c] - turned[l, c] * cache.sin[l, c]",
+    },
+    # equations/alibi.py
+    "alibi_mask": {
+        "minus_distance": "minus_distance[r, j] = j - (L_k - L_q + r) if j <= L_k - L_q + r else -inf",
+        "return": "mask[k, r, j] = m[k, 0, 0] * minus_distance[r, j]",
+    },
+    "alibi_slopes": {"of_n": "of_n[k] = 2 ** (-8 * (k + 1) / n)"},
     # equations/activations.py
     "relu": {"y": "y[i] = max(0, x[i])"},
     "relu_backward": {"return": "dx[i] = dy[i] * (y[i] > 0)"},
@@ -160,19 +179,16 @@ FORMULAS: dict[str, Formulas] = {
     # equations/cross_entropy.py
     "cross_entropy": {
         "share": "share = counted / n_targets",
+        "q": "q[w] = (1 - label_smoothing) * (w == words) + label_smoothing / dim(q)",
         "log_p": "log_p[w] = seen[w] - log(sum(k, exp(seen[k])))",
-        "q": (
-            "q[w] = share * label_smoothing / V",
-            "q[w] = share * ((1 - label_smoothing) * (w == words) + label_smoothing / V)",
-        ),
-        "on_target": "on_target = share * (1 - label_smoothing + label_smoothing / V)",
-        "of_all": "of_all = sum(w, log_p[w])",
-        "loss": (
-            "loss = -sum(n, flat(share)[n] * flat(of_target)[n])",
-            "loss = -sum(n, flat(share)[n] * ((1 - e) * flat(of_target)[n] + e / V * flat(of_all)[n]))",
-        ),
+        "p": "p[w] = exp(log_p[w])",
+        "q_log_p": "q_log_p = sum(w, q[w] * log_p[w])",
+        "loss": "loss = -sum(n, flat(share)[n] * flat(q_log_p)[n])",
     },
-    "cross_entropy_backward": {"dlog_p": "dlog_p[w] = -dloss * cache.q[w]"},
+    "cross_entropy_backward": {"return": "dlogits[w] = dloss * share * (p[w] - q[w])"},
+    "target_distribution": {
+        "q": ("q[w] = e / V", "q[w] = (1 - e) * (w == words) + e / V"),
+    },
     # layers/linear.py
     "linear": {"y": "y[n, j] = sum(i, rows[n, i] * weights.W[i, j]) + weights.b[j]"},
     "linear_backward": {
@@ -257,9 +273,7 @@ FORMULAS: dict[str, Formulas] = {
         "Q_heads": "Q_heads[n, l, c] = Q[l, n * dim(Q_heads) + c]",
         "K_heads": "K_heads[n, l, c] = K[l, n * dim(K_heads) + c]",
         "V_heads": "V_heads[n, l, c] = V[l, n * dim(V_heads) + c]",
-        "K_all": "K_all[n, l, c] = K_heads[n, l, c]",
-        "V_all": "V_all[n, l, c] = V_heads[n, l, c]",
-        "heads": "heads = Attention(Q_heads, K_all, V_all)",
+        "heads": "heads = Attention(Q_turned, K_shared, V_shared)",
         "concat": "concat[l, j] = heads[j // dim(heads), l, j % dim(heads)]",
         "y": "y[l, j] = sum(i, concat[l, i] * weights.output.W[i, j]) + weights.output.b[j]",
     },

@@ -40,7 +40,9 @@ from minitransformer.equations.compatibility import (
 )
 from minitransformer.equations.cross_entropy import IGNORE, cross_entropy, cross_entropy_backward
 from minitransformer.equations.dropout import Dropout, dropout, dropout_backward
+from minitransformer.equations.grouped_heads import share_heads, share_heads_backward
 from minitransformer.equations.positional_encoding import add_positions, add_positions_backward
+from minitransformer.equations.rotary import rotary, rotary_backward
 from minitransformer.equations.softmax import (
     log_softmax,
     log_softmax_backward,
@@ -161,8 +163,24 @@ def merge_heads_case(rng: Rng) -> Case:
     return Case(forward, lambda dX, cache: (split_heads(dX, h),), (rng.standard_normal((B, h, L_q, d_k)),))
 
 
+def share_heads_case(rng: Rng) -> Case:
+    """Two query heads for each head of keys."""
+
+    def forward(X: Array) -> tuple[Array, None]:
+        return share_heads(X, 2 * h), None
+
+    return Case(
+        forward, lambda dheads, cache: (share_heads_backward(dheads, h),), (rng.standard_normal((B, h, L_k, d_k)),)
+    )
+
+
 def add_positions_case(rng: Rng) -> Case:
     return Case(add_positions, one(add_positions_backward), (rng.standard_normal((B, L_q, 7)),))
+
+
+def rotary_case(rng: Rng) -> Case:
+    """Of heads, from a position on where every pair has turned by an angle of its own."""
+    return Case(lambda X: rotary(X, start=3), one(rotary_backward), (rng.standard_normal((B, h, L_q, d_k)),))
 
 
 def dropout_case(rng: Rng) -> Case:
@@ -193,7 +211,9 @@ CASES: dict[str, Callable[[Rng], Case]] = {
     "blockwise_attention": blockwise_attention_case,
     "split_heads": split_heads_case,
     "merge_heads": merge_heads_case,
+    "share_heads": share_heads_case,
     "add_positions": add_positions_case,
+    "rotary": rotary_case,
     "relu": elementwise(relu, relu_backward),
     "tanh": elementwise(tanh, tanh_backward),
     "sigmoid": elementwise(sigmoid, sigmoid_backward),

@@ -4,6 +4,7 @@ import numpy as np
 from bad_arguments.kinds import (
     Argument,
     Bad,
+    also,
     cache,
     drawn,
     drop,
@@ -27,6 +28,7 @@ from bad_arguments.kinds import (
 
 from minitransformer.equations import (
     activations,
+    alibi,
     attention,
     attention_one_query,
     blockwise_attention,
@@ -35,7 +37,9 @@ from minitransformer.equations import (
     cross_entropy,
     dropout,
     erf,
+    grouped_heads,
     positional_encoding,
+    rotary,
     rows,
     softmax,
 )
@@ -43,6 +47,7 @@ from minitransformer.equations.dropout import Dropout
 
 B, L_q, L_k, d_k, d_v, V, d_a = 2, 3, 4, 5, 6, 7, 8
 x = drawn(B, L_q, d_k)
+even = drawn(B, L_q, 2 * d_k)
 A = drawn(B, L_q, L_k)
 Q, K, values = drawn(B, L_q, d_k, seed=1), drawn(B, L_k, d_k, seed=2), drawn(B, L_k, d_v, seed=3)
 O = drawn(B, L_q, d_v, seed=4)
@@ -72,6 +77,7 @@ def of_numbers_too(argument):
 
 
 NATS = allowing_nan(number(2.0, -1e-9, -1.0))  # infinity is what the impossible costs
+OF_ANY_BATCH = "of any batch, which is not kept; features and positions are compared"
 UNKNOWABLE = "it goes back as it came: nothing is known of its shape here"
 
 
@@ -140,6 +146,14 @@ def per_length(good, L):
 
 ROWS = (
     *(one for name in ("relu", "tanh", "sigmoid", "gelu", "gelu_tanh") for one in elementwise(name)),
+    row(
+        alibi.alibi_mask,
+        h=integer(3),
+        L_q=integer(3, 0, most=4),
+        L_k=passed_on(integer(4, 3), "L_q"),
+        dtype=also(dtype(), "complex numbers", np.complex64),
+    ),
+    row(alibi.alibi_slopes, h=integer(3)),
     row(
         attention_one_query.attention_one_query,
         q=passed_on(one_row(Q[0, 0]), "K"),
@@ -215,6 +229,7 @@ ROWS = (
         cache=cache(cross_entropy.cross_entropy(logits, targets)[1]),
     ),
     internal(cross_entropy.check_targets, targets=targets, logits=logits, ignore=-100),
+    internal(cross_entropy.target_distribution, words=words[..., None], e=0.1, logits=logits),
     row(dropout.Dropout, rate=rate(), rng=rng(required=False)),
     internal(dropout.dropping, rate=0.3, rng=generator),
     row(dropout.dropout, x=floats(x), drop=drop()),
@@ -223,6 +238,16 @@ ROWS = (
     row(erf.erfc, z=of_numbers_too(floats(x))),
     row(erf.normal_cdf, x=of_numbers_too(floats(x))),
     row(erf.normal_density, x=of_numbers_too(floats(x))),
+    row(
+        grouped_heads.share_heads,
+        X=floats(drawn(B, 2, L_k, d_k), ndim=3),
+        h=also(integer(4), "not a multiple of the two heads", 5),
+    ),
+    row(
+        grouped_heads.share_heads_backward,
+        dheads=passed_on(floats(drawn(B, 4, L_k, d_k), ndim=3), "h_kv"),
+        h_kv=passed_on(also(integer(2), "does not divide the four heads", 3), "dheads"),
+    ),
     row(attention.split_heads, X=floats(drawn(B, L_q, 4), ndim=2), h=integer(2)),
     row(attention.merge_heads, heads=floats(drawn(B, 2, L_q, d_k), ndim=3)),
     row(attention.causal_mask, L=integer(3, 0)),
@@ -231,8 +256,19 @@ ROWS = (
     internal(attention.in_sight, mask=allowed, Q=Q),
     internal(rows.rows_where, counts=np.array([True, True, False]), X=x),
     row(positional_encoding.positional_encoding, L=integer(3, 0), d=integer(5), dtype=dtype(), start=integer(2, 0)),
+    internal(positional_encoding.position_angles, L=3, d=5, start=2),
     row(positional_encoding.add_positions, E=floats(x, ndim=2), start=integer(2, 0)),
     row(positional_encoding.add_positions_backward, dx=given(x, UNKNOWABLE), cache=cache(None)),
+    row(rotary.rotary, X=also(floats(even, ndim=2), "an odd number of features", even[..., 1:]), start=integer(2, 0)),
+    row(
+        rotary.rotary_backward,
+        dY=given(even, "of any batch, which is not kept; features and positions are compared"),
+        cache=cache(rotary.rotary(even)[1]),
+    ),
+    internal(rotary.turn_both, Q=even, K=even, start=2),
+    internal(rotary.turn_both_back, dQ=even, dK=even, caches=None),
+    internal(rotary.quarter_turn, X=even),
+    internal(rotary.prepare_rotation, L=3, d_k=4, start=2, dtype=np.dtype(np.float32)),
     internal(rows.row_sum, x=x),
     internal(rows.row_mean, x=x),
     internal(rows.row_max, x=x),

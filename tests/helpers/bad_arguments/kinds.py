@@ -260,6 +260,8 @@ CONFIG_FIELDS = {
     "norm_first": truth(False),
     "eps": positive(0.01),
     "final_eps": optional(positive(0.02)),
+    "rotary": truth(True),
+    "alibi": truth(True),
 }
 
 

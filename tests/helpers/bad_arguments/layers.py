@@ -258,6 +258,7 @@ ROWS = (
         n_layers=integer(2, 0),
         **layer_start(),
         final_norm=truth(True),
+        h_kv=optional(heads(1)),
     ),
     row(
         encoder.encoder,
@@ -269,7 +270,7 @@ ROWS = (
         **NO_PAST,
     ),
     row(encoder.encoder_backward, dy=gradient(x), cache=cache(encoder.encoder(x, ENCODER, POST, rng=generator)[1])),
-    row(encoder_layer.init_encoder_layer, **layer_start()),
+    row(encoder_layer.init_encoder_layer, **layer_start(), h_kv=optional(heads(1))),
     *(
         row(
             function,
@@ -347,7 +348,6 @@ ROWS = (
         cache=cache(lstm.lstm(x, STATE.good, LSTM)[1]),
         dlast=optional(STATE),
     ),
-    internal(lstm.gate_columns, d_h=d_h, names="ifo"),
     row(mlm_head.init_mlm_head, **start(V=V, d_model=d)),
     row(
         mlm_head.mlm_head,
@@ -362,7 +362,7 @@ ROWS = (
         dlogits=gradient(drawn(B, L, V)),
         cache=cache(mlm_head.mlm_head(x, WORD_OUTPUT, EMBEDDING, GELU)[1]),
     ),
-    row(multi_head.init_multi_head, **(start(d_model=d, h=h) | {"h": heads()})),
+    row(multi_head.init_multi_head, **(start(d_model=d, h=h) | {"h": heads()}), h_kv=optional(heads(1))),
     row(
         multi_head.multi_head,
         x_q=vectors(x, 2, "x", "X", "K"),
@@ -373,6 +373,7 @@ ROWS = (
         mask=optional(mask(of_memory)),
         **DROPOUT,
         **NO_PAST,
+        turn=given(False, "of `Config`, which checks it"),
     ),
     row(
         multi_head.multi_head_backward,
@@ -400,6 +401,7 @@ ROWS = (
     internal(stack.last_norm, x=x, weights=NORM, config=POST),
     internal(stack.last_norm_backward, dy=x, cache=stack.last_norm(x, NORM, POST)[1]),
     row(encoder_layer.Config, **CONFIG_FIELDS),
+    internal(multi_head.heads_of_keys, weights=MULTI_HEAD, h=h),
     internal(multi_head.over_heads, mask=of_memory, x_ndim=3),
     row(pooler.pooler, y=vectors(x, 2), weights=weights(POOLER, other=("x", "y"))),
     row(pooler.pooler_backward, dp=gradient(drawn(B, d)), cache=cache(pooler.pooler(x, POOLER)[1])),

@@ -192,6 +192,7 @@ ROWS = (
         tied=truth(True),
         final_norm=truth(True),
         dtype=SIZES["dtype"],
+        h_kv=optional(heads(1)),
     ),
     row(gpt.gpt_body, ids=tokens(), weights=of_all(GPT.body), **EVALUATES, past=given(None, PAST)),
     row(
