@@ -56,7 +56,7 @@ class TorchGPT(nn.Module):
 
     def take(self, weights: GPT) -> "TorchGPT":
         """The weights of ours, so that both compute the same numbers."""
-        ours = {path: torch.from_numpy(leaf) for path, leaf in named_leaves(weights)}
+        ours = {path: torch.from_numpy(leaf) for path, leaf in named_leaves(weights.body)}
         with torch.no_grad():
             self.words.weight.copy_(ours["embedding.E"])
             self.positions.weight.copy_(ours["positions.P"])
