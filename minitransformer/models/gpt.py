@@ -111,7 +111,7 @@ def gpt_body(
         x, positions_cache = add_positions(E, n)
     dropped, m = dropout(x, dropping(config.dropout, rng))
     if config.alibi:
-        mask = alibi_mask(config.h, L, n + L, E.real.dtype)[(None,) * (ids.ndim - 1)]  # (..., h, L, n + L)
+        mask = alibi_mask(config.h, L, n + L, E.real.dtype)[(None,) * (ids.ndim - 1)]  # a mask for each head
     else:
         mask = None if L == 1 else causal_mask(n + L)[n:]  # (L, n + L); a last token alone may attend to all
     y, layers_cache = encoder(dropped, weights.layers, config, mask, rng, past)

@@ -280,7 +280,7 @@ FORMULAS: dict[str, Formulas] = {
     "multi_head_backward": {
         "dconcat": "dconcat[l, i] = sum(j, dy[l, j] * cache.output.weights.W[i, j])",
         "dheads": "dheads[n, l, c] = dconcat[l, n * dim(dheads) + c]",
-        "dQ_heads": "dQ_heads = AttentionBackward(dheads)",
+        "dQ_turned": "dQ_turned = AttentionBackward(dheads)",
         "dQ": "dQ[l, j] = dQ_heads[j // dim(dQ_heads), l, j % dim(dQ_heads)]",
         "dK": "dK[l, j] = dK_heads[j // dim(dK_heads), l, j % dim(dK_heads)]",
         "dV": "dV[l, j] = dV_heads[j // dim(dV_heads), l, j % dim(dV_heads)]",
@@ -323,8 +323,8 @@ FORMULAS: dict[str, Formulas] = {
         "dx": "dx[i] = dx_around[i] + dx_through[i]",
     },
     # layers/encoder.py
-    "encoder": {"y": "y = LayerNorm(x_n)"},
-    "encoder_backward": {"dx_n": ("dx_n[i] = dy[i]", "dx_n = LayerNormBackward(dy)", None)},
+    "encoder": {"y": "y = LastNorm(x_n)"},
+    "encoder_backward": {"dx_n": ("dx_n = LastNormBackward(dy)", None)},
     # layers/decoder_layer.py
     "post_norm_decoder_layer": {
         "a": "a = MultiHead(x, x, x)",
@@ -374,8 +374,8 @@ FORMULAS: dict[str, Formulas] = {
         "dx": "dx[i] = dx_around[i] + dx_through[i]",
     },
     # layers/decoder.py
-    "decoder": {"y": "y = LayerNorm(x_n)"},
-    "decoder_backward": {"dx_n": (None, "dx_n = LayerNormBackward(dy)", None)},
+    "decoder": {"y": "y = LastNorm(x_n)"},
+    "decoder_backward": {"dx_n": ("dx_n = LastNormBackward(dy)", None)},
     # layers/tied_output.py
     "tied_output": {"scores": "scores[n, w] = sum(c, rows[n, c] * weights.E[w, c])"},
     "tied_output_backward": {
@@ -385,9 +385,9 @@ FORMULAS: dict[str, Formulas] = {
     # models/gpt.py
     "gpt_body": {
         "E": "E[l, c] = weights.embedding.E[ids[l], c]",
-        "x": ("x = AddPositions(E)", "x = LearnedPositions(E)"),
+        "x": ("x = LearnedPositions(E)", None, "x = AddPositions(E)"),
         "dropped": "dropped[l, c] = x[l, c] * m[l, c]",
-        "mask": "mask[i, j] = (j <= n + i)",
+        "mask": (None, "mask[i, j] = (j <= n + i)"),
         "y": "y = Encoder(dropped)",
     },
     "gpt_body_backward": {

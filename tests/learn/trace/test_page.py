@@ -81,7 +81,7 @@ def test_a_call_shows_the_expression_that_called(attention):
     assert "scaled_dot_product(Q_seen, K_seen)" in callers
     multi_head = data_of(page.build(record_example("multi_head")))
     callers = {s["caller"] for s in multi_head["steps"]}
-    assert "form(Q_heads, K_all, V_all, mask_heads, drop)" in callers
+    assert "form(Q_turned, K_shared, V_shared, mask_heads, drop)" in callers
 
 
 def test_masked_cells_are_marked(attention):
