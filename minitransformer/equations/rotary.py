@@ -87,6 +87,7 @@ def turn_both(Q: Array, K: Array, start: int = 0) -> tuple[Array, Array, tuple[R
     return Q_turned, K_turned, (Q_cache, K_cache)
 
 
-def turn_both_back(dQ: Array, dK: Array, caches: tuple[RotaryCache, RotaryCache] | None) -> tuple[Array, Array]:
-    """Both turned back; None: nothing was turned. -> dQ, dK"""
-    return (dQ, dK) if caches is None else (rotary_backward(dQ, caches[0]), rotary_backward(dK, caches[1]))
+def turn_both_back(dQ: Array, dK: Array, caches: tuple[RotaryCache, RotaryCache]) -> tuple[Array, Array]:
+    """Both turned back. -> dQ, dK"""
+    Q_cache, K_cache = caches
+    return rotary_backward(dQ, Q_cache), rotary_backward(dK, K_cache)

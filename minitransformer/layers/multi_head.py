@@ -143,8 +143,14 @@ def multi_head_backward(dy: Array, cache: MultiHeadCache) -> tuple[Array, Array,
     blockwise = isinstance(cache.attention, BlockwiseCache)
     form_backward = blockwise_attention_backward if blockwise else attention_backward
     dQ_turned, dK_shared, dV_shared = form_backward(dheads, cache.attention)
-    dK_turned, dV_heads = (share_heads_backward(d, cache.h_kv) for d in (dK_shared, dV_shared))
-    dQ_heads, dK_heads = turn_both_back(dQ_turned, dK_turned, cache.turned)
+    shares = cache.h_kv < cache.h
+    dK_turned, dV_heads = (
+        (share_heads_backward(dK_shared, cache.h_kv), share_heads_backward(dV_shared, cache.h_kv))
+        if shares
+        else (dK_shared, dV_shared)
+    )
+    turned = cache.turned
+    dQ_heads, dK_heads = turn_both_back(dQ_turned, dK_turned, turned) if turned else (dQ_turned, dK_turned)
     dQ = merge_heads(dQ_heads)  # (..., L_q, h*d_k)
     dK = merge_heads(dK_heads)  # (..., L_k, h*d_k)
     dV = merge_heads(dV_heads)  # (..., L_k, h*d_v)
