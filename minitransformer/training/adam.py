@@ -16,6 +16,7 @@ from minitransformer.checks import (
     check_same_shape,
     check_type,
 )
+from minitransformer.shapes import check
 from minitransformer.tree import Tree, leaves
 
 Array = np.ndarray
@@ -93,11 +94,8 @@ def adam(
 
 def check_adam(weights: Array, gradient: Array, state: Adam, beta1: float, beta2: float, eps: float) -> None:
     """One number of each for every weight: NumPy would broadcast a gradient of one number."""
-    check_rank("weights", weights, 1)
-    check_same_shape("gradient", gradient, "weights", weights)
     check_type("state", state, Adam)
-    check_same_shape("state.m", state.m, "weights", weights)
-    check_same_shape("state.v", state.v, "weights", weights)
+    check("weights: n, gradient: n, state.m: n, state.v: n", weights, gradient, state.m, state.v)
     for name, x in (("weights", weights), ("state.m", state.m), ("state.v", state.v)):
         check_reals(name, x)
         if not x.flags.writeable:
