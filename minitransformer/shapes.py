@@ -4,7 +4,7 @@
 
 One name is one size, wherever it stands in the line. `...` stands for any batch axes, the same ones for all arrays: an
 axis of size 1 does not broadcast. `4*d_h` is four times a size, and `L?` one that may be 0; no other named axis may.
-A size that is an argument itself is given by its name: check("X: ... L h*d_k", X, h=h).
+A size that is an argument itself is given by its name: `check_sized`.
 """
 
 import functools
@@ -46,28 +46,41 @@ class Part(NamedTuple):
         return f"({names[0]},)" if len(names) == 1 and not self.batched else f"({', '.join(names)})"
 
 
-def check(spec: str, *arrays: Array, **sizes: int) -> None:
+def check(spec: str, *arrays: Array) -> None:
     """Each array must be of floating-point numbers (complex ones for the complex step), with axes as the spec says.
 
     Raises TypeError or ValueError, which name the array, what was given, and what was expected. Half precision is
     refused, since sums and squares beyond 65,504 would be infinite.
     """
     key: Any = spec
-    for size in sizes.values():
-        if type(size) is not int:  # 2.0 and True equal integers, but are no sizes
-            return refuse(spec, arrays, sizes)
-        key = key, size
     for x in arrays:
         if type(x) is not Array:  # a subclass, or no array at all
-            return refuse(spec, arrays, sizes)
+            return refuse(spec, arrays, {})
         key = key, x.shape, x.dtype
     if key in known:
         return None
-    refuse(spec, arrays, sizes)
+    refuse(spec, arrays, {})
+    return remember(key)
+
+
+def check_sized(spec: str, x: Array, **sizes: int) -> None:
+    """The same for one array, with sizes that are arguments themselves: check_sized("X: ... L h*d_k", X, h=h)."""
+    key: Any = spec, getattr(x, "shape", None), getattr(x, "dtype", None)
+    for size in sizes.values():
+        if type(size) is not int:  # 2.0 and True equal integers, but are no sizes
+            return refuse(spec, (x,), sizes)
+        key = key, size
+    if type(x) is Array and key in known:
+        return None
+    refuse(spec, (x,), sizes)
+    return remember(key)
+
+
+def remember(key: Any) -> None:
+    """What has fitted; all is forgotten when it gets too much, since a decoder meets another length at each step."""
     if len(known) >= MOST_KNOWN:
         known.clear()
     known.add(key)
-    return None
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from minitransformer.checks import check_ids, check_integer, check_mask
 from minitransformer.equations.dropout import NO_DROPOUT, Dropout, dropout, dropout_backward
 from minitransformer.equations.rows import rows_where
 from minitransformer.equations.softmax import masked_softmax, softmax, softmax_backward
-from minitransformer.shapes import check
+from minitransformer.shapes import check, check_sized
 
 Array = np.ndarray
 
@@ -177,7 +177,7 @@ def split_heads(X: Array, h: int) -> Array:
     Reshape first, then swap axes: a plain reshape to (..., h, L, d_k) has the right shape and would mix positions.
     The result is a view. Its backward is `merge_heads`, for the same numbers stand elsewhere.
     """
-    check("X: ... L? h*d_k", X, h=h)
+    check_sized("X: ... L? h*d_k", X, h=h)
     d_k = X.shape[-1] // h
     per_position = X.reshape(X.shape[:-1] + (h, d_k))  # (..., L, h, d_k)
     return per_position.swapaxes(-3, -2)  # (..., h, L, d_k)

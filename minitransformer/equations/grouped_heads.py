@@ -3,7 +3,7 @@
 import numpy as np
 
 from minitransformer.checks import check_integer
-from minitransformer.shapes import check
+from minitransformer.shapes import check, check_sized
 
 Array = np.ndarray
 
@@ -35,7 +35,7 @@ def share_heads_backward(dheads: Array, h_kv: int) -> Array:
     dheads: (..., h, L, d) -> dX: (..., h_kv, L, d). With h_kv = h it is dheads itself, and shares its memory.
     """
     check_integer("h_kv", h_kv, minimum=1)
-    check("dheads: ... h_kv*group L? d", dheads, h_kv=h_kv)
+    check_sized("dheads: ... h_kv*group L? d", dheads, h_kv=h_kv)
     h, L, d = dheads.shape[-3:]
     if h == h_kv:
         return dheads

@@ -31,11 +31,10 @@ Array = np.ndarray
 LONG = 1024 * 1024  # from so many scores a head on, attention in blocks is faster than all at once
 
 
-WITHOUT_PAST = (
+SHAPES = (
     "weights.query.W: d_query d_qs, weights.key.W: d_key d_ks, weights.value.W: d_value d_vs, "
     "x_q: ... L_q d_query, x_k: ... L_k d_key, x_v: ... L_k d_value"
 )
-WITH_PAST = WITHOUT_PAST.replace("L_k", "L_new?")
 
 
 class MultiHead(NamedTuple):
@@ -102,8 +101,8 @@ def multi_head(
     Two variants are none of the text's: turn, rotary positions of queries and keys (`equations/rotary.py`); and heads
     that share keys and values, where W^K and W^V are narrower than W^Q (`equations/grouped_heads.py`).
     """
-    maps = weights.query.W, weights.key.W, weights.value.W
-    check(WITHOUT_PAST if past is None else WITH_PAST, *maps, x_q, x_k, x_v)
+    if past is None:  # else a layer has checked its one x, and decoding takes many short steps
+        check(SHAPES, weights.query.W, weights.key.W, weights.value.W, x_q, x_k, x_v)
     check_heads(h, "weights.query.W", weights.query.W.shape[-1])
     h_kv = heads_of_keys(weights, h)
     mask_heads = over_heads(mask, x_q.ndim)

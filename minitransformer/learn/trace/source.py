@@ -71,7 +71,9 @@ def checked_shapes(node: ast.FunctionDef) -> dict[str, tuple[str, ...]]:
     shapes = {}
     for statement in node.body:
         match statement:
-            case ast.Expr(value=ast.Call(func=ast.Name(id="check"), args=[ast.Constant(value=str(spec)), *_])):
+            case ast.Expr(
+                value=ast.Call(func=ast.Name(id="check" | "check_sized"), args=[ast.Constant(value=str(spec)), *_])
+            ):
                 for part in parts(spec):
                     shapes[part.name] = (*["..."] * part.batched, *(str(axis) for axis in part.axes))
     return shapes
