@@ -13,7 +13,9 @@ def alibi_mask(h: int, L_q: int, L_k: int, dtype: DTypeLike = np.float32) -> Arr
 
     Added to the scores, as every floating-point mask is: softmax_j(q_i^T k_j / sqrt(d_k) - m (i - j)). Token vectors
     get no positions. What stands one position farther back counts less by the factor exp(-m), and so it does in texts
-    longer than those of the training, where a learned position has never been seen. The mask is causal.
+    longer than those of the training, where a learned position has never been seen. The mask is causal, and read-only:
+    as in `causal_mask`, row i is the row above it moved by one key, so that all rows of a head are windows of the same
+    numbers, and the mask of a long text takes next to no memory.
 
     The last query stands at the last key: row r is position i = L_k - L_q + r. With L_q < L_k the mask is the end of
     the square one, for new queries with keys that are kept.
@@ -29,11 +31,14 @@ def alibi_mask(h: int, L_q: int, L_k: int, dtype: DTypeLike = np.float32) -> Arr
         raise TypeError(f"dtype: got {np.dtype(dtype)}, expected a type of real numbers such as float32")
     if L_q > L_k:
         raise ValueError(f"L_q: got {L_q} queries, expected {L_k} or fewer: the last query stands at the last key")
-    m = alibi_slopes(h).astype(dtype)[:, None, None]  # (h, 1, 1)
-    j = np.arange(L_k, dtype=np.int64)  # (L_k,)
-    i = j[L_k - int(L_q) :, None]  # (L_q, 1); int, since a NumPy integer of few bits could overflow
-    minus_distance = np.where(j <= i, j - i, -np.inf).astype(dtype)  # (L_q, L_k)
-    return m * minus_distance
+    m = alibi_slopes(h).astype(dtype)[:, None]  # (h, 1)
+    n_q, n_k = int(L_q), int(L_k)  # a NumPy integer of few bits could overflow
+    if n_q == 0:
+        return np.zeros((h, 0, n_k), dtype)
+    distance = np.arange(n_k - 1, -n_q, -1)  # (L_q + L_k - 1,), i - j from the largest on
+    numbers = m * np.where(distance >= 0, -distance, -np.inf).astype(dtype)  # (h, L_q + L_k - 1)
+    windows = np.lib.stride_tricks.sliding_window_view(numbers, n_k, axis=-1)  # (h, L_q, L_k), the newest query first
+    return windows[:, ::-1]
 
 
 def alibi_slopes(h: int) -> Array:

@@ -147,8 +147,9 @@ FORMULAS: dict[str, Formulas] = {
     },
     # equations/alibi.py
     "alibi_mask": {
-        "minus_distance": "minus_distance[r, j] = j - (L_k - L_q + r) if j <= L_k - L_q + r else -inf",
-        "return": "mask[k, r, j] = m[k, 0, 0] * minus_distance[r, j]",
+        "distance": "distance[p] = L_k - 1 - p",
+        "numbers": "numbers[k, p] = -m[k, 0] * distance[p] if distance[p] >= 0 else -inf",
+        "return": (None, "mask[k, r, j] = numbers[k, L_q - 1 - r + j]"),
     },
     "alibi_slopes": {"of_n": "of_n[k] = 2 ** (-8 * (k + 1) / n)"},
     # equations/activations.py
