@@ -16,6 +16,8 @@ from minitransformer.shapes import check
 
 Array = np.ndarray
 
+ROOM = "K: ... L? d_k, V: ... L? d_v, past.K: ... context d_k, past.V: ... context d_v"
+
 
 class Past(NamedTuple):
     """Of one attention: keys and values of n positions, and room for more, which is filled from the left, in place."""
@@ -43,8 +45,7 @@ def past_of(memory: Array, h: int, key: Linear, value: Linear) -> Past:
 
 def with_past(past: Past, K: Array, V: Array) -> tuple[Array, Array]:
     """Keys and values of all positions so far, the new ones, (..., h, L, d), at the end."""
-    if K.shape[:-2] != past.K.shape[:-2]:
-        raise ValueError(f"past: got the batch axes and heads {past.K.shape[:-2]}, expected {K.shape[:-2]}")
+    check(ROOM, K, V, past.K, past.V)  # else NumPy would spread one position, head or feature over the room
     start, end, context = past.n, past.n + K.shape[-2], past.K.shape[-2]
     if end > context:
         raise ValueError(f"past: got {K.shape[-2]} positions more after {start}, expected at most {context} in all")

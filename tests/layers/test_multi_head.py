@@ -28,7 +28,7 @@ def draw(s, seed):
 
 @given(sizes, seeds)
 def test_multi_head_is_the_equation(s, seed):
-    """Concat(head_1, ..., head_h) W^O with inputs of three widths, d_k and d_v free, under a mask and a bias."""
+    """Concat(head_1, ..., head_h) W^O with inputs of three widths, d_k and d_v free, under a mask of numbers."""
     x_q, x_k, x_v, weights, rng = draw(s, seed)
     mask = mask_of_numbers(rng, s.B, s.L_q, s.L_k)
     y, _ = multi_head(x_q, x_k, x_v, weights, s.h, mask)
