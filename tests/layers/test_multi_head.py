@@ -152,6 +152,24 @@ def test_a_mask_for_all_heads_or_for_each(s, seed):
 
 
 @given(sizes, seeds)
+def test_masks_that_say_the_same_give_the_same(s, seed):
+    """0 and -infinity as True and False, to the last bit; and a constant more in a row of numbers changes nothing."""
+    x_q, x_k, x_v, weights, rng = draw(s, seed)
+    dy = rng.standard_normal((s.B, s.L_q, s.d_model))
+
+    def all_of_it(mask):
+        y, cache = multi_head(x_q, x_k, x_v, weights, s.h, mask)
+        return [y, *leaves(multi_head_backward(dy, cache))]
+
+    mask, numbers = random_mask(rng, s.B, s.L_q, s.L_k), mask_of_numbers(rng, s.B, s.h, s.L_q, s.L_k)
+    for as_numbers, boolean in zip(all_of_it(np.where(mask, 0.0, -np.inf)), all_of_it(mask), strict=True):
+        assert_array_equal(as_numbers, boolean)
+    shifted = numbers + rng.standard_normal((s.B, s.h, s.L_q, 1))
+    for after, before in zip(all_of_it(shifted), all_of_it(numbers), strict=True):
+        assert_allclose(after, before, rtol=1e-9, atol=1e-11)
+
+
+@given(sizes, seeds)
 def test_a_causal_mask_lets_nothing_come_from_the_future(s, seed):
     """Neither a value forward nor a gradient backward: position i depends on the positions up to i alone."""
     rng = np.random.default_rng(seed)
@@ -221,13 +239,6 @@ def test_padding_has_no_influence_whatever_stands_there(s, seed, wrong, kind):
             assert_allclose(got, right, rtol=1e-9, atol=1e-11)
 
 
-def test_no_keys_are_told_by_their_name():
-    weights = init_multi_head(6, 3, np.random.default_rng(0))
-    x = np.ones((2, 5, 6), np.float32)
-    with refuses(ValueError, "x_k: got shape (2, 0, 6), expected (..., L_k, d_key) with L_k of 1 or more"):
-        multi_head(x, x[:, :0], x[:, :0], weights, 3)
-
-
 def test_initial_weights_are_square():
     """d_k = d_v = d_model / h; float32 unless asked otherwise."""
     weights = init_multi_head(6, 3, np.random.default_rng(0))
@@ -246,20 +257,39 @@ def test_float32_stays_float32():
         assert_float32(y, cache, multi_head_backward(y, cache))
 
 
-def test_bad_input_is_refused():
-    weights = init_multi_head(6, 3, np.random.default_rng(0))
-    x = np.ones((2, 5, 6), np.float32)
-    with refuses(ValueError, "h: got 4 heads, expected a number that divides the 6 features of d_model"):
-        init_multi_head(6, 4, np.random.default_rng(0))
-    with refuses(ValueError, "h: got 4 heads, expected a number that divides the 6 features of weights.query.W"):
-        multi_head(x, x, x, weights, 4)
-    with refuses(ValueError, "x_q: got shape (2, 5, 4), expected (..., L_q, d_query) with d_query = 6"):
-        multi_head(x[..., :4], x, x, weights, 3)
-    with refuses(ValueError, "x_k: got shape (1, 5, 6), expected the batch axes (2,) before (L_k, d_key)"):
-        multi_head(x, x[:1], x[:1], weights, 3)
-    message = "x_v: got shape (2, 4, 6), expected (..., L_k, d_value) with L_k = 5, d_value = 6"
+W, X = init_multi_head(6, 3, np.random.default_rng(0)), np.ones((2, 5, 6), np.float32)
+W_UNEVEN = W._replace(key=Linear(W.key.W[:, :3], W.key.b[:3]))
+NOT_OF_HEADS = "expected a number that divides the 6 features of"
+REFUSALS = [
+    (lambda: init_multi_head(6, 4, np.random.default_rng(0)), f"h: got 4 heads, {NOT_OF_HEADS} d_model"),
+    (lambda: multi_head(X, X, X, W, 4), f"h: got 4 heads, {NOT_OF_HEADS} weights.query.W"),
+    (
+        lambda: multi_head(X[..., :4], X, X, W, 3),
+        "x_q: got shape (2, 5, 4), expected (..., L_q, d_query) with d_query = 6",
+    ),
+    (
+        lambda: multi_head(X, X[:1], X[:1], W, 3),
+        "x_k: got shape (1, 5, 6), expected the batch axes (2,) before (L_k, d_key)",
+    ),
+    (
+        lambda: multi_head(X, X, X[:, 1:], W, 3),
+        "x_v: got shape (2, 4, 6), expected (..., L_k, d_value) with L_k = 5, d_value = 6",
+    ),
+    (
+        lambda: multi_head(X, X[:, :0], X[:, :0], W, 3),
+        "x_k: got shape (2, 0, 6), expected (..., L_k, d_key) with L_k of 1 or more",
+    ),
+    (
+        lambda: multi_head(X, X, X, W_UNEVEN, 3),
+        "weights.key.W: got 3 columns, expected a multiple of 2, the width of a query head",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), REFUSALS, ids=[row[-1] for row in REFUSALS])
+def test_bad_input_is_refused(call, message):
     with refuses(ValueError, message):
-        multi_head(x, x, x[:, 1:], weights, 3)
+        call()
 
 
 @pytest.mark.parametrize("shape", [(5, 4), (3, 5, 5), (2, 2, 5, 5)])

@@ -115,6 +115,64 @@ def test_scores_behind_a_mask_have_no_influence(s, seed, wrong):
         assert_allclose(got, right, rtol=1e-14, atol=1e-15)
 
 
+def assert_same_attention(form, Q, K, V, dO, mask, same, rtol=1e-11, atol=1e-12):
+    """Outputs and gradients under either mask."""
+    forward, backward = ATTENTIONS[form]
+    found = []
+    for each in (mask, same):
+        O, cache = forward(Q, K, V, each)
+        found.append([O, *backward(dO, cache)])
+    for ours, theirs in zip(*found, strict=True):
+        assert_allclose(ours, theirs, rtol=rtol, atol=atol)
+
+
+@pytest.mark.parametrize("form", ATTENTIONS)
+@given(sizes, seeds)
+def test_zeros_and_minus_infinities_are_the_boolean_mask(form, s, seed):
+    """Fully masked queries and unseen keys included. To the last bit, but in blocks, where adding numbers changes the
+    order in memory, and so that of the sums."""
+    Q, K, V, dO, mask, _ = draw_with_holes(s, seed)
+    rtol, atol = (0, 0) if form == "matrix" else (1e-12, 1e-14)
+    assert_same_attention(form, Q, K, V, dO, np.where(mask, 0.0, -np.inf), mask, rtol, atol)
+
+
+@pytest.mark.parametrize("form", ATTENTIONS)
+@given(sizes, seeds)
+def test_a_constant_added_to_a_row_changes_nothing(form, s, seed):
+    """Softmax ignores what all scores of a query have in common; of a fully masked query nothing is left to shift."""
+    Q, K, V, dO, mask, rng = draw_with_holes(s, seed)
+    numbers = np.where(mask, rng.standard_normal(mask.shape), -np.inf)
+    constants = 3 * rng.standard_normal((s.B, 1, s.L_q, 1))
+    assert_same_attention(form, Q, K, V, dO, numbers + constants, numbers)
+
+
+@given(sizes, seeds)
+def test_a_mask_of_numbers_is_an_addition_to_the_scores(s, seed):
+    """For scores of any f, where the mask of the sum is boolean: forward and backward, dA being that of the sum."""
+    _, _, V, dO, mask, rng = draw_with_holes(s, seed)
+    A, added = rng.standard_normal((2, s.B, s.h, s.L_q, s.L_k))
+    O, cache = attend(A, V, np.where(mask, added, -np.inf))
+    O_sum, cache_sum = attend(A + added, V, mask)
+    assert_allclose(O, O_sum, rtol=1e-12, atol=1e-14)
+    for ours, theirs in zip(attend_backward(dO, cache), attend_backward(dO, cache_sum), strict=True):
+        assert_allclose(ours, theirs, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("form", ATTENTIONS)
+@given(sizes, seeds)
+def test_a_key_that_gets_more_is_seen_more(form, s, seed):
+    """A constant added to a column is no shift of a row: the weight of that key grows, for every query that sees it."""
+    Q, K, _, _, mask, _ = draw_with_holes(s, seed)
+    forward, _ = ATTENTIONS[form]
+    one_hot = np.broadcast_to(np.eye(s.L_k), (s.B, s.h, s.L_k, s.L_k)).copy()  # so that the outputs are the weights
+    numbers = np.where(mask, 0.0, -np.inf)
+    more = numbers.copy()
+    more[..., 0] += 1
+    weights, weights_more = forward(Q, K, one_hot, numbers)[0], forward(Q, K, one_hot, more)[0]
+    sees_others = mask[..., 1:].any(axis=-1) & mask[..., 0]
+    assert (weights_more > weights)[..., 0][np.broadcast_to(sees_others, weights.shape[:-1])].all()
+
+
 @pytest.mark.parametrize("form", ATTENTIONS)
 def test_a_row_that_is_seen_may_spoil_what_sees_it_and_no_more(form):
     """One key is NaN and one query may not see it: that query's output stays."""
