@@ -82,6 +82,8 @@ def check_reals(name: str, x: Array) -> None:
 def check_mask(mask: Array, scores_shape: tuple[int, ...], name: str = "mask") -> None:
     """`mask` must be boolean (True = may attend) or of floating-point numbers (added to the scores), and broadcast
     to the scores (..., L_q, L_k)."""
+    if type(mask) is Array and mask.dtype.char in MASKS and broadcasts(mask.shape, scores_shape):
+        return
     if type(mask) is not Array or mask.dtype.char not in MASKS:
         given = f"dtype {mask.dtype}" if isinstance(mask, np.ndarray) else type(mask).__name__
         raise TypeError(

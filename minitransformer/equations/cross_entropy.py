@@ -36,7 +36,7 @@ def cross_entropy(
     check_fraction("label_smoothing", label_smoothing)
     check_integer("ignore", ignore, minimum=-(2**63))
     e = float(label_smoothing)
-    counted = check_targets(targets, logits, ignore)  # (...), boolean
+    counted = which_count(targets, logits, ignore)  # (...), boolean
     n_targets = int(counted.sum()) if n is None else n
     check_integer("n", n_targets, minimum=0)
     if n_targets == 0 and counted.any():
@@ -78,7 +78,7 @@ def target_distribution(words: Array, e: float, logits: Array) -> Array:
     return q
 
 
-def check_targets(targets: Array, logits: Array, ignore: int) -> Array:
+def which_count(targets: Array, logits: Array, ignore: int) -> Array:
     """Where targets count: one integer in [0, V) or `ignore` for each row of logits."""
     check_ids("targets", targets, size=None)
     if targets.shape != logits.shape[:-1]:

@@ -24,6 +24,8 @@ def row_mean(x: Array) -> Array:
 
 def row_products(x: Array, w: Array) -> Array:
     """sum_j x_ij w_j for every row.  x: (..., n), w: (n,) -> (..., 1)"""
+    if x.ndim == 2:  # the same in fewer calls, which take longer than the sum of a single row
+        return x.dot(w)[:, None]
     products = x.reshape(-1, len(w)).dot(w)
     return products.reshape(x.shape[:-1] + (1,))
 

@@ -154,8 +154,7 @@ def post_norm_decoder_layer(
 
     x: (..., L_t, d_model), memory: (..., L_s, d_model) -> y: (..., L_t, d_model)
     """
-    spec = WITHOUT_PAST if past is NO_PAST else WITH_PAST
-    check(spec, weights.norm1.gamma, weights.cross_attention.key.W, x, memory)
+    check(WITHOUT_PAST if past is NO_PAST else WITH_PAST, weights.norm1.gamma, weights.cross_attention.key.W, x, memory)
     drop = dropping(config.dropout, rng)
     a, self_attention_cache = multi_head(
         x, x, x, weights.self_attention, config.h, masks.target, drop, past.target, config.rotary
@@ -213,8 +212,7 @@ def pre_norm_decoder_layer(
     x: (..., L_t, d_model), memory: (..., L_s, d_model) -> y: (..., L_t, d_model). The memory is not
     normalized here: a pre-norm encoder ends with a norm of its own.
     """
-    spec = WITHOUT_PAST if past is NO_PAST else WITH_PAST
-    check(spec, weights.norm1.gamma, weights.cross_attention.key.W, x, memory)
+    check(WITHOUT_PAST if past is NO_PAST else WITH_PAST, weights.norm1.gamma, weights.cross_attention.key.W, x, memory)
     drop = dropping(config.dropout, rng)
     n1, norm1_cache = layer_norm(x, weights.norm1, config.eps)
     a, self_attention_cache = multi_head(

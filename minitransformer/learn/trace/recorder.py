@@ -110,9 +110,9 @@ class Recorder:
         self.kept: list[Any] = []  # caches, kept alive so that their identities stay theirs
 
     def wants(self, code: CodeType) -> bool:
-        """Functions of the traced files; no lambdas, comprehensions or generators, which are part of a line, and no
-        methods of Python's own, such as those that check an object when it is made."""
-        if code.co_name.startswith(("<", "__")) or code.co_flags & inspect.CO_GENERATOR:
+        """Functions of the traced files; no lambdas, comprehensions or generators, which are part of a line, no
+        methods of Python's own, such as those that check an object when it is made, and none that only checks."""
+        if code.co_name.startswith(("<", "__", "check")) or code.co_flags & inspect.CO_GENERATOR:
             return False
         path = Path(code.co_filename)
         mathematics = path.parent.parent == PACKAGE and path.parent.name in TRACED and path.name not in PLUMBING

@@ -47,14 +47,15 @@ def read_source(filename: str) -> SourceFile:
             statement = describe(node, lines)
             for line in range(statement.first, statement.last + 1):
                 statements[line] = statement
-    functions = [as_function(node, statements) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    texts = constant_texts(tree)
+    functions = [as_function(node, statements, texts) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     return SourceFile(lines, statements, {function.first: function for function in functions})
 
 
-def as_function(node: ast.FunctionDef, statements: dict[int, Statement]) -> Function:
+def as_function(node: ast.FunctionDef, statements: dict[int, Statement], texts: dict[str, str]) -> Function:
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
     own = [statements[line] for line in range(first, node.end_lineno + 1) if line in statements]
-    shapes = docstring_shapes(ast.get_docstring(node) or "") | checked_shapes(node)
+    shapes = docstring_shapes(ast.get_docstring(node) or "") | checked_shapes(node, texts)
     return Function(node.name, first, node.end_lineno, tuple(dict.fromkeys(own)), shapes)
 
 
@@ -66,17 +67,37 @@ def is_check(node: ast.stmt) -> bool:
     return False
 
 
-def checked_shapes(node: ast.FunctionDef) -> dict[str, tuple[str, ...]]:
+def constant_texts(tree: ast.Module) -> dict[str, str]:
+    """`SHAPES = "x: ... d"` at the top of a file, by name."""
+    texts = {}
+    for statement in tree.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(text))):
+                texts[name] = text
+    return texts
+
+
+def checked_shapes(function: ast.FunctionDef, texts: dict[str, str]) -> dict[str, tuple[str, ...]]:
     """The shapes that the function's own `check("Q: ... L_q d_k", Q)` gives, by name."""
     shapes = {}
-    for statement in node.body:
-        match statement:
-            case ast.Expr(
-                value=ast.Call(func=ast.Name(id="check" | "check_sized"), args=[ast.Constant(value=str(spec)), *_])
-            ):
-                for part in parts(spec):
+    for node in ast.walk(function):
+        match node:
+            case ast.Call(func=ast.Name(id="check" | "check_sized"), args=[spec, *_]):
+                for part in parts(spec_text(spec, texts)):
                     shapes[part.name] = (*["..."] * part.batched, *(str(axis) for axis in part.axes))
     return shapes
+
+
+def spec_text(spec: ast.expr, texts: dict[str, str]) -> str:
+    """What a call gives as its spec: a text, the name of one, or the first of two that differ in what may be empty."""
+    match spec:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.Name(id=name):
+            return texts[name]
+        case ast.IfExp(body=body):
+            return spec_text(body, texts)
+    raise ValueError(f"spec: got {ast.unparse(spec)}, expected a text, or the name of one in the same file")
 
 
 def describe(node: ast.stmt, lines: tuple[str, ...]) -> Statement:

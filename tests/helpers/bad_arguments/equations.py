@@ -228,7 +228,7 @@ ROWS = (
         ),
         cache=cache(cross_entropy.cross_entropy(logits, targets)[1]),
     ),
-    internal(cross_entropy.check_targets, targets=targets, logits=logits, ignore=-100),
+    internal(cross_entropy.which_count, targets=targets, logits=logits, ignore=-100),
     internal(cross_entropy.target_distribution, words=words[..., None], e=0.1, logits=logits),
     row(dropout.Dropout, rate=rate(), rng=rng(required=False)),
     internal(dropout.dropping, rate=0.3, rng=generator),
