@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import check_heads, check_mask, check_start
+from minitransformer.checks import check_heads, check_integer, check_mask, check_start
 from minitransformer.equations.attention import (
     AttentionCache,
     attention,
@@ -71,7 +71,9 @@ def init_multi_head(
     check_start(rng, dtype, d_model=d_model)
     check_heads(h, "d_model", d_model)
     if h_kv is not None:
-        check_heads(h_kv, "h heads", h, name="h_kv")
+        check_integer("h_kv", h_kv, minimum=1)
+        if h % h_kv != 0:
+            raise ValueError(f"h_kv: got {h_kv}, expected a number that divides h = {h}")
     d_kv = d_model if h_kv is None else d_model // h * h_kv
     return MultiHead(*(init_linear(d_model, d_out, rng, dtype) for d_out in (d_model, d_kv, d_kv, d_model)))
 

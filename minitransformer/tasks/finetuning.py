@@ -19,7 +19,8 @@ from minitransformer.tasks.run import Rng, Run, new_run
 
 Array = np.ndarray
 
-SHAPE = ("n_layers", "d_model", "h", "d_ff", "context", "activation", "norm_first", "looking", "learned_positions")
+SIZES = ("n_layers", "d_model", "h", "h_kv", "d_ff", "context")
+SHAPE = (*SIZES, "activation", "norm_first", "looking", "positions")
 
 
 def in_shape_of(pretrained: Any, settings: Any) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 from minitransformer.checks import check_fraction, check_integer, check_not_negative, check_positive, check_rate
 
 MOST = 1_000_000  # of a size
+LEAST = {"context": 2, "h_kv": 0}  # of the sizes that do not begin at 1
 MOST_STEPS = 10**12
 
 
@@ -47,7 +48,7 @@ def check_settings(settings: Any) -> None:
             if type(value) is not type(default):
                 raise TypeError(f"{name}: got {value!r}, expected a value like {default!r}")
         elif isinstance(default, int):
-            check_integer(name, value, minimum=2 if name == "context" else 1)
+            check_integer(name, value, minimum=LEAST.get(name, 1))
             most = MOST_STEPS if name == "steps" else MOST
             if value > most:
                 raise ValueError(f"{name}: got {value}, expected at most {most}")

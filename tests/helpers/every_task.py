@@ -165,10 +165,14 @@ def rnn_losses(run, batch, carry, rng):
     return [minus_log_p(rnn_lm(batch[0], carry, run.weights)[0], batch[1])]
 
 
+def gpt_config(s):
+    of_layers = {"rotary": s.positions == "rotary", "alibi": s.positions == "alibi"}
+    return Config(h=s.h, dropout=s.rate, activation=ACTIVATIONS[s.activation], norm_first=s.norm_first, **of_layers)
+
+
 def gpt_losses(run, batch, carry, rng):
     s = run.settings
-    config = Config(h=s.h, dropout=s.rate, activation=ACTIVATIONS[s.activation], norm_first=s.norm_first)
-    return [minus_log_p(gpt(batch[0], run.weights, config, rng)[0], batch[1])]
+    return [minus_log_p(gpt(batch[0], run.weights, gpt_config(s), rng)[0], batch[1])]
 
 
 def transformer_losses(run, batch, carry, rng):
@@ -228,8 +232,7 @@ def bert_classifier_losses(run, batch, carry, rng):
 def gpt_classifier_losses(run, batch, carry, rng):
     (ids, lengths), topics = batch
     s = run.settings
-    config = Config(h=s.h, dropout=s.rate, activation=ACTIVATIONS[s.activation], norm_first=s.norm_first)
-    return [minus_log_p(gpt_classifier(ids, lengths, run.weights, config, rng)[0], topics)]
+    return [minus_log_p(gpt_classifier(ids, lengths, run.weights, gpt_config(s), rng)[0], topics)]
 
 
 def evaluate_language_model(run, text):
@@ -338,13 +341,15 @@ def classifier(name, losses, **own):
 
 
 POST_NORM = {"norm_first": False}
-PLAIN_GPT = {"norm_first": False, "learned_positions": False, "activation": "relu"}
+PLAIN_GPT = {"norm_first": False, "positions": "sinusoidal", "activation": "relu"}
 MAKE = {
     "fnn": lambda: language_model("fnn", fnn_losses),
     "rnn, elman": lambda: language_model("rnn", rnn_losses, cell="elman"),
     "rnn, lstm": lambda: language_model("rnn", rnn_losses, cell="lstm"),
     "gpt": lambda: language_model("gpt", gpt_losses),
     "gpt, post-norm": lambda: language_model("gpt", gpt_losses, tied=False, **PLAIN_GPT),
+    "gpt, rotary": lambda: language_model("gpt", gpt_losses, positions="rotary", h_kv=1),
+    "gpt, alibi": lambda: language_model("gpt", gpt_losses, positions="alibi"),
     "translation, transformer": lambda: translator("transformer", transformer_losses),
     "translation, pre-norm": lambda: translator("transformer", transformer_losses, norm_first=True, tied=False),
     "translation, rnn": lambda: translator("rnn", rnn_translation_losses),

@@ -115,7 +115,7 @@ def test_bad_input_is_refused():
     """Heads that do not divide; keys that are no whole heads; an odd number of features to be turned in pairs."""
     rng = np.random.default_rng(0)
     x = np.ones((3, 6))
-    with refuses(ValueError, "h_kv: got 2 heads, expected a number that divides the 3 features of h heads"):
+    with refuses(ValueError, "h_kv: got 2, expected a number that divides h = 3"):
         init_multi_head(6, 3, rng, h_kv=2)
     weights = init_multi_head(6, 3, rng)
     narrow = weights._replace(key=weights.key._replace(W=np.ones((6, 3)), b=np.ones(3)))

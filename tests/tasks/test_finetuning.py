@@ -145,7 +145,13 @@ def test_the_recurrent_reader_has_nothing_but_the_words(pretrained):
 
 def test_gpt_from_a_language_model_gets_one_word_more(tmp_path):
     """All else is the language model's, by way of its file: post-norm, untied, sines and cosines as well."""
-    for changes in ({}, {"tied": False}, {"norm_first": False, "learned_positions": False, "activation": "relu"}):
+    for changes in (
+        {},
+        {"tied": False},
+        {"positions": "rotary", "h_kv": 1},
+        {"positions": "alibi"},
+        {"norm_first": False, "positions": "sinusoidal", "activation": "relu"},
+    ):
         save_language_model(tmp_path / "x.run", language_model(**changes))
         model = load_language_model(tmp_path / "x.run")
         V = model.vocabulary.size
@@ -154,7 +160,7 @@ def test_gpt_from_a_language_model_gets_one_word_more(tmp_path):
         assert_array_equal(run.weights.body.embedding.E[:V], model.weights.body.embedding.E)
         assert_equal_trees(run.weights.body.layers, model.weights.body.layers)
         assert_equal_trees(run.weights.body.positions, model.weights.body.positions)
-        for field in ("n_layers", "d_model", "h", "d_ff", "context", "activation", "norm_first", "learned_positions"):
+        for field in ("n_layers", "d_model", "h", "d_ff", "context", "activation", "norm_first", "positions", "h_kv"):
             assert getattr(run.settings, field) == getattr(model.settings, field)
         scratch = gpt_classifier(model, GPT_CLASSIFIER.kind.settings, 1, scratch=True)
         assert shapes(scratch.weights) == shapes(run.weights)

@@ -44,7 +44,8 @@ GPT_STACK = SHAPE_OF_A_STACK | {
     "rate": (0.5, "loss"),
     "activation": ("relu", "loss, evaluation"),
     "norm_first": (False, "shapes"),
-    "learned_positions": (False, "shapes"),
+    "positions": ("sinusoidal", "shapes"),
+    "h_kv": (1, "shapes"),
     "context": (8, "shapes, batches"),
     "B": (5, "batches"),
 }
@@ -176,6 +177,13 @@ def test_the_settings_of_a_model_that_is_counted():
 def test_without_learned_positions_the_context_is_how_far_it_sees():
     """A GPT with sines and cosines has no weights for it."""
     assert changed_by("gpt, post-norm", context=8) == {"batches", "evaluation"}
+
+
+@pytest.mark.parametrize("positions", ["rotary", "alibi"])
+def test_positions_that_have_no_weights_are_told_in_the_layers(positions):
+    """From the same weights comes another loss."""
+    for name in ("gpt, post-norm", "classification, plain gpt"):
+        assert changed_by(name, positions=positions) == {"loss", "evaluation"}
 
 
 GOAL = Goal(steps=7, seconds=2.5, accumulate=3)

@@ -58,7 +58,8 @@ class GptClassifierSettings(NamedTuple):
     rate: float = 0.1  # of dropout
     activation: str = "gelu_tanh"
     norm_first: bool = True
-    learned_positions: bool = True
+    positions: str = "learned"
+    h_kv: int = 0
     context: int = 64
     layer_decay: float = 1.0
     frozen: bool = False

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minitransformer.checks import check_choice
 from minitransformer.data.batches import random_windows
 from minitransformer.decoding.key_value_cache import decode_step, empty_cache
 from minitransformer.equations.activations import GELU, GELU_TANH, RELU
@@ -20,6 +21,7 @@ from minitransformer.training.loop import LossAndGradient, NextBatch, Plan
 Array = np.ndarray
 
 AT_ONCE = 16  # windows that are read in one pass
+POSITIONS = ("learned", "sinusoidal", "rotary", "alibi")
 ACTIVATIONS = {"relu": RELU, "gelu": GELU, "gelu_tanh": GELU_TANH}
 
 
@@ -31,7 +33,8 @@ class GptSettings(NamedTuple):
     rate: float = 0.1  # of dropout
     activation: str = "gelu_tanh"
     norm_first: bool = True
-    learned_positions: bool = True
+    positions: str = "learned"  # or sinusoidal, as in 4.3; or the variants rotary, alibi
+    h_kv: int = 0  # so many heads of keys and values, each shared by h / h_kv of queries; 0: h of them, as in 4.2
     tied: bool = True
     context: int = 64
     B: int = 8
@@ -45,14 +48,27 @@ class GptSettings(NamedTuple):
 def config(settings: GptSettings) -> Config:
     if settings.activation not in ACTIVATIONS:
         raise ValueError(f"activation: got {settings.activation!r}, expected one of {', '.join(ACTIVATIONS)}")
-    activation = ACTIVATIONS[settings.activation]
-    return Config(h=settings.h, dropout=settings.rate, activation=activation, norm_first=settings.norm_first)
+    check_choice("positions", settings.positions, POSITIONS)
+    return Config(
+        h=settings.h,
+        dropout=settings.rate,
+        activation=ACTIVATIONS[settings.activation],
+        norm_first=settings.norm_first,
+        rotary=settings.positions == "rotary",
+        alibi=settings.positions == "alibi",
+    )
 
 
 def init(ids: Array, V: int, s: GptSettings, rng: Rng) -> GPT:
-    config(s)  # refuses an activation that there is not
-    context = s.context if s.learned_positions else None
-    return init_gpt(V, s.n_layers, s.d_model, s.h, s.d_ff, rng, context, s.tied, final_norm=s.norm_first)
+    config(s)  # refuses an activation that there is not, and such positions
+    if s.positions == "rotary" and s.d_model // s.h % 2 == 1:
+        raise ValueError(
+            f"positions: got 'rotary' with heads of {s.d_model // s.h} features, expected an even number, "
+            "since pairs are turned"
+        )
+    context = s.context if s.positions == "learned" else None
+    norm, h_kv = s.norm_first, s.h_kv or None
+    return init_gpt(V, s.n_layers, s.d_model, s.h, s.d_ff, rng, context, s.tied, final_norm=norm, h_kv=h_kv)
 
 
 def plan(settings: GptSettings, weights: GPT) -> Plan:

@@ -115,6 +115,17 @@ def test_an_unknown_kind_is_refused():
 def test_bad_settings_are_refused(text):
     """Where the model is made, by the name of the argument."""
     for name, changes, message in (
+        ("gpt", {"h_kv": 3}, "h_kv: got 3, expected a number that divides h = 2"),
+        (
+            "gpt",
+            {"positions": "sine"},
+            "positions: got 'sine', expected one of 'learned', 'sinusoidal', 'rotary', 'alibi'",
+        ),
+        (
+            "gpt",
+            {"positions": "rotary", "d_model": 6},
+            "positions: got 'rotary' with heads of 3 features, expected an even number, since pairs are turned",
+        ),
         ("gpt", {"activation": "sine"}, "activation: got 'sine', expected one of relu, gelu, gelu_tanh"),
         ("gpt", {"h": 3}, "h: got 3 heads, expected a number that divides the 16 features of d_model"),
         ("rnn", {"cell": "gru"}, "cell: got 'gru', expected 'elman' or 'lstm'"),

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from every_task import ACTIVATIONS, loud_run, task_named
+from every_task import gpt_config, loud_run, task_named
 from numpy.testing import assert_allclose
 
-from minitransformer.layers.encoder_layer import Config
 from minitransformer.models.gpt import gpt
 from minitransformer.models.ngram import ngram_probability
 from minitransformer.models.rnn_lm import rnn_lm, rnn_lm_start
@@ -14,8 +13,8 @@ from minitransformer.tasks.language_modelling.kind import FIRST
 from minitransformer.tasks.language_modelling.kinds import KINDS
 from minitransformer.tasks.language_modelling.run import costs, new_run
 
-TRAINED = ("fnn", "rnn, elman", "rnn, lstm", "gpt", "gpt, post-norm")
-GPTS = TRAINED[-2:]
+TRAINED = ("fnn", "rnn, elman", "rnn, lstm", "gpt", "gpt, post-norm", "gpt, rotary", "gpt, alibi")
+GPTS = TRAINED[-4:]
 NAMES = ("ngram", *TRAINED)
 
 
@@ -38,9 +37,7 @@ def last_of(run, seen):
         return hidden @ weights.output.W + weights.output.b
     if run.kind.name == "rnn":
         return rnn_lm(seen[None], rnn_lm_start((1,), weights), weights)[0][0, -1]
-    return gpt(
-        seen, weights, Config(h=s.h, dropout=0.0, activation=ACTIVATIONS[s.activation], norm_first=s.norm_first)
-    )[0][-1]
+    return gpt(seen, weights, gpt_config(s))[0][-1]
 
 
 def minus_log_p(run, seen, word):
