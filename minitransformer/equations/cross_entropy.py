@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minitransformer.checks import check_floats, check_fraction, check_ids, check_integer, check_number
+from minitransformer.checks import check_fraction, check_ids, check_integer, check_number
 from minitransformer.equations.softmax import log_softmax
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -32,7 +33,7 @@ def cross_entropy(
 
     logits: (..., V); targets: (...) integers in [0, V), or `ignore` -> loss: one number.
     """
-    check_floats("logits", logits)
+    check("logits: ... V", logits)
     check_fraction("label_smoothing", label_smoothing)
     check_integer("ignore", ignore, minimum=-(2**63))
     e = float(label_smoothing)

@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minitransformer.checks import check_rank, check_same_shape, check_shape, check_start, check_width
+from minitransformer.checks import check_start
 from minitransformer.equations.activations import sigmoid
 from minitransformer.equations.op import Op
 from minitransformer.equations.rows import column_sum, rows_where
+from minitransformer.shapes import check
 
 Array = np.ndarray
 
@@ -54,8 +55,8 @@ def init_lstm(d_in: int, d_h: int, rng: np.random.Generator, dtype: DTypeLike = 
 
 def lstm_start(shape: tuple[int, ...], weights: LSTM) -> State:
     """h_0 = c_0 = 0: nothing has been read."""
-    check_rank("weights.b", weights.b, 1)
-    zeros = np.zeros((*shape, len(weights.W_h)), weights.b.dtype)
+    check("weights.W_h: d_h 4*d_h", weights.W_h)
+    zeros = np.zeros((*shape, len(weights.W_h)), weights.W_h.dtype)
     return State(zeros, zeros.copy())
 
 
@@ -67,16 +68,15 @@ def lstm(x: Array, start: State, weights: LSTM, reads: Array | None = None) -> t
 
     reads: (..., L), False at padding, where the state does not change and x has no influence.  None: all is read.
     """
-    check_rank("weights.W_h", weights.W_h, 2)
-    check_rank("weights.W_x", weights.W_x, 2)
-    d_h = len(weights.W_h)
-    check_shape("weights.W_h", weights.W_h, (d_h, 4 * d_h))
-    check_shape("weights.W_x", weights.W_x, (len(weights.W_x), 4 * d_h))
-    check_shape("weights.b", weights.b, (4 * d_h,))
-    check_width("x", x, len(weights.W_x), ndim=2)
-    check_shape("start.h", start.h, (*x.shape[:-2], d_h))
-    check_shape("start.c", start.c, (*x.shape[:-2], d_h))
+    check(
+        "weights.W_x: d_in 4*d_h, weights.W_h: d_h 4*d_h, weights.b: 4*d_h, "
+        "x: ... L? d_in, start.h: ... d_h, start.c: ... d_h",
+        *weights,
+        x,
+        *start,
+    )
     check_reads(reads, x)
+    d_h = len(weights.W_h)
     x_read = x if reads is None else rows_where(reads, x)
     from_x = x_read @ weights.W_x + weights.b  # (..., L, 4*d_h)
     gates = np.zeros_like(from_x)
@@ -110,7 +110,7 @@ def lstm_backward(dh: Array, cache: LSTMCache, dlast: State | None = None) -> tu
     Where step t reads nothing, h_t = h_{t-1} and c_t = c_{t-1}: both gradients pass back unchanged, and dz_t = 0.
     """
     x, start, gates, c, h, weights, reads = cache
-    check_same_shape("dh", dh, "h", h)
+    check("dh: ... L? d_h, h: ... L? d_h", dh, h)
     d_in = len(weights.W_x)
     d_h = len(weights.W_h)
     c_before = np.concatenate([start.c[..., None, :], c[..., :-1, :]], axis=-2)  # (..., L, d_h)
@@ -119,8 +119,7 @@ def lstm_backward(dh: Array, cache: LSTMCache, dlast: State | None = None) -> tu
     i, f, g, o = np.split(gates, 4, axis=-1)  # (..., L, d_h)
     nothing = State(np.zeros_like(start.h), np.zeros_like(start.c))
     if dlast is not None:
-        check_shape("dlast.h", dlast.h, start.h.shape)
-        check_shape("dlast.c", dlast.c, start.c.shape)
+        check("start.h: ... d_h, dlast.h: ... d_h, dlast.c: ... d_h", start.h, *dlast)
     dh_later, dc_later = nothing if dlast is None else dlast  # by way of the step after
     for t in reversed(range(x.shape[-2])):
         i_t, f_t, g_t, o_t = (gate[..., t, :] for gate in (i, f, g, o))

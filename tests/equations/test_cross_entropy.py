@@ -122,9 +122,9 @@ def test_bad_input_is_refused():
     logits, targets = np.ones((2, 3)), np.array([0, 1])
     with refuses(TypeError, "logits: got list, expected a NumPy array of floating-point numbers"):
         cross_entropy([[1.0, 2.0]], targets)
-    with refuses(ValueError, "logits: got shape (), expected at least 1 axes"):
+    with refuses(ValueError, "logits: got shape (), expected (..., V)"):
         cross_entropy(np.array(1.0), np.array(0))
-    with refuses(ValueError, "a: got shape (2, 0), expected (..., n) with n of 1 or more"):
+    with refuses(ValueError, "logits: got shape (2, 0), expected (..., V) with V of 1 or more"):
         cross_entropy(np.ones((2, 0)), np.full(2, IGNORE))
     with refuses(TypeError, "targets: got dtype float64, expected an array of integers"):
         cross_entropy(logits, np.array([0.0, 1.0]))

@@ -130,13 +130,13 @@ def test_start_values_and_float32():
 def test_bad_input_is_refused():
     weights = init_lstm(4, 3, np.random.default_rng(0))
     start = lstm_start((2,), weights)
-    with refuses(ValueError, "x: got shape (2, 5), expected 4 features on the last axis"):
+    with refuses(ValueError, "x: got shape (2, 5), expected (..., L, d_in) with d_in = 4"):
         lstm(np.ones((2, 5)), start, weights)
-    with refuses(ValueError, "x: got shape (4,), expected at least 2 axes"):
+    with refuses(ValueError, "x: got shape (4,), expected (..., L, d_in) with d_in = 4"):
         lstm(np.ones(4), start, weights)
-    with refuses(ValueError, "start.h: got shape (3,), expected (2, 3)"):
+    with refuses(ValueError, "start.h: got shape (3,), expected the batch axes (2,) before (d_h,)"):
         lstm(np.ones((2, 5, 4)), start._replace(h=np.ones(3)), weights)
-    with refuses(ValueError, "start.c: got shape (3,), expected (2, 3)"):
+    with refuses(ValueError, "start.c: got shape (3,), expected the batch axes (2,) before (d_h,)"):
         lstm(np.ones((2, 5, 4)), start._replace(c=np.ones(3)), weights)
 
 
