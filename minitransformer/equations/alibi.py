@@ -50,5 +50,5 @@ def alibi_slopes(h: int) -> Array:
     check_integer("h", h, minimum=1)
     n = 2 ** (int(h).bit_length() - 1)  # the largest power of 2 that is not above h
     of_n = 2.0 ** (-8 * np.arange(1, n + 1) / n)  # (n,)
-    of_2n = 2.0 ** (-8 * np.arange(1, 2 * n + 1) / (2 * n))  # (2*n,)
-    return np.concatenate([of_n, of_2n[0::2][: h - n]])
+    of_2n = 2.0 ** (-8 * np.arange(1, 2 * (h - n), 2) / (2 * n))  # (h - n,)
+    return np.concatenate([of_n, of_2n])

@@ -15,6 +15,7 @@ from minitransformer.equations.blockwise_attention import (
     attention_weights,
     blockwise_attention,
     blockwise_attention_backward,
+    keys_that_matter,
 )
 from minitransformer.equations.dropout import Dropout
 
@@ -186,3 +187,28 @@ def test_the_weights_of_huge_scores_sum_to_1(s, seed, rows):
     _, _, dV = blockwise_attention_backward(dO_single, cache)
     assert_allclose(dV.sum(axis=-2), dO_single.sum(axis=-2), rtol=1e-4, atol=1e-5)
     assert_allclose(attention_weights(cache).sum(axis=-1), 1, rtol=1e-6)
+
+
+@given(sizes, seeds)
+def test_a_block_reads_what_its_queries_may_see(s, seed):
+    """For each head: the keys up to the last that one query sees, and of these how many from the first on all see."""
+    rng = np.random.default_rng(seed)
+    whole = rng.random((s.B, s.h, s.L_q, s.L_k)) < 0.7
+    for allowed in (whole, whole[:1], whole[0, 0], whole[..., :1, :], np.ones((1, s.L_k), bool), whole & False):
+        start = int(rng.integers(s.L_q))
+        n_keys, n_open = keys_that_matter(allowed, slice(start, start + 2), (s.B, s.h), s.L_q, s.L_k)
+        of_block = np.broadcast_to(allowed, whole.shape)[:, :, start : start + 2]
+        for b, i in np.ndindex(s.B, s.h):
+            seen = [j for j in range(s.L_k) if of_block[b, i, :, j].any()]
+            closed = [j for j in range(s.L_k) if not of_block[b, i, :, j].all()]
+            assert n_keys[b, i] == (seen[-1] + 1 if seen else 0)
+            assert n_open[b, i] == (closed[0] if closed else s.L_k)
+
+
+def test_dropout_of_blocks_has_a_seed_of_63_bits():
+    """Of a thousand calls no two drop alike: the generator that they share gives each a seed of its own."""
+    rng, one = np.random.default_rng(0), np.ones((1, 1))
+    drop = Dropout(0.5, rng)
+    seeds_drawn = {blockwise_attention(one, one, one, drop=drop)[1].seed for _ in range(1000)}
+    assert len(seeds_drawn) == 1000
+    assert max(seeds_drawn) > 2**62

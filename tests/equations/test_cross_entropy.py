@@ -187,3 +187,11 @@ def test_a_target_that_is_ruled_out_costs_infinitely_much():
     loss, cache = cross_entropy(np.array([[0.0, 0.0, -np.inf]]), np.array([2]))
     assert loss == np.inf
     assert cross_entropy_backward(1.0, cache).tolist() == [[0.5, 0.5, -1.0]]
+
+
+def test_any_64_bit_integer_can_mean_ignored():
+    least = -(2**63)
+    logits, targets = np.ones((2, 3)), np.array([1, least])
+    assert cross_entropy(logits, targets, ignore=least)[0] == cross_entropy(logits[:1], targets[:1])[0]
+    with refuses(ValueError, f"ignore: got {least - 1}, expected {least} or more"):
+        cross_entropy(logits, targets, ignore=least - 1)

@@ -3,6 +3,7 @@
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import seeds, sizes
 
@@ -15,6 +16,7 @@ from minitransformer.layers.lstm import (
     lstm_backward,
     lstm_start,
 )
+from minitransformer.tree import leaves
 from minitransformer.verify import by_the_book as book
 from minitransformer.verify.cases.points import loud
 
@@ -156,3 +158,27 @@ def test_reads_of_another_shape_or_type_are_refused():
     for reads, kind in ((np.ones((2, 5), np.int64), "dtype int64"), ([[True] * 5] * 2, "list")):
         with refuses(TypeError, f"reads: got {kind}, expected a boolean array, True where there is no padding"):
             lstm(x, lstm_start((2,), weights), weights, reads)
+
+
+def test_both_matrices_are_drawn_from_both_sides_of_zero():
+    weights = init_lstm(30, 100, np.random.default_rng(0))
+    for W in (weights.W_x, weights.W_h):
+        assert abs(W.mean()) < 0.002
+        assert W.min() < -0.099
+        assert abs(W.std() * np.sqrt(3) - 0.1) < 0.002
+
+
+@given(sizes, seeds, st.sampled_from([np.nan, np.inf]))
+def test_padding_has_no_influence_whatever_it_contains(s, seed, garbage):
+    """On outputs, gradients and weights."""
+    x, start, weights, rng = draw(s, seed)
+    reads = rng.random((s.B, s.L_q)) < 0.6
+    dh = rng.standard_normal((s.B, s.L_q, s.d_v))
+    spoilt = np.where(reads[..., None], x, garbage)
+
+    def forward_and_backward(x):
+        h, cache = lstm(x, start, weights, reads)
+        return leaves((h, lstm_backward(dh, cache)))
+
+    for a, b in zip(forward_and_backward(x), forward_and_backward(spoilt), strict=True):
+        assert_allclose(a, b, rtol=1e-11, atol=1e-13)

@@ -1,6 +1,7 @@
 """Heads that look somewhere before they have learned anything (4.2, 4.3)."""
 
 import numpy as np
+from assertions import refuses
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -123,3 +124,15 @@ def test_an_encoder_above_learned_positions_has_such_heads():
         else:
             inside = steady @ (steady.T @ started[:, columns])
             assert_allclose(inside, started[:, columns], atol=1e-6)
+
+
+def test_one_head_is_enough():
+    """The least number there is; more than the width has columns are refused, by the list's name."""
+    rng = np.random.default_rng(0)
+    one = init_multi_head(8, 1, rng)
+    mimetic_heads(one, [SAME], rng)
+    mimetic_encoder(init_encoder(1, 8, 1, 16, rng), 1, rng)
+    with refuses(ValueError, "heads: got 3 heads, expected a number that divides the 8 features of weights.query.W"):
+        mimetic_heads(one, [SAME] * 3, rng)
+    with refuses(TypeError, "heads: got tuple, expected list"):
+        mimetic_heads(one, (SAME,), rng)

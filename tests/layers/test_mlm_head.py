@@ -4,7 +4,7 @@ import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from strategies import seeds, sizes
 
 from minitransformer.equations.activations import GELU, RELU
@@ -92,3 +92,10 @@ def test_bad_input_is_refused():
         mlm_head(np.ones((2, 4)), weights, init_embedding(8, 4, rng), GELU)
     with refuses(ValueError, "y: got shape (2, 4), expected (..., d) with d = 5"):
         mlm_head(np.ones((2, 4)), weights, init_embedding(7, 5, rng), GELU)
+
+
+@given(sizes, seeds)
+def test_eps_is_berts(s, seed):
+    """1e-12, where no other is given."""
+    y, weights, embedding, _ = draw(s, seed)
+    assert_array_equal(mlm_head(y, weights, embedding, GELU)[0], mlm_head(y, weights, embedding, GELU, 1e-12)[0])

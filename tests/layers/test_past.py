@@ -178,3 +178,13 @@ def test_what_is_refused_leaves_the_past_as_it_was(x_v):
     with pytest.raises(ValueError, match=r"^V: got shape "):
         attends(x_v, past)
     assert not past.K.any() and not past.V.any()
+
+
+def test_room_is_for_heads_of_what_the_maps_make():
+    """As many as divide the columns, whatever the rows are."""
+    of_6, of_4 = Linear(np.ones((4, 6)), np.zeros(6)), Linear(np.ones((6, 4)), np.zeros(4))
+    assert empty_past((), 5, 3, of_6, of_6).K.shape == (3, 5, 2)
+    for key, value, name in ((of_4, of_6, "key"), (of_6, of_4, "value")):
+        message = f"h: got 3 heads, expected a number that divides the 4 features of weights.{name}.W"
+        with refuses(ValueError, message):
+            empty_past((), 5, 3, key, value)
