@@ -202,7 +202,7 @@ def pretraining_losses(run, batch, carry, rng):
         masked.ids, pairs.segments, pairs.lengths, masked.places, run.weights, bert_config(run.settings), rng
     )
     words = pairs.ids.reshape(-1)[masked.places]
-    return [minus_log_p(guesses.word_logits, words), minus_log_p(guesses.next_logits, pairs.next)]
+    return [minus_log_p(guesses.token_logits, words), minus_log_p(guesses.next_logits, pairs.next)]
 
 
 def bert_reader_losses(run, rows, carry, rng):
