@@ -1,4 +1,4 @@
-"""Section 3.3: what BERT reads, at each position the sum of three vectors: of its token, itself and its segment."""
+"""Section 3.3: what BERT reads, at each position the sum of three vectors: of the token, the position, the segment."""
 
 import math
 from typing import NamedTuple

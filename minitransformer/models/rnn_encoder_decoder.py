@@ -76,7 +76,7 @@ def padded_at_start(source: Array, lengths: Array) -> Array:
 def write_target(
     target: Array, state: Any, weights: RnnEncoderDecoder
 ) -> tuple[Array, EmbeddingCache, LSTMCache, LinearCache]:
-    """logits_i scores every token as the one after w_1, ..., w_i.  target: (..., L_t) -> logits: (..., L_t, V_t)"""
+    """logits_i scores every token as the next after w_1, ..., w_i.  target: (..., L_t) -> logits: (..., L_t, V_t)"""
     check_tokens("target", target, len(weights.target.E))
     z, embedding_cache = embedding(target, weights.target)  # (..., L_t, d)
     h, decoder_cache = lstm(z, state, weights.decoder)  # (..., L_t, d_h)
@@ -87,7 +87,7 @@ def write_target(
 def rnn_encoder_decoder(
     source: Array, target: Array, weights: RnnEncoderDecoder, lengths: Array | None = None
 ) -> tuple[Array, RnnEncoderDecoderCache]:
-    """logits_i scores every token as the one after w_1, ..., w_i of the target, given the source's last state.
+    """logits_i scores every token as the next after w_1, ..., w_i of the target, given the source's last state.
 
     source: (..., L_s), padded at its start, so that its tokens come last; target: (..., L_t); lengths: (...), how many
     tokens each source has without its padding, which is not read -> logits: (..., L_t, V_t)

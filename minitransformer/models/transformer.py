@@ -126,7 +126,7 @@ def transformer(
     lengths: Array | None = None,
     rng: np.random.Generator | None = None,
 ) -> tuple[Array, TransformerCache]:
-    """logits_i scores every token as the one after w_1, ..., w_i of the target, given the whole source.
+    """logits_i scores every token as the next after w_1, ..., w_i of the target, given the whole source.
 
     source: (..., L_s) and target: (..., L_t) integers; lengths: (...), how many tokens of each source are no padding
     -> logits: (..., L_t, V_t). In training the target is the right translation from a start token on (teacher forcing),
