@@ -34,7 +34,7 @@ from minitransformer.commands.training import (
 from minitransformer.data.corpus import VALIDATION, load_corpus
 from minitransformer.data.vocabularies import KINDS as VOCABULARIES
 from minitransformer.data.vocabulary import Characters
-from minitransformer.decoding.sampling import Choice, check_choice
+from minitransformer.decoding.sampling import SamplingParams, check_params
 from minitransformer.equations.chain_rule import bits
 from minitransformer.files import Held, check_writable
 from minitransformer.tasks.language_modelling import plot
@@ -223,11 +223,11 @@ def shown(value: float | None) -> str:
 def run_generate(arguments: argparse.Namespace) -> int:
     try:
         run = load_run(arguments.checkpoint)
-        choice = Choice(arguments.temperature, arguments.top_k, arguments.top_p)
-        check_choice(choice)
+        params = SamplingParams(arguments.temperature, arguments.top_k, arguments.top_p)
+        check_params(params)
         check_count("length", arguments.length, minimum=0)
         prompt = text_of("prompt", arguments.prompt)
-        pieces = written(run, prompt, arguments.length, choice, np.random.default_rng(arguments.seed))
+        pieces = written(run, prompt, arguments.length, params, np.random.default_rng(arguments.seed))
     except (TypeError, ValueError) as error:
         return bad_input(error)
     tell_unknown(run.vocabulary.unknown(prompt))

@@ -29,8 +29,8 @@ def best_span(scores: Array, allowed: Array, longest: int) -> BestSpan | None:
         return None
     start, end = np.where(allowed, scores, -np.inf)
     sums = start[:, None] + end  # (L, L)
-    places = np.arange(len(allowed))
-    length = places - places[:, None] + 1  # of the answer from row to column
+    positions = np.arange(len(allowed))
+    length = positions - positions[:, None] + 1  # of the answer from row to column
     possible = np.where((length >= 1) & (length <= longest), sums, -np.inf)
     i, j = np.unravel_index(possible.argmax(), possible.shape)
     return BestSpan(int(i), int(j), float(possible[i, j] - scores[:, 0].sum()))

@@ -17,7 +17,7 @@ from minitransformer.layers.linear import linear
 from minitransformer.layers.multi_head import heads_of_keys
 from minitransformer.layers.past import empty_past, further, past_of
 from minitransformer.layers.tied_output import tied_output
-from minitransformer.models.transformer import Transformer, embed_words, source_mask, target_table
+from minitransformer.models.transformer import Transformer, embed_tokens, source_mask, target_table
 from minitransformer.tree import tree_map
 
 Array = np.ndarray
@@ -43,7 +43,7 @@ def prefill(
     if not weights.decoder.layers:
         raise ValueError("weights: got no layers, expected one or more: without attention there is nothing to keep")
     mask = source_mask(source, lengths)  # (N, 1, L_s)
-    x, _ = embed_words(source, weights.source)
+    x, _ = embed_tokens(source, weights.source)
     memory, _ = encoder(x, weights.encoder, config, mask)  # (N, L_s, d_model)
 
     def past(layer: DecoderLayer) -> DecoderPast:
@@ -72,7 +72,7 @@ def decode_step(
     longest = past[0].target.K.shape[-2]
     if n >= longest:
         raise ValueError(f"tokens: got one more after {n}, expected {longest} in all, the longest target, at most")
-    z, _ = embed_words(tokens[:, None], table, start=n)  # (N, 1, d_model)
+    z, _ = embed_tokens(tokens[:, None], table, start=n)  # (N, 1, d_model)
     y, cache = decoder(z, nothing, weights.decoder, config, Masks(memory=mask), past=past)
     logits, _ = tied_output(y, table) if weights.output is None else linear(y, weights.output)
     alphas = tuple(attention_weights(layer.cross_attention.attention)[:, :, 0] for layer in cache.layers)

@@ -1,4 +1,4 @@
-"""Section 3.4.1, read forward: a language model writes by choosing the next word again and again."""
+"""Section 3.4.1, read forward: a language model writes by choosing the next token again and again."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -21,80 +21,85 @@ from minitransformer.shapes import check
 
 Array = np.ndarray
 
-Read = Callable[[Array, Any], tuple[Array, Any]]  # (next ids, what was read before) -> logits of the word after, (V,)
+Read = Callable[[Array, Any], tuple[Array, Any]]  # (next ids, what was read before) -> logits of the next token, (V,)
 
 
-class Choice(NamedTuple):
-    """How the next word is chosen; by default it is drawn from the model's own distribution."""
+class SamplingParams(NamedTuple):
+    """How the next token is chosen; by default it is drawn from the model's own distribution."""
 
-    temperature: float = 1.0  # below 1 likely words gain, above 1 all become alike; 0: always the likeliest (greedy)
-    top_k: int | None = None  # only the k likeliest words (Fan et al. 2018)
-    top_p: float = 1.0  # only the likeliest words that have this probability together (Holtzman et al. 2020)
-
-
-GREEDY = Choice(temperature=0.0)
+    temperature: float = 1.0  # below 1 likely tokens gain, above 1 all become alike; 0: always the likeliest (greedy)
+    top_k: int | None = None  # only the k likeliest tokens (Fan et al. 2018)
+    top_p: float = 1.0  # only the likeliest tokens that have this probability together (Holtzman et al. 2020)
 
 
-def write(read: Read, prompt: Array, rng: np.random.Generator, choice: Choice = Choice()) -> Iterator[int]:  # noqa: B008
+GREEDY = SamplingParams(temperature=0.0)
+
+
+def write(
+    read: Read,
+    prompt: Array,
+    rng: np.random.Generator,
+    params: SamplingParams = SamplingParams(),  # noqa: B008
+) -> Iterator[int]:
     """Choose w_{i+1} after w_1, ..., w_i, read it, and go on without end.
 
     read(ids, state) reads on from `state`, None at the start; prompt: (n,) ids, n >= 1.
     """
     check_row("prompt", prompt)
-    check_choice(choice)
+    check_params(params)
     check_rng(rng)
     logits, state = read(prompt, None)
     while True:
-        word = chosen(logits, choice, rng)
-        yield word
-        logits, state = read(np.array([word]), state)
+        token = unchecked_next_token(logits, params, rng)
+        yield token
+        logits, state = read(np.array([token]), state)
 
 
-def choose(logits: Array, choice: Choice, rng: np.random.Generator) -> int:
-    """The id of one word.  logits: (V,). Raises ValueError for NaN or +infinity, or if no word is left."""
-    check_choice(choice)
-    return chosen(logits, choice, rng)
+def next_token(logits: Array, params: SamplingParams, rng: np.random.Generator) -> int:
+    """The id of one token.  logits: (V,). Raises ValueError for NaN or +infinity, or if no token is left."""
+    check_params(params)
+    return unchecked_next_token(logits, params, rng)
 
 
-def chosen(logits: Array, choice: Choice, rng: np.random.Generator) -> int:
-    """`choose`, where `choice` has been checked."""
-    if choice.temperature == 0:
+def unchecked_next_token(logits: Array, params: SamplingParams, rng: np.random.Generator) -> int:
+    """`next_token`, where `params` have been checked."""
+    if params.temperature == 0:
         check_logits(logits)
         return int(logits.argmax())
     check_generator(rng)
-    probabilities = distribution(logits, choice)
+    probabilities = distribution(logits, params)
     return int(rng.choice(len(probabilities), p=probabilities))
 
 
-def distribution(logits: Array, choice: Choice) -> Array:
-    """softmax(logits / temperature), cut to the top k words and to the top p, and renormalized.
+def distribution(logits: Array, params: SamplingParams) -> Array:
+    """softmax(logits / temperature), cut to the top k tokens and to the top p, and renormalized.
 
-    logits: (V,), -infinity for a word that is ruled out -> (V,), float64. top_k keeps the k likeliest words; top_p
+    logits: (V,), -infinity for a token that is ruled out -> (V,), float64. top_k keeps the k likeliest tokens; top_p
     keeps the likeliest ones until their probabilities reach `top_p` together; with both, the smaller set stays. Of
-    equally likely words those with lower ids stay. Raises ValueError for NaN or +infinity, or if no word is left.
+    equally likely tokens those with lower ids stay. Raises ValueError for NaN or +infinity, or if no token is left.
     """
     check_logits(logits)
-    check_choice(choice)
-    if choice.temperature == 0:
+    check_params(params)
+    if params.temperature == 0:
         return np.eye(len(logits))[logits.argmax()]
     below_top = logits.astype(np.float64) - logits.max()
     with np.errstate(over="ignore"):  # next to nothing for a temperature makes -infinity of all but the likeliest
-        p, _ = softmax(below_top / float(choice.temperature))
+        p, _ = softmax(below_top / float(params.temperature))
     by_likelihood = np.argsort(-logits, kind="stable")  # by logits: rounding may make probabilities equal
-    n_kept = min(n_enough(p[by_likelihood], float(choice.top_p)), len(p) if choice.top_k is None else choice.top_k)
+    n_kept = min(n_enough(p[by_likelihood], float(params.top_p)), len(p) if params.top_k is None else params.top_k)
     kept = np.zeros_like(p)
     kept[by_likelihood[:n_kept]] = p[by_likelihood[:n_kept]]
     return kept / kept.sum()
 
 
 def n_enough(p: Array, top_p: float) -> int:
-    """How many of the likeliest words it takes to reach `top_p`.  p: (V,), the largest first
+    """How many of the likeliest tokens it takes to reach `top_p`.  p: (V,), the largest first
 
-    All words together count as 1, whatever their rounded sum is.
+    All tokens together count as 1, whatever their rounded sum is.
     """
     if top_p == 1:
         return len(p)
-    together = np.cumsum(p)  # of the first word, of the first two, ..., but for rounding, which the exact sums mend
+    together = np.cumsum(p)  # of the first token, of the first two, ..., but for rounding, which the exact sums mend
     n = 1 + int((together[:-1] < top_p).sum())
     while n > 1 and math.fsum(p[: n - 1]) >= top_p:
         n -= 1
@@ -112,9 +117,9 @@ def check_logits(logits: Array) -> None:
         raise ValueError(f"logits: got {highest} as the highest of {len(logits)}, expected a finite number")
 
 
-def check_choice(choice: Choice) -> None:
-    check_type("choice", choice, Choice)
-    temperature, top_k, top_p = choice
+def check_params(params: SamplingParams) -> None:
+    check_type("params", params, SamplingParams)
+    temperature, top_k, top_p = params
     check_not_negative("temperature", temperature)
     if top_k is not None:
         check_integer("top_k", top_k, minimum=1)

@@ -39,7 +39,7 @@ class BlockwiseCache(NamedTuple):
 class Block(NamedTuple):
     """Some queries of one head, and the keys that matter to them: the first ones, up to the last that any may see."""
 
-    head: tuple[int, ...]  # its place on the batch axes
+    head: tuple[int, ...]  # its index on the batch axes
     queries: slice
     n_keys: int
     n_open: int  # before this one, all keys are open to all queries, and no mask is looked at

@@ -14,37 +14,37 @@ MOST_NATS = 709.0  # the exponential of more is beyond a float
 def sequence_log_probability(log_p: Array, ids: Array) -> Array:
     """log P(w_1, ..., w_L) = sum_i log P(w_i | w_1, ..., w_{i-1})  (2.1.1): the chain rule, in logarithms.
 
-    log_p: (..., L, V), row i the log-probabilities of every word after w_1, ..., w_{i-1}; ids: (..., L) integers in
+    log_p: (..., L, V), row i the log-probabilities of every token after w_1, ..., w_{i-1}; ids: (..., L) integers in
     [0, V) -> (...). A product of a hundred probabilities would underflow; a sum of their logarithms does not.
     """
     check("log_p: ... L? V", log_p)
     check_ids("ids", ids, log_p.shape[-1], ndim=1)
     if ids.shape != log_p.shape[:-1]:
-        raise ValueError(f"ids: got shape {ids.shape}, expected {log_p.shape[:-1]}, one word for each row of log_p")
-    of_words = np.take_along_axis(log_p, ids[..., None], axis=-1)  # (..., L, 1)
-    return of_words[..., 0].sum(axis=-1)
+        raise ValueError(f"ids: got shape {ids.shape}, expected {log_p.shape[:-1]}, one token for each row of log_p")
+    of_tokens = np.take_along_axis(log_p, ids[..., None], axis=-1)  # (..., L, 1)
+    return of_tokens[..., 0].sum(axis=-1)
 
 
 def perplexity(nats: float) -> float:
-    """exp(nats per word): the number of equally likely words that would be as hard to guess. NaN stays NaN."""
+    """exp(nats per token): the number of equally likely tokens that would be as hard to guess. NaN stays NaN."""
     check_nats(nats)
     return math.inf if nats >= MOST_NATS else math.exp(nats)
 
 
 def bits(nats: float) -> float:
-    """nats / ln 2: how many yes-or-no questions a word costs, and what a compressor would need to store it."""
+    """nats / ln 2: how many yes-or-no questions a token costs, and what a compressor would need to store it."""
     check_nats(nats)
     return float(nats) / math.log(2)
 
 
-def bits_per_character(nats: float, n_words: int, n_characters: int) -> float:
-    """Bits a character, of a model that spends `nats` a word on n_words words that are n_characters long in all.
+def bits_per_character(nats: float, n_tokens: int, n_characters: int) -> float:
+    """Bits per character, of a model that spends `nats` per token on n_tokens tokens that are n_characters long in all.
 
     Models with other vocabularies (characters, byte pairs, words) can be compared by it, and with compressors.
     """
-    check_integer("n_words", n_words, minimum=0)
+    check_integer("n_tokens", n_tokens, minimum=0)
     check_integer("n_characters", n_characters, minimum=1)
-    return bits(nats) * int(n_words) / int(n_characters)
+    return bits(nats) * int(n_tokens) / int(n_characters)
 
 
 def check_nats(nats: float) -> None:

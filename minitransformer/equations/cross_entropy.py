@@ -24,11 +24,11 @@ def cross_entropy(
 ) -> tuple[np.floating, CrossEntropyCache]:
     """loss = -(1/n) sum_i sum_w q_iw log p_iw, with p = softmax(logits), over the targets that are not `ignore`.
 
-    q_i puts 1 - e on the target and spreads e = label_smoothing evenly over all V words (Szegedy et al. 2016); with
+    q_i puts 1 - e on the target and spreads e = label_smoothing evenly over all V tokens (Szegedy et al. 2016); with
     e = 0 the loss is the mean of -log p(target). In nats. With nothing to count, loss and gradients are 0.
 
     n: how many targets the loss is divided by: by default those that count here; for a part of a larger batch, pass
-    those of the whole. Logits of -infinity rule words out; logits at ignored positions have no influence, not even NaN
+    those of the whole. Logits of -infinity rule tokens out; logits at ignored positions have no influence, not even NaN
     or infinity.
 
     logits: (..., V); targets: (...) integers in [0, V), or `ignore` -> loss: one number.
@@ -43,12 +43,12 @@ def cross_entropy(
     if n_targets == 0 and counted.any():
         raise ValueError(f"n: got 0, expected at least 1, since {counted.sum()} targets count")
     share = counted[..., None] / logits.real.dtype.type(max(n_targets, 1))  # (..., 1)
-    words = np.where(counted, targets, 0)[..., None]  # (..., 1); any word will do where ignored: its share is 0
+    tokens = np.where(counted, targets, 0)[..., None]  # (..., 1); any token will do where ignored: its share is 0
     seen = logits if counted.all() else np.where(counted[..., None], logits, logits.dtype.type(0))
     log_p, log_softmax_cache = log_softmax(seen)  # (..., V)
     p = log_softmax_cache.alpha
-    q = target_distribution(words, e, logits)  # (..., V)
-    of_target = np.take_along_axis(log_p, words, axis=-1)  # (..., 1)
+    q = target_distribution(tokens, e, logits)  # (..., V)
+    of_target = np.take_along_axis(log_p, tokens, axis=-1)  # (..., 1)
     # With e = 0 all but the target have q = 0, and count as 0 even where log p = -infinity, though the product is NaN.
     q_log_p = of_target if e == 0 else np.vecdot(q, log_p)[..., None]  # (..., 1), sum_w q_w log p_w
     loss = -(share * q_log_p).sum()
@@ -68,14 +68,14 @@ def cross_entropy_backward(dloss: float, cache: CrossEntropyCache) -> Array:
     return (float(dloss) * share) * (p - q)
 
 
-def target_distribution(words: Array, e: float, logits: Array) -> Array:
-    """q_w = (1 - e) [w is the target] + e/V: one-hot, of which the part e is spread over all V words.
+def target_distribution(tokens: Array, e: float, logits: Array) -> Array:
+    """q_w = (1 - e) [w is the target] + e/V: one-hot, of which the part e is spread over all V tokens.
 
-    words: (..., 1), logits: (..., V) -> q: (..., V), real
+    tokens: (..., 1), logits: (..., V) -> q: (..., V), real
     """
     V = logits.shape[-1]
     q = np.full(logits.shape, e / V, logits.real.dtype)
-    np.put_along_axis(q, words, 1 - e + e / V, axis=-1)  # q[i, words[i]] = ... for each row i, whatever the batch axes
+    np.put_along_axis(q, tokens, 1 - e + e / V, axis=-1)  # q[i, tokens[i]] = ... for each row i, with any batch axes
     return q
 
 

@@ -1,4 +1,4 @@
-"""Section 3.3: what BERT reads, for each place the sum of three vectors: of its word, its position, its segment."""
+"""Section 3.3: what BERT reads, at each position the sum of three vectors: of the token, the position, the segment."""
 
 import math
 from typing import NamedTuple
@@ -31,14 +31,14 @@ SEGMENTS = 2  # the first sentence, or the question; the second one, or what is 
 
 
 class BertEmbedding(NamedTuple):
-    words: Embedding  # E: (V, d_model)
+    tokens: Embedding  # E: (V, d_model)
     positions: LearnedPositions  # P: (context, d_model)
     segments: Embedding  # E: (2, d_model)
     norm: LayerNorm
 
 
 class BertEmbeddingCache(NamedTuple):
-    words: EmbeddingCache
+    tokens: EmbeddingCache
     positions: LearnedPositionsCache
     segments: EmbeddingCache
     norm: LayerNormCache
@@ -48,18 +48,18 @@ class BertEmbeddingCache(NamedTuple):
 def init_bert_embedding(
     V: int, context: int, d_model: int, rng: np.random.Generator, dtype: DTypeLike = np.float32
 ) -> BertEmbedding:
-    """Words of standard deviation 1/sqrt(d_model), since the same table scores them.
+    """Tokens of standard deviation 1/sqrt(d_model), since the same table scores them.
 
-    The learned positions start as the sines and cosines of 4.3, as large as the words: attention finds neighbours with
-    them from the start, which it has to before it can guess a word from them. Segments start a tenth as large: else
-    what places of one segment have in common hides from attention that a word of the other one is the same.
+    The learned positions start as the sines and cosines of 4.3, as large as the tokens: attention finds neighbours with
+    them from the start, which it has to before it can guess a token from them. Segments start a tenth as large: else
+    what positions of one segment have in common hides from attention that a token of the other one is the same.
     """
     check_start(rng, dtype, V=V, context=context, d_model=d_model)
-    words, segments = (init_embedding(n, d_model, rng, dtype).E for n in (V, SEGMENTS))
-    size = words.dtype.type(d_model**-0.5)
+    E, S = (init_embedding(n, d_model, rng, dtype).E for n in (V, SEGMENTS))
+    size = E.dtype.type(d_model**-0.5)
     P = (math.sqrt(2 / d_model) * positional_encoding(context, d_model)).astype(dtype)
     return BertEmbedding(
-        Embedding(words * size), LearnedPositions(P), Embedding(segments * (size / 10)), init_layer_norm(d_model, dtype)
+        Embedding(E * size), LearnedPositions(P), Embedding(S * (size / 10)), init_layer_norm(d_model, dtype)
     )
 
 
@@ -74,15 +74,15 @@ def bert_embedding(
 
     ids: (..., L) integers in [0, V); segments: (..., L), 0 or 1 -> x: (..., L, d_model)
     """
-    check("weights.words.E: V d_model, weights.segments.E: two d_model", weights.words.E, weights.segments.E)
-    check_ids("ids", ids, len(weights.words.E), ndim=1)
+    check("weights.tokens.E: V d_model, weights.segments.E: two d_model", weights.tokens.E, weights.segments.E)
+    check_ids("ids", ids, len(weights.tokens.E), ndim=1)
     check_segments(segments, ids)
-    E, words_cache = embedding(ids, weights.words)  # (..., L, d_model)
-    at_place, positions_cache = learned_positions(E, weights.positions)
+    E, tokens_cache = embedding(ids, weights.tokens)  # (..., L, d_model)
+    at_position, positions_cache = learned_positions(E, weights.positions)
     S, segments_cache = embedding(segments, weights.segments)
-    normed, norm_cache = layer_norm(at_place + S, weights.norm, eps)
+    normed, norm_cache = layer_norm(at_position + S, weights.norm, eps)
     x, m = dropout(normed, drop)
-    return x, BertEmbeddingCache(words_cache, positions_cache, segments_cache, norm_cache, m)
+    return x, BertEmbeddingCache(tokens_cache, positions_cache, segments_cache, norm_cache, m)
 
 
 def bert_embedding_backward(dx: Array, cache: BertEmbeddingCache) -> BertEmbedding:
@@ -91,8 +91,8 @@ def bert_embedding_backward(dx: Array, cache: BertEmbeddingCache) -> BertEmbeddi
     dsum, dnorm = layer_norm_backward(dnormed, cache.norm)
     dsegments = embedding_backward(dsum, cache.segments)
     dE, dpositions = learned_positions_backward(dsum, cache.positions)
-    dwords = embedding_backward(dE, cache.words)
-    return BertEmbedding(dwords, dpositions, dsegments, dnorm)
+    dtokens = embedding_backward(dE, cache.tokens)
+    return BertEmbedding(dtokens, dpositions, dsegments, dnorm)
 
 
 def check_segments(segments: Array, ids: Array) -> None:

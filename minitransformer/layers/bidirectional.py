@@ -32,8 +32,8 @@ def bidirectional(x: Array, lengths: Array, weights: Bidirectional) -> tuple[Arr
     """y_t = [onward_t; back_t], the states after x_1, ..., x_t and after x_L, ..., x_t (Schuster, Paliwal 1997).
 
     x: (..., L, d_in); lengths: (...), so many of each sequence are no padding -> y: (..., L, 2*d_h). Each sequence is
-    turned around within its own length, so that no state has seen padding before a word; and whatever x has at padding,
-    also NaN or infinity, has no influence.
+    turned around within its own length, so that no state has seen padding before a token; and whatever x has at
+    padding, also NaN or infinity, has no influence.
     """
     check("x: ... L? d_in", x)
     check_lengths(lengths, x[..., 0])
@@ -63,10 +63,10 @@ def bidirectional_backward(dy: Array, cache: BidirectionalCache) -> tuple[Array,
 
 
 def turned_order(lengths: Array, L: int) -> Array:
-    """Which place comes to each place when the first `lengths` turn around: L - 1, ..., 0, and padding where it was."""
-    places = np.arange(L)
-    turned = lengths.astype(np.int64)[..., None] - 1 - places  # (..., L); unsigned numbers have no -1
-    return np.where(turned >= 0, turned, places)
+    """Which position comes to each when the first `lengths` turn around: L - 1, ..., 0, and padding where it was."""
+    positions = np.arange(L)
+    turned = lengths.astype(np.int64)[..., None] - 1 - positions  # (..., L); unsigned numbers have no -1
+    return np.where(turned >= 0, turned, positions)
 
 
 def in_order(x: Array, order: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Section 2.1.3: the Elman network (Elman 1990), a layer that reads a sequence word by word and keeps a state."""
+"""Section 2.1.3: the Elman network (Elman 1990), a layer that reads a sequence token by token and keeps a state."""
 
 import math
 from typing import NamedTuple
@@ -28,7 +28,7 @@ class ElmanCache(NamedTuple):
 
     @property
     def last(self) -> Array:
-        """The state after the last word, with which the next window starts.  (..., d_h)"""
+        """The state after the last token, with which the next window starts.  (..., d_h)"""
         return self.h[..., -1, :] if self.h.shape[-2] else self.h_0
 
 
@@ -66,7 +66,7 @@ def elman(x: Array, h_0: Array, weights: Elman) -> tuple[Array, ElmanCache]:
 def elman_backward(dh: Array, cache: ElmanCache) -> tuple[Array, Array, Elman]:
     """Backpropagation through time: h_t reaches the loss by itself and by way of h_{t+1}. -> dx, dh_0, dweights
 
-    With a_t = x_t W_x + h_{t-1} W_h + b and h_t = tanh(a_t), from the last word to the first:
+    With a_t = x_t W_x + h_{t-1} W_h + b and h_t = tanh(a_t), from the last token to the first:
         da_t = (dh_t + da_{t+1} W_h^T) (1 - h_t^2),
     and then, as every step has the same weights, dW_x = sum_t x_t^T da_t, dW_h = sum_t h_{t-1}^T da_t, db = sum_t da_t.
     """

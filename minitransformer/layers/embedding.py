@@ -1,4 +1,4 @@
-"""Section 3.1.1: token embedding, the table that turns words into vectors."""
+"""Section 3.1.1: token embedding, the table that turns tokens into vectors."""
 
 from typing import NamedTuple
 
@@ -37,17 +37,17 @@ def embedding(ids: Array, weights: Embedding) -> tuple[Array, EmbeddingCache]:
 
 
 def embedding_backward(dx: Array, cache: EmbeddingCache) -> Embedding:
-    """dE_w = sum of dx_i over all positions i with w_i = w: a word that occurs twice gets both gradients.
+    """dE_w = sum of dx_i over all positions i with w_i = w: a token that occurs twice gets both gradients.
 
-    From x_ic = sum_w [w_i = w] E_wc. (`dE[ids] += dx` would keep only the last of them.) The rows are sorted by word,
-    and each run of one word is added up. The ids themselves have no gradient.
+    From x_ic = sum_w [w_i = w] E_wc. (`dE[ids] += dx` would keep only the last of them.) The rows are sorted by token,
+    and each run of one token is added up. The ids themselves have no gradient.
     """
     E = cache.weights.E
     check_shape("dx", dx, (*cache.ids.shape, E.shape[-1]))
     flat_ids = cache.ids.reshape(-1)
     order = np.argsort(flat_ids, kind="stable")
     sorted_dx = dx.reshape(-1, E.shape[-1])[order]
-    words, run_starts = np.unique(flat_ids[order], return_index=True)
+    tokens, run_starts = np.unique(flat_ids[order], return_index=True)
     dE = np.zeros_like(E)
-    dE[words] = np.add.reduceat(sorted_dx, run_starts, axis=0)
+    dE[tokens] = np.add.reduceat(sorted_dx, run_starts, axis=0)
     return Embedding(dE)

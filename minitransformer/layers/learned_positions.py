@@ -1,4 +1,4 @@
-"""Section 4.3's alternative (BERT and GPT, 3.3 and 3.4): a learned vector for each position, added to the word's."""
+"""Section 4.3's alternative (BERT and GPT, 3.3 and 3.4): a learned vector for each position, added to the token's."""
 
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ class LearnedPositionsCache(NamedTuple):
 def init_learned_positions(
     context: int, d: int, rng: np.random.Generator, dtype: DTypeLike = np.float32
 ) -> LearnedPositions:
-    """Small at first (standard deviation 0.02, as in GPT-2): what a word means counts before where it stands."""
+    """Small at first (standard deviation 0.02, as in GPT-2): what a token means counts before where it stands."""
     check_start(rng, dtype, context=context, d=d)
     return LearnedPositions((0.02 * rng.standard_normal((context, d))).astype(dtype))
 

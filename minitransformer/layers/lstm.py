@@ -39,7 +39,7 @@ class LSTMCache(NamedTuple):
 
     @property
     def last(self) -> State:
-        """The state after the last word, with which the next window starts."""
+        """The state after the last token, with which the next window starts."""
         return State(self.h[..., -1, :], self.c[..., -1, :]) if self.h.shape[-2] else self.start
 
 
@@ -103,7 +103,7 @@ def lstm_backward(dh: Array, cache: LSTMCache, dlast: State | None = None) -> tu
 
     dlast: the gradient of `cache.last`, where another network goes on from it.
 
-    From the last word to the first, with dh_t all that reaches h_t (by itself and by way of step t + 1):
+    From the last token to the first, with dh_t all that reaches h_t (by itself and by way of step t + 1):
         do = dh_t tanh(c_t),       dc_t += dh_t o (1 - tanh(c_t)^2),
         di = dc_t g,   dg = dc_t i,   df = dc_t c_{t-1},   dc_{t-1} = dc_t f,
     through the gates' own slopes, s (1 - s) of a sigmoid and 1 - g^2 of tanh, to dz_t, and dh_{t-1} = dz_t W_h^T.

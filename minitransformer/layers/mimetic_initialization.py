@@ -1,8 +1,8 @@
 """Sections 4.2 and 4.3: heads that, before they have learned anything, look somewhere.
 
 Random heads look everywhere alike, and a small model on little text takes long to leave that. These start as two kinds
-that trained models are found to have: heads that look a few places away, and heads that look for the same word. All
-of this is in weights, which learn like any others. (Trockman, Kolter 2023 start attention like a trained one, too.)
+that trained models are found to have: heads that look a few positions away, and heads that look for the same token.
+All of this is in weights, which learn like any others. (Trockman, Kolter 2023 start attention like a trained one, too.)
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from minitransformer.layers.multi_head import MultiHead
 
 Array = np.ndarray
 
-SAME = 0  # no offset: a head that looks for the same word
+SAME = 0  # no offset: a head that looks for the same token
 LAYERS = ((SAME, SAME, -1, +1), (SAME, SAME, -1, -2), (-1, +1, -2, -3))  # later layers are as the last; heads go round
 AWAY, ALIKE = 1.5, 2.0  # the sizes of the weights: the larger they are, the surer is a head
 ALIKE_LEARNED = 3.0  # with learned positions, which leave less of a vector's norm to the token
@@ -37,7 +37,7 @@ def mimetic_encoder(encoder: Encoder, h: int, rng: np.random.Generator, position
 def mimetic_heads(
     weights: MultiHead, heads: list[int], rng: np.random.Generator, directions: Array | None = None
 ) -> MultiHead:
-    """heads: for each head the offset that it looks at, or SAME; directions: as in `same_word`."""
+    """heads: for each head the offset that it looks at, or SAME; directions: as in `same_token`."""
     check_generator(rng)
     d_model, width = weights.query.W.shape
     check_type("heads", heads, list)
@@ -46,21 +46,22 @@ def mimetic_heads(
         check_integer("heads", offset, minimum=-d_model)
     d_k = width // len(heads)
     pairs = [
-        same_word(d_model, d_k, rng, directions) if head == SAME else places_away(d_model, d_k, head) for head in heads
+        same_token(d_model, d_k, rng, directions) if head == SAME else positions_away(d_model, d_k, head)
+        for head in heads
     ]
     W_Q, W_K = (np.concatenate(matrices, axis=1).astype(weights.query.W.dtype) for matrices in zip(*pairs, strict=True))
     return weights._replace(query=weights.query._replace(W=W_Q), key=weights.key._replace(W=W_K))
 
 
-def places_away(d_model: int, d_k: int, offset: int) -> tuple[Array, Array]:
-    """W_Q and W_K of a head that looks at the place `offset` places away. -> (d_model, d_k) each
+def positions_away(d_model: int, d_k: int, offset: int) -> tuple[Array, Array]:
+    """W_Q and W_K of a head that looks `offset` positions away. -> (d_model, d_k) each
 
-    PE(i + offset) is a rotation of PE(i), the same for every i (4.3). So the key is the sines and cosines of a place,
-    those of the highest frequencies, or all of them if the head is that wide, and the query is that of the place
-    `offset` further, rotated by omega * offset:
+    PE(i + offset) is a rotation of PE(i), the same for every i (4.3). So the key is the sines and cosines of a
+    position, those of the highest frequencies, or all of them if the head is that wide, and the query is that of the
+    position `offset` further, rotated by omega * offset:
     q_i . k_j = AWAY^2 sum over omega of cos(omega (i + offset - j)), which is largest for j = i + offset.
-    So much for positions alone. The word at a place is in the same numbers and is like itself, so that at first a head
-    sees its own place, too.
+    So much for positions alone. The token at a position is in the same numbers and is like itself, so that at first a
+    head sees its own position, too.
     """
     W_Q, W_K = np.zeros((d_model, d_k)), np.zeros((d_model, d_k))
     sines = 2 * np.arange(d_k // 2)
@@ -72,8 +73,10 @@ def places_away(d_model: int, d_k: int, offset: int) -> tuple[Array, Array]:
     return AWAY * W_Q, AWAY * W_K
 
 
-def same_word(d_model: int, d_k: int, rng: np.random.Generator, directions: Array | None = None) -> tuple[Array, Array]:
-    """W_Q = W_K of a head that looks for the same word: of all vectors as long as x, x has the largest product with x.
+def same_token(
+    d_model: int, d_k: int, rng: np.random.Generator, directions: Array | None = None
+) -> tuple[Array, Array]:
+    """W_Q = W_K of a head that looks for the same token: of all vectors as long as x, x has the largest product with x.
 
     directions: (d_model, n), orthonormal, of which it reads d_k; None: the upper half of the features, where the sines
     are so slow that they are about the same at every position.
@@ -90,7 +93,7 @@ def steady_directions(positions: Array) -> Array:
     """The half of all directions in which the position vectors vary least.
 
     positions: (n, d_model) -> (d_model, d_model / 2, rounded up), orthonormal columns.
-    After pretraining, no half of the features belongs to the words alone: learned positions and segments use all of
+    After pretraining, no half of the features belongs to the tokens alone: learned positions and segments use all of
     them. Read there, a token in the text resembles its neighbours more than its copy in the question. These directions
     are the minor components of the positions: the eigenvectors of their covariance with the smallest eigenvalues.
     """

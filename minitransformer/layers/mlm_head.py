@@ -1,4 +1,4 @@
-"""Section 3.3.1: BERT's guess of a masked word, scored with the vectors that embed the words."""
+"""Section 3.3.1: BERT's guess of a masked token, scored with the vectors that embed the tokens."""
 
 from typing import Any, NamedTuple
 
@@ -43,30 +43,30 @@ def init_mlm_head(V: int, d_model: int, rng: np.random.Generator, dtype: DTypeLi
 
 
 def mlm_head(
-    y: Array, weights: MLMHead, words: Embedding, activation: Op, eps: float = 1e-12
+    y: Array, weights: MLMHead, embedding: Embedding, activation: Op, eps: float = 1e-12
 ) -> tuple[Array, MLMHeadCache]:
     """logits = LayerNorm(GELU(y W + b)) E^T + b_V  (Devlin et al. 2019).
 
-    y: (..., d_model), what the encoder has at masked places -> logits: (..., V). words: the table E of the embedding.
+    y: (..., d_model), what the encoder has at masked positions -> logits: (..., V). embedding: the table E.
     """
-    check("words.E: V d_model, weights.b: V", words.E, weights.b)
+    check("embedding.E: V d_model, weights.b: V", embedding.E, weights.b)
     check_type("activation", activation, Op)
     z, transform_cache = linear(y, weights.transform)  # (..., d_model)
     hidden, activation_cache = activation.forward(z)
     t, norm_cache = layer_norm(hidden, weights.norm, eps)
-    scores, output_cache = tied_output(t, words)  # (..., V)
+    scores, output_cache = tied_output(t, embedding)  # (..., V)
     logits = scores + weights.b
     return logits, MLMHeadCache(transform_cache, activation, activation_cache, norm_cache, output_cache)
 
 
 def mlm_head_backward(dlogits: Array, cache: MLMHeadCache) -> tuple[Array, MLMHead, Embedding]:
-    """The forward, read from the bottom up. -> dy, dweights, dwords
+    """The forward, read from the bottom up. -> dy, dweights, dembedding
 
-    dwords is one of the two gradients of E: the other comes from where E embeds the input, and the caller adds them.
+    dembedding is one of two gradients of E: the other comes from where E embeds the input, and the caller adds them.
     """
     db = column_sum(dlogits)
-    dt, dwords = tied_output_backward(dlogits, cache.output)
+    dt, dembedding = tied_output_backward(dlogits, cache.output)
     dhidden, dnorm = layer_norm_backward(dt, cache.norm)
     dz = cache.activation.backward(dhidden, cache.activation_cache)
     dy, dtransform = linear_backward(dz, cache.transform)
-    return dy, MLMHead(dtransform, dnorm, db), dwords
+    return dy, MLMHead(dtransform, dnorm, db), dembedding

@@ -1,4 +1,4 @@
-"""Sections 3.3 and 3.4: a tied output, which scores each word with the vector that embeds it (Press, Wolf 2017)."""
+"""Sections 3.3 and 3.4: a tied output, which scores each token with the vector that embeds it (Press, Wolf 2017)."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ class TiedOutputCache(NamedTuple):
 
 
 def tied_output(y: Array, weights: Embedding) -> tuple[Array, TiedOutputCache]:
-    """logits_w = y . E_w for every word w: the better y points where E_w does, the likelier the word.
+    """logits_w = y . E_w for every token w: the better y points where E_w does, the likelier the token.
 
     y: (..., d) -> logits: (..., V)
     """

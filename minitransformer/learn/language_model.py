@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minitransformer.data.corpus import VALIDATION
-from minitransformer.decoding.sampling import Choice
+from minitransformer.decoding.sampling import SamplingParams
 from minitransformer.models.ngram import count_ngrams, ngram_loss
 from minitransformer.tasks.language_modelling.gpt import GPT_KIND, GptSettings
 from minitransformer.tasks.language_modelling.run import costs, new_run, steps
@@ -67,7 +67,7 @@ def show(screen: Screen, text: Text, seed: int) -> dict[str, Any]:
     loss = float(costs(run, text.validation[:LOOK_AT]).mean())
     show_losses(screen, beside | {"Transformer": loss})
     prompt = judged(text, VALIDATION).text[: SETTINGS.context // 2]
-    sample = "".join(written(run, prompt, SAMPLE_LENGTH, Choice(TEMPERATURE), np.random.default_rng(seed)))
+    sample = "".join(written(run, prompt, SAMPLE_LENGTH, SamplingParams(TEMPERATURE), np.random.default_rng(seed)))
     screen.say(f"After {prompt!r} it writes:\n")
     screen.say(sample, style=DIM)
     return {

@@ -70,7 +70,7 @@ def bert(
     -> y: (..., L, d_model). Unlike GPT there is no causal mask; so it cannot write, but what it reads it sees from
     both sides.
     """
-    check_tokens("ids", ids, len(weights.embedding.words.E))
+    check_tokens("ids", ids, len(weights.embedding.tokens.E))
     if lengths is not None:
         check_lengths(lengths, ids)
     mask = None if lengths is None else padding_mask(lengths, ids.shape[-1])  # (..., 1, L)
@@ -80,7 +80,7 @@ def bert(
 
 
 def bert_backward(dy: Array, cache: BertCache) -> Bert:
-    """The forward, read from the bottom up. Words and segments have no gradient, their vectors have."""
+    """The forward, read from the bottom up. Tokens and segments have no gradient, their vectors have."""
     dx, dlayers = encoder_backward(dy, cache.layers)
     dembedding = bert_embedding_backward(dx, cache.embedding)
     return Bert(dembedding, dlayers)

@@ -36,7 +36,7 @@ class FnnLMCache(NamedTuple):
 def init_fnn_lm(
     V: int, n: int, d: int, d_hidden: int, rng: np.random.Generator, dtype: DTypeLike = np.float32
 ) -> FnnLM:
-    """An n-gram model in that it sees n - 1 words; n is 2 or more."""
+    """An n-gram model in that it sees n - 1 tokens; n is 2 or more."""
     check_integer("n", n, minimum=2)
     return FnnLM(
         init_embedding(V, d, rng, dtype),
@@ -49,16 +49,16 @@ def fnn_lm(histories: Array, weights: FnnLM) -> tuple[Array, FnnLMCache]:
     """logits = tanh([E[w_{i-n+1}]; ...; E[w_{i-1}]] W_1 + b_1) W_2 + b_2, whose softmax is P(w_i | the n - 1 before).
 
     histories: (..., n - 1) integers in [0, V) -> logits: (..., V). Where an n-gram model knows only the histories that
-    it has counted, this one knows words by their vectors: what it learns of one history holds for similar ones.
+    it has counted, this one knows tokens by their vectors: what it learns of one history holds for similar ones.
     """
     check("weights.embedding.E: V d", weights.embedding.E)
     V, d = weights.embedding.E.shape
     check_ids("histories", histories, V, ndim=1)
-    n_words = len(weights.hidden.W) // d
-    if histories.shape[-1] != n_words:
-        raise ValueError(f"histories: got shape {histories.shape}, expected {n_words} words on the last axis")
+    n_tokens = len(weights.hidden.W) // d
+    if histories.shape[-1] != n_tokens:
+        raise ValueError(f"histories: got shape {histories.shape}, expected {n_tokens} tokens on the last axis")
     vectors, embedding_cache = embedding(histories, weights.embedding)
-    joined = vectors.reshape(*histories.shape[:-1], n_words * d)
+    joined = vectors.reshape(*histories.shape[:-1], n_tokens * d)
     z, hidden_cache = linear(joined, weights.hidden)  # (..., d_hidden)
     hidden, activation_cache = tanh(z)
     logits, output_cache = linear(hidden, weights.output)  # (..., V)

@@ -36,7 +36,7 @@ def gpt_classifier(
     """logits = y_n W + b, where n is the last token, which the text adds for this (Radford et al. 2018, figure 1).
 
     ids: (..., L), each text with the classification token as its last; lengths: (...), with it, 1 or more -> logits:
-    (..., C). Under a causal mask no earlier place has seen the whole text, and no padding after it is seen.
+    (..., C). Under a causal mask no earlier position has seen the whole text, and no padding after it is seen.
     """
     check_tokens("ids", ids, len(weights.body.embedding.E))
     check_lengths(lengths, ids, minimum=1)

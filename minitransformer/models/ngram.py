@@ -1,4 +1,4 @@
-"""Section 2.1.2: the n-gram model, which predicts each word from the n - 1 words before it; the bigram has n = 2."""
+"""Section 2.1.2: the n-gram model, which predicts each token from the n - 1 tokens before it; the bigram has n = 2."""
 
 import math
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from minitransformer.checks import check_choice, check_ids, check_integer, check
 Array = np.ndarray
 
 MOST_CODES = 2**63 - 1  # an n-gram is one 64-bit number
-PIECE = 1 << 20  # words that are counted at once
+PIECE = 1 << 20  # tokens that are counted at once
 SMOOTHINGS = ("maximum likelihood", "add-k", "Kneser-Ney")
 
 
@@ -20,9 +20,9 @@ class Counts(NamedTuple):
 
     grams: Array  # (m,), sorted
     times: Array  # (m,), how often each occurs
-    histories: Array  # (h,), sorted: the grams without their last word
+    histories: Array  # (h,), sorted: the grams without their last token
     totals: Array  # (h,), how often each history is continued
-    kinds: Array  # (h,), by how many different words
+    kinds: Array  # (h,), by how many different tokens
 
 
 class NGram(NamedTuple):
@@ -42,14 +42,14 @@ def count_ngrams(ids: Array, V: int, n: int, smoothing: str = "Kneser-Ney", k: f
 
         "maximum likelihood"  nothing;
         "add-k"               every count is k larger than it is;
-        "Kneser-Ney"          a part of each count is kept for the words that the model of order n - 1 expects.
+        "Kneser-Ney"          a part of each count is kept for the tokens that the model of order n - 1 expects.
     """
     check_integer("V", V, minimum=1)
     check_integer("n", n, minimum=1)
     check_row("ids", ids, V)
     check_smoothing(smoothing, k, V)
     if int(V) ** int(n) > MOST_CODES:  # with NumPy's integers the power would wrap around
-        raise ValueError(f"n: got {n}, too large for {V} words: V^n must stay below 2^63")
+        raise ValueError(f"n: got {n}, too large for {V} tokens: V^n must stay below 2^63")
     if len(ids) < n:
         raise ValueError(f"ids: got {len(ids)} of them, expected {n} or more, so that there is an n-gram")
     return of_all_orders(ids, int(V), int(n), smoothing, k)
@@ -76,7 +76,7 @@ def ngram_arrays(model: NGram) -> dict[str, Array]:
 
 
 def ngram_from(arrays: dict[str, Array], n: int, V: int, smoothing: str, k: float) -> NGram:
-    """The model again. Raises KeyError for an order that is missing, ValueError for what is no n-gram of V words."""
+    """The model again. Raises KeyError for an order that is missing, ValueError for what is no n-gram of V tokens."""
     check_integer("V", V, minimum=1)
     check_integer("n", n, minimum=1)
     check_smoothing(smoothing, k, V)
@@ -95,40 +95,40 @@ def ngram_from(arrays: dict[str, Array], n: int, V: int, smoothing: str, k: floa
 def check_smoothing(smoothing: str, k: float, V: int) -> None:
     check_choice("smoothing", smoothing, SMOOTHINGS)
     check_positive("k", k)
-    if not math.isfinite(float(k) * int(V)):  # what is added to all words together
-        raise ValueError(f"k: got {k}, too large for {V} words: k V must be finite")
+    if not math.isfinite(float(k) * int(V)):  # what is added to all tokens together
+        raise ValueError(f"k: got {k}, too large for {V} tokens: k V must be finite")
 
 
 def count_runs(ids: Array, V: int, n: int) -> tuple[Array, Array]:
-    """The different runs of n words, as sorted codes, and how often each occurs.
+    """The different runs of n tokens, as sorted codes, and how often each occurs.
 
     A long text is counted piece by piece, so that what takes memory is what is found, not the text.
     """
     grams, times = np.zeros(0, np.int64), np.zeros(0, np.int64)
     for piece in pieces(ids, n):
         new_grams, new_times = np.unique(codes(windows(piece, n), V), return_counts=True)
-        both, places = np.unique(np.concatenate([grams, new_grams]), return_inverse=True)
-        sums = np.bincount(places, np.concatenate([times, new_times]), len(both))
+        both, indices = np.unique(np.concatenate([grams, new_grams]), return_inverse=True)
+        sums = np.bincount(indices, np.concatenate([times, new_times]), len(both))
         grams, times = both, sums.astype(np.int64)
     return grams, times
 
 
 def pieces(ids: Array, n: int) -> Iterator[Array]:
-    """A long text in pieces that overlap, so that each run of n words stands in just one of them."""
+    """A long text in pieces that overlap, so that each run of n tokens stands in just one of them."""
     for start in range(0, len(ids) - n + 1, PIECE):
         yield ids[start : start + PIECE + n - 1]
 
 
 def windows(ids: Array, n: int) -> Array:
-    """All runs of n words.  -> (L - n + 1, n)"""
+    """All runs of n tokens.  -> (L - n + 1, n)"""
     return np.lib.stride_tricks.sliding_window_view(ids, n)
 
 
-def codes(words: Array, V: int) -> Array:
-    """Runs of words as numbers with base V.  words: (..., n) integers in [0, V), with V^n below 2^63 -> (...)"""
-    code = np.zeros(words.shape[:-1], np.int64)
-    for position in range(words.shape[-1]):
-        code = code * V + words[..., position].astype(np.int64)  # mixing int64 and uint64 would give float64
+def codes(tokens: Array, V: int) -> Array:
+    """Runs of tokens as numbers with base V.  tokens: (..., n) integers in [0, V), with V^n below 2^63 -> (...)"""
+    code = np.zeros(tokens.shape[:-1], np.int64)
+    for position in range(tokens.shape[-1]):
+        code = code * V + tokens[..., position].astype(np.int64)  # mixing int64 and uint64 would give float64
     return code
 
 
@@ -151,46 +151,46 @@ def discount(counts: Counts) -> float:
 
 def look_up(keys: Array, values: Array, wanted: Array) -> Array:
     """The value of each wanted key, 0 for those that are not there. keys: sorted"""
-    places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.where(keys[places] == wanted, values[places], 0)
+    indices = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[indices] == wanted, values[indices], 0)
 
 
-def ngram_probability(model: NGram, histories: Array, words: Array) -> Array:
+def ngram_probability(model: NGram, histories: Array, tokens: Array) -> Array:
     """P(w_i | w_1, ..., w_{i-1}) ~ P(w_i | w_{i-n+1}, ..., w_{i-1})  (2.1.2): the Markov assumption.
 
-    histories: (..., n - 1), words: (...) integers in [0, V) -> (...). After fewer words, k of them, which have no
+    histories: (..., n - 1), tokens: (...) integers in [0, V) -> (...). After fewer tokens, k of them, which have no
     further history, the counts of order k + 1 say it.
 
-        maximum likelihood   count(h, w) / count(h), and 1/V after a history that never occurred;
-        add-k                (count(h, w) + k) / (count(h) + k V);
-        Kneser-Ney           max(count(h, w) - D, 0) / count(h) + D kinds(h) / count(h) P(w | h without its first word),
-                             in which orders below n count in how many contexts an n-gram occurs, not how often, and
-                             below order 1 all words are equally likely (Kneser, Ney 1995; interpolated).
+        maximum likelihood  count(h, w) / count(h), and 1/V after a history that never occurred;
+        add-k               (count(h, w) + k) / (count(h) + k V);
+        Kneser-Ney          max(count(h, w) - D, 0) / count(h) + D kinds(h) / count(h) P(w | h without its first token),
+                            in which orders below n count in how many contexts an n-gram occurs, not how often, and
+                            below order 1 all tokens are equally likely (Kneser, Ney 1995; interpolated).
     """
     check_ids("histories", histories, model.V, ndim=1)
-    check_ids("words", words, model.V)
+    check_ids("tokens", tokens, model.V)
     if histories.shape[-1] > model.n - 1:
         raise ValueError(
-            f"histories: got shape {histories.shape}, expected {model.n - 1} words or fewer on the last axis"
+            f"histories: got shape {histories.shape}, expected {model.n - 1} tokens or fewer on the last axis"
         )
     if model.smoothing == "Kneser-Ney":
-        return kneser_ney(model, histories, words)
+        return kneser_ney(model, histories, tokens)
     h = codes(histories, model.V)
     counts = model.orders[histories.shape[-1]]
-    times = look_up(counts.grams, counts.times, h * model.V + words.astype(np.int64))
+    times = look_up(counts.grams, counts.times, h * model.V + tokens.astype(np.int64))
     totals = look_up(counts.histories, counts.totals, h)
     if model.smoothing == "add-k":
         return (times + model.k) / (totals + model.k * model.V)
     return np.where(totals > 0, times / np.maximum(totals, 1), 1 / model.V)
 
 
-def kneser_ney(model: NGram, histories: Array, words: Array) -> Array:
+def kneser_ney(model: NGram, histories: Array, tokens: Array) -> Array:
     """From order 1 up: each order adds what it has counted to what the one below expects."""
     L = histories.shape[-1]
-    p = np.full(np.broadcast_shapes(histories.shape[:-1], words.shape), 1 / model.V)
+    p = np.full(np.broadcast_shapes(histories.shape[:-1], tokens.shape), 1 / model.V)
     for order, counts, D in zip(range(1, L + 2), model.orders, model.discounts, strict=False):
         h = codes(histories[..., L + 1 - order :], model.V)
-        times = look_up(counts.grams, counts.times, h * model.V + words.astype(np.int64))
+        times = look_up(counts.grams, counts.times, h * model.V + tokens.astype(np.int64))
         totals = look_up(counts.histories, counts.totals, h)
         kinds = look_up(counts.histories, counts.kinds, h)
         known = np.maximum(totals, 1)
@@ -199,13 +199,13 @@ def kneser_ney(model: NGram, histories: Array, words: Array) -> Array:
 
 
 def ngram_distribution(model: NGram, histories: Array) -> Array:
-    """The probabilities of every word after each history.  histories: (..., n - 1) -> (..., V)"""
+    """The probabilities of every token after each history.  histories: (..., n - 1) -> (..., V)"""
     check_ids("histories", histories, model.V, ndim=1)
     return ngram_probability(model, histories[..., None, :], np.arange(model.V))
 
 
 def ngram_costs(ids: Array, model: NGram) -> Array:
-    """-log P(w_i | w_{i-n+1}, ..., w_{i-1}), in nats, of each word that has a whole history.  (L,) -> (L - n + 1,)"""
+    """-log P(w_i | w_{i-n+1}, ..., w_{i-1}), in nats, of each token that has a whole history.  (L,) -> (L - n + 1,)"""
     check_row("ids", ids, model.V)
     if len(ids) < model.n:
         raise ValueError(f"ids: got {len(ids)} of them, expected {model.n} or more, so that there is an n-gram")
@@ -215,5 +215,5 @@ def ngram_costs(ids: Array, model: NGram) -> Array:
 
 
 def ngram_loss(ids: Array, model: NGram) -> float:
-    """-(1/m) sum_i log P(w_i | w_{i-n+1}, ..., w_{i-1}), in nats, over the m words that have a whole history."""
+    """-(1/m) sum_i log P(w_i | w_{i-n+1}, ..., w_{i-1}), in nats, over the m tokens that have a whole history."""
     return float(ngram_costs(ids, model).mean())

@@ -1,7 +1,7 @@
 """Section 2.2.2, what the Transformer replaced: an encoder-decoder of recurrent networks, without attention.
 
-The encoder reads the source word by word; all that the decoder gets of it is the encoder's last state (Sutskever et al.
-2014; Cho et al. 2014).
+The encoder reads the source token by token; all that the decoder gets of it is the encoder's last state (Sutskever et
+al. 2014; Cho et al. 2014).
 """
 
 from typing import Any, NamedTuple
@@ -54,9 +54,9 @@ def init_rnn_encoder_decoder(
 def read_source(
     source: Array, weights: RnnEncoderDecoder, lengths: Array | None = None
 ) -> tuple[Any, EmbeddingCache, LSTMCache]:
-    """The state after the last word of the source: all that the decoder will know of it.
+    """The state after the last token of the source: all that the decoder will know of it.
 
-    source: (..., L_s); lengths: (...), how many words each source has, at its end, after the padding.  None: all L_s
+    source: (..., L_s); lengths: (...), how many tokens each source has, at its end, after the padding.  None: all L_s
     """
     check_tokens("source", source, len(weights.source.E))
     reads = None if lengths is None else padded_at_start(source, lengths)
@@ -67,7 +67,7 @@ def read_source(
 
 
 def padded_at_start(source: Array, lengths: Array) -> Array:
-    """Where the words are, after the padding.  -> (..., L_s), boolean"""
+    """Where the tokens are, after the padding.  -> (..., L_s), boolean"""
     check_lengths(lengths, source)
     L_s = source.shape[-1]
     return np.arange(L_s) >= L_s - lengths.astype(np.int64)[..., None]
@@ -76,7 +76,7 @@ def padded_at_start(source: Array, lengths: Array) -> Array:
 def write_target(
     target: Array, state: Any, weights: RnnEncoderDecoder
 ) -> tuple[Array, EmbeddingCache, LSTMCache, LinearCache]:
-    """logits_i scores every word as the one after w_1, ..., w_i.  target: (..., L_t) -> logits: (..., L_t, V_t)"""
+    """logits_i scores every token as the next after w_1, ..., w_i.  target: (..., L_t) -> logits: (..., L_t, V_t)"""
     check_tokens("target", target, len(weights.target.E))
     z, embedding_cache = embedding(target, weights.target)  # (..., L_t, d)
     h, decoder_cache = lstm(z, state, weights.decoder)  # (..., L_t, d_h)
@@ -87,10 +87,10 @@ def write_target(
 def rnn_encoder_decoder(
     source: Array, target: Array, weights: RnnEncoderDecoder, lengths: Array | None = None
 ) -> tuple[Array, RnnEncoderDecoderCache]:
-    """logits_i scores every word as the one after w_1, ..., w_i of the target, given the source's last state.
+    """logits_i scores every token as the next after w_1, ..., w_i of the target, given the source's last state.
 
-    source: (..., L_s), padded at its start, so that its words come last; target: (..., L_t); lengths: (...), how many
-    words each source has without its padding, which is not read -> logits: (..., L_t, V_t)
+    source: (..., L_s), padded at its start, so that its tokens come last; target: (..., L_t); lengths: (...), how many
+    tokens each source has without its padding, which is not read -> logits: (..., L_t, V_t)
     """
     state, source_cache, encoder_cache = read_source(source, weights, lengths)
     logits, target_cache, decoder_cache, output_cache = write_target(target, state, weights)

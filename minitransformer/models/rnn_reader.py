@@ -22,14 +22,14 @@ Array = np.ndarray
 
 
 class RnnReader(NamedTuple):
-    words: Embedding  # E: (V, d)
+    embedding: Embedding  # E: (V, d)
     rnn: Bidirectional
     pooling: Linear  # W: (2*d_h, 1)
     span: Linear  # W: (2*d_h, 2*2*d_h)
 
 
 class RnnReaderCache(NamedTuple):
-    words: EmbeddingCache
+    embedding: EmbeddingCache
     rnn: BidirectionalCache
     y: Array  # (..., L, 2*d_h)
     pooling: LinearCache
@@ -50,15 +50,15 @@ def init_rnn_reader(V: int, d: int, d_h: int, rng: np.random.Generator, dtype: D
 def rnn_reader(ids: Array, segments: Array, lengths: Array, weights: RnnReader) -> tuple[Array, RnnReaderCache]:
     """Scores of starts and ends, as `span_reader`, by two recurrent networks and two products.
 
-    alpha = softmax(y w) over the places of the question, q = sum_i alpha_i y_i, u_k = q W_k + b_k, and scores_ki =
+    alpha = softmax(y w) over the positions of the question, q = sum_i alpha_i y_i, u_k = q W_k + b_k, and scores_ki =
     u_k . y_i (Chen et al. 2017, who read question and text apart; here, as in BERT, the one is read after the other).
 
     ids, segments: (..., L), the question as segment 0 and the text as segment 1; lengths: (...) -> scores: (..., 2, L)
     """
-    check_tokens("ids", ids, len(weights.words.E))
+    check_tokens("ids", ids, len(weights.embedding.E))
     check_segments(segments, ids)
     check_lengths(lengths, ids)
-    x, words_cache = embedding(ids, weights.words)  # (..., L, d)
+    x, embedding_cache = embedding(ids, weights.embedding)  # (..., L, d)
     y, rnn_cache = bidirectional(x, lengths, weights.rnn)  # (..., L, 2*d_h)
     a, pooling_cache = linear(y, weights.pooling)  # (..., L, 1)
     of_question = (segments == 0) & (np.arange(ids.shape[-1]) < lengths[..., None])  # (..., L)
@@ -67,7 +67,7 @@ def rnn_reader(ids: Array, segments: Array, lengths: Array, weights: RnnReader) 
     u, span_cache = linear(q, weights.span)  # (..., 1, 4*d_h)
     U = u.reshape(*u.shape[:-2], 2, y.shape[-1])  # (..., 2, 2*d_h)
     scores = U @ y.mT  # (..., 2, L)
-    return scores, RnnReaderCache(words_cache, rnn_cache, y, pooling_cache, attend_cache, span_cache, U)
+    return scores, RnnReaderCache(embedding_cache, rnn_cache, y, pooling_cache, attend_cache, span_cache, U)
 
 
 def rnn_reader_backward(dscores: Array, cache: RnnReaderCache) -> RnnReader:
@@ -82,5 +82,5 @@ def rnn_reader_backward(dscores: Array, cache: RnnReaderCache) -> RnnReader:
     dy_asked, dpooling = linear_backward(da, cache.pooling)
     dy = dy_scored + dy_averaged + dy_asked
     dx, drnn = bidirectional_backward(dy, cache.rnn)
-    dwords = embedding_backward(dx, cache.words)
-    return RnnReader(dwords, drnn, dpooling, dspan)
+    dembedding = embedding_backward(dx, cache.embedding)
+    return RnnReader(dembedding, drnn, dpooling, dspan)

@@ -23,8 +23,8 @@ class SpanReaderCache(NamedTuple):
 
 def init_span_reader(body: Bert, rng: np.random.Generator) -> SpanReader:
     """A new head on a BERT that is pretrained, or is not."""
-    words = body.embedding.words.E
-    return SpanReader(body, init_linear(words.shape[-1], 2, rng, words.dtype))
+    E = body.embedding.tokens.E
+    return SpanReader(body, init_linear(E.shape[-1], 2, rng, E.dtype))
 
 
 def span_reader(
@@ -35,10 +35,10 @@ def span_reader(
     config: Config,
     rng: np.random.Generator | None = None,
 ) -> tuple[Array, SpanReaderCache]:
-    """scores_1i = y_i . s and scores_2i = y_i . e (and a bias): how well an answer would start, or end, at place i.
+    """scores_1i = y_i . s and scores_2i = y_i . e (and a bias): how well an answer would start, or end, at i.
 
     ids, segments, lengths: as in `bert`, with the question as segment 0 and the text as segment 1
-    -> scores: (..., 2, L). softmax over the places makes them P(start = i) and P(end = i), and the first token means
+    -> scores: (..., 2, L). softmax over the positions makes them P(start = i) and P(end = i), and the first token means
     that there is no answer (Devlin et al. 2019, sections 4.2 and 4.3 there).
     """
     y, bert_cache = bert(ids, segments, lengths, weights.bert, config, rng)  # (..., L, d_model)

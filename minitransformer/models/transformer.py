@@ -29,21 +29,21 @@ Array = np.ndarray
 
 class Transformer(NamedTuple):
     source: Embedding  # E: (V_s, d_model)
-    target: Embedding | None  # E: (V_t, d_model); None: the source's, for languages that share their words
+    target: Embedding | None  # E: (V_t, d_model); None: the source's, for languages that share a vocabulary
     encoder: Encoder
     decoder: Decoder
     output: Linear | None  # W: (d_model, V_t); None: tied to the target's E
 
 
-class EmbedWordsCache(NamedTuple):
+class EmbedTokensCache(NamedTuple):
     embedding: EmbeddingCache
     m: Array | None  # (..., L, d_model), dropout's mask
 
 
 class TransformerCache(NamedTuple):
-    source: EmbedWordsCache
+    source: EmbedTokensCache
     encoder: EncoderCache
-    target: EmbedWordsCache
+    target: EmbedTokensCache
     decoder: DecoderCache
     output: LinearCache | TiedOutputCache
     shared: bool  # one table for both languages
@@ -63,12 +63,12 @@ def init_transformer(
 ) -> Transformer:
     """n_layers of encoder and as many of decoder. V_t=None: source and target share one vocabulary and one table.
 
-    tied: the target's table scores the words, too (Vaswani et al. 2017 share all three). final_norms: after the last
+    tied: the target's table scores the tokens, too (Vaswani et al. 2017 share all three). final_norms: after the last
     layer of each stack, where pre-norm layers need one.
     """
     check_truth("tied", tied)
 
-    def table(V: int) -> Embedding:  # of order 1/sqrt(d_model), as `embed_words` expects
+    def table(V: int) -> Embedding:  # of order 1/sqrt(d_model), as `embed_tokens` expects
         E = init_embedding(V, d_model, rng, dtype).E
         return Embedding(E * E.dtype.type(d_model**-0.5))
 
@@ -86,9 +86,9 @@ def target_table(weights: Transformer) -> Embedding:
     return weights.source if weights.target is None else weights.target
 
 
-def embed_words(
+def embed_tokens(
     ids: Array, weights: Embedding, drop: Dropout = NO_DROPOUT, start: int = 0
-) -> tuple[Array, EmbedWordsCache]:
+) -> tuple[Array, EmbedTokensCache]:
     """x = dropout(sqrt(d_model) E[w] + P)  (3.1.1; Vaswani et al. 2017, 3.4).
 
     ids: (..., L) -> x: (..., L, d_model), at the positions from `start` on. A table that also scores tokens has numbers
@@ -99,10 +99,10 @@ def embed_words(
     scaled = E * math.sqrt(E.shape[-1])
     summed, _ = add_positions(scaled, start)
     x, m = dropout(summed, drop)
-    return x, EmbedWordsCache(embedding_cache, m)
+    return x, EmbedTokensCache(embedding_cache, m)
 
 
-def embed_words_backward(dx: Array, cache: EmbedWordsCache) -> Embedding:
+def embed_tokens_backward(dx: Array, cache: EmbedTokensCache) -> Embedding:
     """The forward, read from the bottom up. The ids have no gradient."""
     dsummed = dropout_backward(dx, cache.m)
     dscaled = add_positions_backward(dsummed, None)
@@ -111,7 +111,7 @@ def embed_words_backward(dx: Array, cache: EmbedWordsCache) -> Embedding:
 
 
 def source_mask(source: Array, lengths: Array | None) -> Array | None:
-    """Whoever looks at the source, looks at its words, not at the padding.  -> (..., 1, L_s)"""
+    """Whoever looks at the source, looks at its tokens, not at the padding.  -> (..., 1, L_s)"""
     if lengths is None:
         return None
     check_lengths(lengths, source)
@@ -126,19 +126,19 @@ def transformer(
     lengths: Array | None = None,
     rng: np.random.Generator | None = None,
 ) -> tuple[Array, TransformerCache]:
-    """logits_i scores every word as the one after w_1, ..., w_i of the target, given the whole source.
+    """logits_i scores every token as the next after w_1, ..., w_i of the target, given the whole source.
 
-    source: (..., L_s) and target: (..., L_t) integers; lengths: (...), how many words of each source are no padding
-    -> logits: (..., L_t, V_t). In training the target is the right translation, from a start word on (teacher forcing),
-    and one pass predicts every next word. Padding at a target's end needs no mask: no word before it sees it.
+    source: (..., L_s) and target: (..., L_t) integers; lengths: (...), how many tokens of each source are no padding
+    -> logits: (..., L_t, V_t). In training the target is the right translation from a start token on (teacher forcing),
+    and one pass predicts every next token. Padding at a target's end needs no mask: no token before it sees it.
     """
     check_tokens("source", source, len(weights.source.E))
     check_tokens("target", target, len(target_table(weights).E))
     drop = dropping(config.dropout, rng)
     mask = source_mask(source, lengths)  # (..., 1, L_s)
-    x, source_cache = embed_words(source, weights.source, drop)  # (..., L_s, d_model)
+    x, source_cache = embed_tokens(source, weights.source, drop)  # (..., L_s, d_model)
     memory, encoder_cache = encoder(x, weights.encoder, config, mask, rng)  # (..., L_s, d_model)
-    z, target_cache = embed_words(target, target_table(weights), drop)  # (..., L_t, d_model)
+    z, target_cache = embed_tokens(target, target_table(weights), drop)  # (..., L_t, d_model)
     masks = Masks(target=causal_mask(target.shape[-1]), memory=mask)
     y, decoder_cache = decoder(z, memory, weights.decoder, config, masks, rng)  # (..., L_t, d_model)
     if weights.output is None:
@@ -152,7 +152,7 @@ def transformer(
 def transformer_backward(dlogits: Array, cache: TransformerCache) -> Transformer:
     """The forward, read from the bottom up: the decoder's gradient reaches the encoder by way of the memory alone.
 
-    A table gets a gradient from each of its uses: where source words come in, where target words do, where they go out.
+    A table gets a gradient from each use: where source tokens come in, where target tokens do, where they go out.
     """
     if isinstance(cache.output, TiedOutputCache):
         dy, dtable_out = tied_output_backward(dlogits, cache.output)  # (..., L_t, d_model)
@@ -161,9 +161,9 @@ def transformer_backward(dlogits: Array, cache: TransformerCache) -> Transformer
         dy, doutput = linear_backward(dlogits, cache.output)
         dtable_out = None
     dz, dmemory, ddecoder = decoder_backward(dy, cache.decoder)
-    dtable_in = embed_words_backward(dz, cache.target)
+    dtable_in = embed_tokens_backward(dz, cache.target)
     dx, dencoder = encoder_backward(dmemory, cache.encoder)
-    dsource = embed_words_backward(dx, cache.source)
+    dsource = embed_tokens_backward(dx, cache.source)
     dtarget = dtable_in if dtable_out is None else Embedding(dtable_in.E + dtable_out.E)
     if cache.shared:
         return Transformer(Embedding(dsource.E + dtarget.E), None, dencoder, ddecoder, doutput)

@@ -34,8 +34,8 @@ class Look(NamedTuple):
 
     step: int
     seconds: float  # of training
-    training: float  # nats a word, a mean over the last steps
-    validation: float  # nats a word or the part that is right, whatever the task measures
+    training: float  # nats per token, a mean over the last steps
+    validation: float  # nats per token or the part that is right, whatever the task measures
 
 
 def looked(run: Any, training_loss: float, validation: float) -> Any:
@@ -46,7 +46,7 @@ def looked(run: Any, training_loss: float, validation: float) -> Any:
 
 class Report(NamedTuple):
     step: Step
-    training: float  # nats a word, a running mean
+    training: float  # nats per token, a running mean
     run: Any
 
 

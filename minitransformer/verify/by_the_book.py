@@ -124,7 +124,7 @@ def sigmoid(x):
 
 
 def elman(x, h_0, W_x, W_h, b):
-    """h_t = tanh(x_t W_x + h_{t-1} W_h + b), word by word"""
+    """h_t = tanh(x_t W_x + h_{t-1} W_h + b), token by token"""
     h, before = [], h_0
     for x_t in x:
         before = np.array([math.tanh(dot(x_t, W_x[:, j]) + dot(before, W_h[:, j]) + b[j]) for j in range(len(b))])
@@ -133,7 +133,7 @@ def elman(x, h_0, W_x, W_h, b):
 
 
 def lstm(x, h_0, c_0, W_x, W_h, b):
-    """i, f, o = sigmoid(...), g = tanh(...);  c_t = f c_{t-1} + i g,  h_t = o tanh(c_t), word by word"""
+    """i, f, o = sigmoid(...), g = tanh(...);  c_t = f c_{t-1} + i g,  h_t = o tanh(c_t), token by token"""
     d_h = len(h_0)
     hs, h, c = [], h_0, c_0
     for x_t in x:
@@ -274,7 +274,7 @@ def bert_embedding(ids, segments, weights, eps=1e-12):
 
 
 def bert(ids, segments, weights, h, length, activation=gelu, eps=1e-12):
-    """Post-norm layers on the embedding, each of whose places attends to the first `length` places  (3.3)"""
+    """Post-norm layers on the embedding, each of whose positions attends to the first `length`  (3.3)"""
     allowed = np.array([[j < length for j in range(len(ids))] for _ in ids])
     embedding, (layers, _) = weights
     x = bert_embedding(ids, segments, embedding, eps)

@@ -326,7 +326,7 @@ def test_what_is_pretrained_has_the_words_that_were_asked_for(begin):
     """Made from the training side of its text."""
     for size in (80, 100):
         begun, _ = begin(f"pretrain bert {SMALL['pretrain bert']} vocabulary={size}")
-        assert begun.run.vocabulary.size == len(begun.run.weights.bert.embedding.words.E) == size
+        assert begun.run.vocabulary.size == len(begun.run.weights.bert.embedding.tokens.E) == size
         assert begun.run.vocabulary == bert.prepare(pretraining.corpus_of(["text0.txt"]), size).vocabulary
 
 

@@ -225,10 +225,10 @@ def test_from_scratch(run, pretrained):
     for flags, name in (((), "a.run"), (("--scratch",), "s.run")):
         arguments = ("--from", pretrained, "--steps", "1", "--seed", "7", "--set", "peak=1e-9", "--out", name)
         assert run("finetune", "qa", *arguments, *flags)[0] == 0
-    base = load_run(pretrained, bert.BERT).weights.bert.embedding.words.E
+    base = load_run(pretrained, bert.BERT).weights.bert.embedding.tokens.E
     tuned, scratch = (load_run(name, *FINE_TUNED) for name in ("a.run", "s.run"))
-    assert abs(tuned.weights.bert.embedding.words.E - base).max() < 1e-6
-    assert abs(scratch.weights.bert.embedding.words.E - base).max() > 0.1
+    assert abs(tuned.weights.bert.embedding.tokens.E - base).max() < 1e-6
+    assert abs(scratch.weights.bert.embedding.tokens.E - base).max() > 0.1
     assert scratch.settings == tuned.settings
     assert scratch.about["scratch"]
 

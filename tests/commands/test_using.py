@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from every_task import lively_run, task_named
 
-from minitransformer.decoding.sampling import Choice
+from minitransformer.decoding.sampling import SamplingParams
 from minitransformer.tasks import run as runs
 from minitransformer.tasks.classification.classification import probabilities
 from minitransformer.tasks.language_modelling import run as language_modelling
@@ -52,13 +52,13 @@ def test_generate(run, kept, name):
         flags = [text for option, value in given.items() for text in (f"--{option}", str(value))]
         code, out, err = run("generate", path, *flags)
         assert (code, err) == (0, "")
-        choice = Choice(given["temperature"], given["top-k"], given["top-p"])
-        pieces = written(model, given["prompt"], given["length"], choice, np.random.default_rng(given["seed"]))
+        params = SamplingParams(given["temperature"], given["top-k"], given["top-p"])
+        pieces = written(model, given["prompt"], given["length"], params, np.random.default_rng(given["seed"]))
         texts.append("".join(pieces))
         assert out == given["prompt"] + texts[-1] + "\n"
         assert len(texts[-1]) == given["length"]
     assert len({text[:30] for text in texts}) == len(texts) - 1  # a shorter text is the beginning of a longer one
-    default = "".join(written(model, "\n", 500, Choice(0.8, None, 1.0), np.random.default_rng(0)))
+    default = "".join(written(model, "\n", 500, SamplingParams(0.8, None, 1.0), np.random.default_rng(0)))
     assert run("generate", path)[1] == "\n" + default + "\n"
 
 

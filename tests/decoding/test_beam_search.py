@@ -47,8 +47,8 @@ def tasks(draw):
 
 @functools.lru_cache(maxsize=100_000)
 def conditional(seed, V, source, history):
-    """log P of the word after this history, start included: another distribution for each. Some words never come."""
-    rng = np.random.default_rng([seed, source, *(word + 1 for word in history)])  # + 1: (0,) and (0, 0) must differ
+    """log P of the token after this history, start included: another distribution for each. Some tokens never come."""
+    rng = np.random.default_rng([seed, source, *(token + 1 for token in history)])  # + 1: (0,) and (0, 0) must differ
     p = np.exp(2 * rng.standard_normal(V))
     p[rng.random(V) < 0.1] = 0
     p[rng.integers(V)] += 0.1
@@ -57,23 +57,23 @@ def conditional(seed, V, source, history):
 
 
 class Model:
-    """The state is what each sequence has read: its source, and its words. Counts what it is asked."""
+    """The state is what each sequence has read: its source, and its tokens. Counts what it is asked."""
 
     def __init__(self, distribution):
         self.distribution = distribution  # (source, history) -> (V,)
         self.sizes = []  # of the batch, at each step
-        self.reordered = []  # the places of each reordering
+        self.reordered = []  # the indices of each reordering
 
-    def step(self, words, state):
-        assert words.shape == (len(state),)
-        self.sizes.append(len(words))
-        longer = [(source, (*history, int(word))) for (source, history), word in zip(state, words, strict=True)]
+    def step(self, tokens, state):
+        assert tokens.shape == (len(state),)
+        self.sizes.append(len(tokens))
+        longer = [(source, (*history, int(token))) for (source, history), token in zip(state, tokens, strict=True)]
         return np.array([self.distribution(source, history) for source, history in longer]), longer
 
-    def reorder(self, state, places):
-        assert places.tolist() != list(range(len(state)))  # what stays in place is not moved
-        self.reordered.append(places.tolist())
-        return [state[i] for i in places]
+    def reorder(self, state, indices):
+        assert indices.tolist() != list(range(len(state)))  # what stays in place is not moved
+        self.reordered.append(indices.tolist())
+        return [state[i] for i in indices]
 
     def search(self, start, end, longest, width=4, alpha=0.6, sources=(1, 2, 3)):
         state = [(source, ()) for source in sources]
@@ -96,7 +96,7 @@ def greedy_search(task):
 
 
 def table_model(table, V):
-    """The same for each source. table: what was written, without the start -> probabilities; words else by chance."""
+    """The same for each source. table: what was written, without the start -> probabilities; tokens else by chance."""
     uniform = np.full(V, 1 / V)
 
     def distribution(source, history):
@@ -110,22 +110,23 @@ def members(task):
     return [task._replace(start=task.start[b : b + 1], sources=task.sources[b : b + 1]) for b in range(3)]
 
 
-def log_probability(task, b, words):
-    """The chain rule, word by word."""
-    histories = [(int(task.start[b]), *words[:i]) for i in range(len(words))]
+def log_probability(task, b, tokens):
+    """The chain rule, token by token."""
+    histories = [(int(task.start[b]), *tokens[:i]) for i in range(len(tokens))]
     return sum(
-        conditional(task.seed, task.V, task.sources[b], history)[w] for history, w in zip(histories, words, strict=True)
+        conditional(task.seed, task.V, task.sources[b], history)[w]
+        for history, w in zip(histories, tokens, strict=True)
     )
 
 
 def exhaustive(task, b, alpha):
-    """The best score of all sequences that end within `longest` words, and the sequence."""
+    """The best score of all sequences that end within `longest` tokens, and the sequence."""
     others = [word for word in range(task.V) if word != task.end]
     best = (NEVER, ())
     for n in range(1, task.longest + 1):
-        for words in itertools.product(others, repeat=n - 1):
-            score = log_probability(task, b, (*words, task.end)) / n**alpha
-            best = max(best, (score, words), key=lambda one: one[0])
+        for tokens in itertools.product(others, repeat=n - 1):
+            score = log_probability(task, b, (*tokens, task.end)) / n**alpha
+            best = max(best, (score, tokens), key=lambda one: one[0])
     return best
 
 
@@ -135,13 +136,13 @@ def by_hand(task, b, width, alpha):
     finished = []
     for n in range(1, task.longest + 1):
         longer = []
-        for log_P, words in hypotheses:
-            log_p = conditional(task.seed, task.V, task.sources[b], (int(task.start[b]), *words))
+        for log_P, tokens in hypotheses:
+            log_p = conditional(task.seed, task.V, task.sources[b], (int(task.start[b]), *tokens))
             allowed = range(task.V) if n < task.longest else [task.end]
-            longer += [(log_P + log_p[w], (*words, w)) for w in allowed]
+            longer += [(log_P + log_p[w], (*tokens, w)) for w in allowed]
         if n < task.longest:
             longer = sorted((one for one in longer if one[0] > NEVER), key=lambda one: -one[0])[:width]
-        finished += [(log_P / n**alpha, words[:-1]) for log_P, words in longer if words[-1] == task.end]
+        finished += [(log_P / n**alpha, tokens[:-1]) for log_P, tokens in longer if tokens[-1] == task.end]
         hypotheses = [one for one in longer if one[1][-1] != task.end]
         if not hypotheses:
             break
@@ -149,13 +150,13 @@ def by_hand(task, b, width, alpha):
 
 
 def greedy_by_hand(task, b):
-    words = []
+    tokens = []
     for _ in range(task.longest - 1):
-        log_p = conditional(task.seed, task.V, task.sources[b], (int(task.start[b]), *words))
+        log_p = conditional(task.seed, task.V, task.sources[b], (int(task.start[b]), *tokens))
         if log_p.argmax() == task.end:
             break
-        words.append(int(log_p.argmax()))
-    return words
+        tokens.append(int(log_p.argmax()))
+    return tokens
 
 
 def same(found, others):
@@ -166,11 +167,11 @@ def same(found, others):
 
 @given(tasks(), alphas)
 def test_a_beam_that_is_wide_enough_searches_everything(task, alpha):
-    """width >= V^longest: the best of all sequences that end within `longest` words."""
+    """width >= V^longest: the best of all sequences that end within `longest` tokens."""
     for b, found in enumerate(search(task, task.everything, alpha)):
-        score, words = exhaustive(task, b, alpha)
+        score, tokens = exhaustive(task, b, alpha)
         assert found.score == pytest.approx(score, rel=1e-12)
-        assert score == NEVER or found.ids.tolist() == list(words)
+        assert score == NEVER or found.ids.tolist() == list(tokens)
 
 
 @given(tasks(), widths, alphas)
@@ -182,14 +183,14 @@ def test_a_narrow_beam_equals_the_search_by_hand(task, width, alpha):
 
 @pytest.mark.parametrize("alpha", [0.0, 0.6])
 def test_early_ends_do_not_crowd_out_a_sure_translation(alpha):
-    """A model that is sure of ten words, and finds nothing else but the end at all likely, is heard to its end."""
-    log_p = np.log(np.array([0.9, 1e-3, 0.099]))  # the word, the end, another word
+    """A model that is sure of ten tokens, and finds nothing else but the end at all likely, is heard to its end."""
+    log_p = np.log(np.array([0.9, 1e-3, 0.099]))  # the token, the end, another token
     at_last = np.log(np.array([1e-3, 0.9, 0.099]))
 
-    def step(words, n):
-        return np.tile(at_last if n == 10 else log_p, (len(words), 1)), n + 1
+    def step(tokens, n):
+        return np.tile(at_last if n == 10 else log_p, (len(tokens), 1)), n + 1
 
-    (found,) = beam_search(step, lambda n, places: n, 0, np.array([0]), end=1, longest=20, width=2, alpha=alpha)
+    (found,) = beam_search(step, lambda n, indices: n, 0, np.array([0]), end=1, longest=20, width=2, alpha=alpha)
     assert found.ids.tolist() == [0] * 10
     assert found.log_probability == pytest.approx(11 * np.log(0.9))
 
@@ -222,11 +223,11 @@ def test_no_beam_beats_the_one_that_drops_nothing(task, width, alpha):
 
 @given(tasks(), widths, alphas)
 def test_the_log_probability_is_the_sum_of_the_conditionals(task, width, alpha):
-    """Of the words and the end; the score divides it by how many they are."""
+    """Of the tokens and the end; the score divides it by how many they are."""
     for b, found in enumerate(search(task, width, alpha)):
-        words = (*found.ids.tolist(), task.end)
-        assert found.log_probability == pytest.approx(log_probability(task, b, words), rel=1e-12)
-        assert found.score == found.log_probability / len(words) ** alpha
+        tokens = (*found.ids.tolist(), task.end)
+        assert found.log_probability == pytest.approx(log_probability(task, b, tokens), rel=1e-12)
+        assert found.score == found.log_probability / len(tokens) ** alpha
         assert type(found.log_probability) is type(found.score) is float
 
 
@@ -240,7 +241,7 @@ def test_the_ids_have_neither_start_nor_end_and_are_not_too_long(task, width, al
 
 @given(tasks(), widths, alphas)
 def test_the_model_is_asked_no_more_than_it_must(task, width, alpha):
-    """One step a word, of the open hypotheses alone: B at first, B * width at most."""
+    """One step per token, of the open hypotheses alone: B at first, B * width at most."""
     model = random_model(task)
     model.search(task.start, task.end, task.longest, width, alpha)
     assert len(model.sizes) <= task.longest
@@ -258,7 +259,7 @@ def test_the_larger_alpha_the_longer_is_the_best(task):
 
 
 def test_a_normalized_score_can_prefer_the_longer():
-    """log 0.5 / 1 against log 0.45 / 2^alpha: the end at once is likelier, but a word of the other costs less."""
+    """log 0.5 / 1 against log 0.45 / 2^alpha: the end at once is likelier, but a token of the other costs less."""
     model = table_model({(): [0.5, 0.0, 0.5], (2,): [0.9, 0.1, 0.0]}, V=3)
     (short,) = model.search(np.array([1]), 0, 3, alpha=0.0, sources=(1,))
     (long,) = model.search(np.array([1]), 0, 3, alpha=0.6, sources=(1,))
@@ -269,7 +270,7 @@ def test_a_normalized_score_can_prefer_the_longer():
 
 
 def test_two_hypotheses_escape_a_trap_that_greedy_falls_into():
-    """After the likeliest first word, 1, nothing is likely: 0.6 / 4. After the other, 2, the end is sure: 0.4."""
+    """After the likeliest first token, 1, nothing is likely: 0.6 / 4. After the other, 2, the end is sure: 0.4."""
     model = table_model({(): [0.0, 0.6, 0.4, 0.0], (2,): [1.0, 0.0, 0.0, 0.0]}, V=4)
     (trapped,) = model.greedy(np.array([3]), 0, 5, sources=(1,))
     (escaped,) = model.search(np.array([3]), 0, 5, width=2, alpha=0.0, sources=(1,))
@@ -281,7 +282,7 @@ def test_two_hypotheses_escape_a_trap_that_greedy_falls_into():
 
 @pytest.mark.parametrize("width", [1, 2, 5])
 def test_a_model_that_never_ends_is_cut_off(width):
-    """At `longest` words, the end included, whose probability is 0: the likeliest open hypothesis is what there is."""
+    """At `longest` tokens, the end included, whose probability is 0: the likeliest open hypothesis is what there is."""
     model = Model(lambda source, history: np.array([math.log(0.3), math.log(0.7), NEVER]))
     (found,) = model.search(np.array([0]), 2, 6, width, sources=(1,))
     assert found.ids.tolist() == [1, 1, 1, 1, 1]
@@ -305,7 +306,7 @@ def test_if_only_the_end_fits_it_is_written():
 
 
 def test_sequences_that_are_done_leave_the_batch():
-    """The first ends for sure after one word, the second after two, the third after three."""
+    """The first ends for sure after one token, the second after two, the third after three."""
     model = Model(lambda source, history: np.array([0.0, NEVER] if len(history) > source else [NEVER, 0.0]))
     found = model.search(np.array([1, 1, 1]), 0, 9)
     assert [f.ids.tolist() for f in found] == [[1], [1, 1], [1, 1, 1]]
@@ -339,8 +340,8 @@ def test_what_has_ended_leaves_its_place_to_others():
 
 
 def test_of_equals_the_first_stays():
-    """Earlier hypothesis, then lower word; of equal scores, what was finished first."""
-    model = table_model({}, V=3)  # all words are equally likely
+    """Earlier hypothesis, then lower token; of equal scores, what was finished first."""
+    model = table_model({}, V=3)  # all tokens are equally likely
     assert model.search(np.array([0]), 2, 4, width=2, alpha=0.0, sources=(1,))[0].ids.tolist() == [0, 0, 0]
     assert model.search(np.array([0]), 0, 4, width=2, alpha=1.0, sources=(1,))[0].ids.tolist() == []
     assert model.greedy(np.array([0]), 1, 4, sources=(1,))[0].ids.tolist() == [0, 0, 0]
@@ -354,13 +355,13 @@ def test_the_likeliest_are_those_of_a_stable_sort(values, k):
 
 @given(seeds, st.integers(1, 2000))
 def test_the_likeliest_of_a_vocabulary_are_those_of_a_stable_sort(seed, k):
-    """Of 2000 words, of which some are equally likely."""
+    """Of 2000 tokens, of which some are equally likely."""
     values = np.random.default_rng(seed).integers(-9999, 0, 2000).astype(float)
     assert likeliest(values, k).tolist() == sorted(range(2000), key=lambda i: -values[i])[:k]
 
 
 def test_by_default_four_hypotheses_compete_for_the_best_score_at_alpha_0_6():
-    """One word after the other, where the end is unlikely: four are open, and the score is log P / n^0.6."""
+    """One token after the other, where the end is unlikely: four are open, and the score is log P / n^0.6."""
     model = Model(lambda source, history: np.log(np.array([0.1, 0.2, 0.15, 0.3, 0.15, 0.1])))
     (found,) = beam_search(model.step, model.reorder, [(1, ())], np.array([1]), 0, 6)
     assert max(model.sizes) == 4
@@ -371,34 +372,34 @@ def test_by_default_four_hypotheses_compete_for_the_best_score_at_alpha_0_6():
 def test_half_and_single_precision_are_summed_in_double(dtype):
     """The sum of 2000 logarithms is as exact as they are, and one that is rounded above 0 is no error."""
 
-    def step(words, state):
-        return np.array([[-30.0, -0.01, 1e-3]] * len(words), dtype), None
+    def step(tokens, state):
+        return np.array([[-30.0, -0.01, 1e-3]] * len(tokens), dtype), None
 
-    (found,) = greedy(step, lambda state, places: state, None, np.array([0]), 0, 2001)
+    (found,) = greedy(step, lambda state, indices: state, None, np.array([0]), 0, 2001)
     assert found.ids.tolist() == [2] * 2000
     assert found.log_probability == pytest.approx(2000 * float(dtype(1e-3)) - 30, rel=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.uint64])
-def test_words_stay_integers(dtype):
+def test_tokens_stay_integers(dtype):
     """Whatever the start's type: uint64 beside int64 would become floating-point."""
     read = []
 
-    def step(words, state):
-        read.append(words.dtype)
+    def step(tokens, state):
+        read.append(tokens.dtype)
         return np.log([[0.2, 0.8]]), None
 
-    (found,) = greedy(step, lambda state, places: state, None, np.array([1], dtype), 0, 4)
+    (found,) = greedy(step, lambda state, indices: state, None, np.array([1], dtype), 0, 4)
     assert found.ids.dtype == np.int64
     assert set(read) == {np.dtype(np.int64)}
 
 
 def test_bad_input_is_refused():
     def refused(start=np.array([1]), end=0, longest=3, log_p=None, **kwargs):  # noqa: B008
-        def step(words, state):
+        def step(tokens, state):
             return np.log(np.full((1, 4), 0.25)) if log_p is None else log_p, None
 
-        return beam_search(step, lambda state, places: state, None, start, end, longest, **kwargs)
+        return beam_search(step, lambda state, indices: state, None, start, end, longest, **kwargs)
 
     with refuses(ValueError, "width: got 0, expected 1 or more"):
         refused(width=0)
@@ -424,7 +425,7 @@ def test_bad_input_is_refused():
         refused(end=None)
     with refuses(ValueError, "end: got -1, expected 0 or more"):
         refused(end=-1)
-    with refuses(ValueError, "end: got 4, expected 0 to 3, one of the words"):
+    with refuses(ValueError, "end: got 4, expected 0 to 3, one of the tokens"):
         refused(end=4)
 
 
@@ -432,7 +433,7 @@ def test_a_step_that_gives_no_log_probabilities_is_refused():
     """Logits, above all: their sum is no log P, and a search would go wrong in silence."""
 
     def refused(log_p):
-        beam_search(lambda words, state: (log_p, None), lambda state, places: state, None, np.array([1]), 0, 3)
+        beam_search(lambda tokens, state: (log_p, None), lambda state, indices: state, None, np.array([1]), 0, 3)
 
     with refuses(ValueError, "log-probabilities: got 2.0 as the highest of a row, expected a number of 0 or less"):
         refused(np.array([[2.0, -1.0]]))
@@ -443,12 +444,12 @@ def test_a_step_that_gives_no_log_probabilities_is_refused():
     good, wrong = [math.log(0.5)] * 2, [NEVER, NEVER]
     for rows in ([good, wrong], [wrong, good]):  # one row of two is enough
 
-        def step(words, state, rows=rows):
+        def step(tokens, state, rows=rows):
             return np.array(rows), None
 
         with pytest.raises(ValueError, match=r"^log-probabilities: "):
-            beam_search(step, lambda state, places: state, None, np.array([1, 1]), 0, longest=1)
-    with refuses(ValueError, "log-probabilities: got shape (2, 4), expected 1 rows, one for each word read"):
+            beam_search(step, lambda state, indices: state, None, np.array([1, 1]), 0, longest=1)
+    with refuses(ValueError, "log-probabilities: got shape (2, 4), expected 1 rows, one for each token read"):
         refused(np.zeros((2, 4)))
     with refuses(ValueError, "log-probabilities: got shape (4,), expected at least 2 axes"):
         refused(np.zeros(4))

@@ -47,7 +47,7 @@ def test_of_equally_good_pairs_the_first_is_taken(case):
 
 @given(cases())
 def test_it_keeps_to_the_rules(case):
-    """Start and end are places of the text, in this order, and not farther apart than may be."""
+    """Start and end are positions of the text, in this order, and not farther apart than may be."""
     scores, allowed, longest = case
     span = best_span(scores, allowed, longest)
     if span is None:
@@ -68,7 +68,7 @@ def test_the_best_end_may_be_too_far_away_or_too_early():
 
 @given(cases(), st.integers(-8, 8), st.integers(-8, 8))
 def test_the_score_is_relative_to_no_answer(case, a, b):
-    """What raises all starts, or all ends, changes nothing; what raises the first place alone lowers the score."""
+    """What raises all starts, or all ends, changes nothing; what raises the first position alone lowers the score."""
     scores, allowed, longest = case
     allowed[0] = False
     span = best_span(scores, allowed, longest)
@@ -88,15 +88,15 @@ def test_where_nothing_is_allowed_there_is_none():
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
 def test_scores_that_are_no_numbers_are_told_where_they_are_looked_at(wrong):
-    """At a place of the text or at the first one; anywhere else, such as padding, they have no influence."""
+    """At a position of the text or at the first one; anywhere else, such as padding, they have no influence."""
     scores = np.array([[0.0, 1.0, 5.0, 2.0], [0.0, 2.0, 1.0, 3.0]])
     allowed = np.array([False, True, False, True])
     expected = best_span(scores, allowed, 4)
     scores[:, 2] = wrong
     assert best_span(scores, allowed, 4) == expected
-    for place in (0, 1, 3):
+    for position in (0, 1, 3):
         spoilt = scores.copy()
-        spoilt[1, place] = wrong
+        spoilt[1, position] = wrong
         message = f"scores: got {wrong}, expected finite numbers at the allowed positions and the first"
         with refuses(ValueError, message):
             best_span(spoilt, allowed, 4)
@@ -117,14 +117,14 @@ def test_what_it_refuses():
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
 def test_what_stands_elsewhere_has_no_influence(number):
-    """Only the text and the first place are looked at, and there nothing may be without a number."""
+    """Only the text and the first position are looked at, and there nothing may be without a number."""
     scores, allowed = np.array([[0.0, 9.0, 1.0, 2.0], [0.0, 9.0, 3.0, 1.0]]), np.array([False, False, True, True])
     elsewhere = scores.copy()
     elsewhere[:, 1] = number
     assert best_span(elsewhere, allowed, 3) == best_span(scores, allowed, 3) == (2, 2, 4.0)
     for row in (0, 1):
-        for place in (0, 2, 3):
+        for position in (0, 2, 3):
             spoilt = scores.copy()
-            spoilt[row, place] = number
+            spoilt[row, position] = number
             with pytest.raises(ValueError, match=r"^scores: "):
                 best_span(spoilt, allowed, 3)

@@ -1,4 +1,4 @@
-"""Writing a translation word by word, with the keys and values that are needed again (3.2, 6.1)."""
+"""Writing a translation token by token, with the keys and values that are needed again (3.2, 6.1)."""
 
 import dataclasses
 import itertools
@@ -57,7 +57,7 @@ def test_every_setting_of_a_layer_reaches_the_cache(norm_first, shared, tied):
 
 @given(sizes, seeds)
 def test_reordered_decodings_go_on_as_those_they_come_from(s, seed):
-    """Some twice, some not at all: each goes on with its own source and its own words."""
+    """Some twice, some not at all: each goes on with its own source and its own tokens."""
     source, target, lengths, weights, config, rng = draw(s, seed)
     order = rng.integers(0, s.B, s.B + 2)
     decoding = prefill(source, weights, config, s.L_q, lengths)
@@ -77,7 +77,7 @@ def test_float32_stays_float32():
 
 
 def test_bad_input_is_refused():
-    """More words than there is room for; ids outside the vocabulary."""
+    """More tokens than there is room for; ids outside the vocabulary."""
     weights, config = init_transformer(7, 8, 1, 6, 3, 10, np.random.default_rng(0)), Config(h=3)
     decoding = prefill(np.array([[1, 2]]), weights, config, 1)
     with refuses(ValueError, "tokens: got values from 8 to 8, expected 0 to 7"):
@@ -99,7 +99,7 @@ def test_a_decoding_belongs_to_its_model():
 
 
 def test_a_source_and_order_are_named():
-    """Words that the source's table has, and sequences that are there, in a row."""
+    """Tokens that the source's table has, and sequences that are there, in a row."""
     weights, config = init_transformer(7, 8, 1, 6, 3, 10, np.random.default_rng(0)), Config(h=3)
     for outside in (np.array([[1, 7]]), np.array([[-1, 1]])):
         with pytest.raises(ValueError, match=r"^source: "):

@@ -49,7 +49,7 @@ def test_decoding_in_pieces_equals_the_whole_at_once(s, seed, norm_first, learne
 
 @pytest.mark.parametrize(("norm_first", "learned", "tied"), list(itertools.product((False, True), repeat=3)))
 def test_every_setting_of_a_layer_reaches_the_cache(norm_first, learned, tied):
-    """In every form, with an eps that matters and another activation: two words at once, then two more."""
+    """In every form, with an eps that matters and another activation: two tokens at once, then two more."""
     ids, weights, config, _ = draw(Sizes(2, 3, 4, 5, 6, 7, 8), 0, norm_first, learned, tied)
     for other in (dataclasses.replace(config, eps=0.3), dataclasses.replace(config, activation=RELU)):
         whole, _ = gpt(ids, weights, other)
@@ -79,7 +79,7 @@ def test_float32_stays_float32():
 
 
 def test_bad_input_is_refused():
-    """More words than there is room for, more room than there are positions, ids outside the vocabulary."""
+    """More tokens than there is room for, more room than there are positions, ids outside the vocabulary."""
     rng = np.random.default_rng(0)
     weights, config = init_gpt(7, 1, 6, 3, 10, rng, 4), Config(h=3)
     past = empty_cache((), 4, weights, config)

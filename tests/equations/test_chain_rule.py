@@ -26,7 +26,7 @@ def test_sequence_log_probability_is_a_product_of_conditionals(s, seed):
 
 @given(sizes, seeds)
 def test_the_loss_is_the_mean_log_probability(s, seed):
-    """Cross-entropy is the chain rule's sum over the number of words, with its sign changed."""
+    """Cross-entropy is the chain rule's sum over the number of tokens, with its sign changed."""
     rng = np.random.default_rng(seed)
     logits, ids = rng.standard_normal((s.L_q, s.d_ff)), rng.integers(0, s.d_ff, s.L_q)
     total = sequence_log_probability(log_softmax(logits)[0], ids)
@@ -41,11 +41,11 @@ def test_a_long_text_does_not_underflow():
 
 
 def test_units():
-    """Eight equally likely words: perplexity 8, three bits a word; of two characters each, 1.5 bits a character."""
+    """Eight equally likely tokens: perplexity 8, 3 bits per token; of 2 characters each, 1.5 bits per character."""
     nats = math.log(8)
     assert perplexity(nats) == pytest.approx(8)
     assert bits(nats) == pytest.approx(3)
-    assert bits_per_character(nats, n_words=10, n_characters=20) == pytest.approx(1.5)
+    assert bits_per_character(nats, n_tokens=10, n_characters=20) == pytest.approx(1.5)
 
 
 def test_a_perplexity_beyond_the_largest_float_is_infinite():
@@ -57,7 +57,7 @@ def test_a_perplexity_beyond_the_largest_float_is_infinite():
 
 def test_bad_input_is_refused():
     log_p = np.zeros((2, 3, 4))
-    with refuses(ValueError, "ids: got shape (3,), expected (2, 3), one word for each row of log_p"):
+    with refuses(ValueError, "ids: got shape (3,), expected (2, 3), one token for each row of log_p"):
         sequence_log_probability(log_p, np.zeros(3, int))
     with refuses(ValueError, "ids: got values from 0 to 4, expected 0 to 3"):
         sequence_log_probability(log_p[0], np.array([0, 4, 1]))

@@ -65,7 +65,7 @@ def test_the_mean_is_over_counted_targets_not_over_all(s, seed):
 
 @given(st.integers(1, 30), smoothings)
 def test_equal_logits_cost_ln_V(V, label_smoothing):
-    """Who knows nothing pays ln V for each word, smoothed or not."""
+    """Who knows nothing pays ln V for each token, smoothed or not."""
     loss, _ = cross_entropy(np.full((4, V), 7.0), np.zeros(4, int), label_smoothing)
     assert loss == pytest.approx(math.log(V), rel=1e-13, abs=1e-14)
 
@@ -77,8 +77,8 @@ def test_nothing_to_count():
     assert not cross_entropy_backward(1.0, cache).any()
 
 
-def test_a_vocabulary_of_one_word():
-    """It is always right, and an ignored target is no word of it."""
+def test_a_vocabulary_of_one_token():
+    """It is always right, and an ignored target is no token of it."""
     assert cross_entropy(np.array([[3.0], [5.0]]), np.array([0, IGNORE]))[0] == 0
 
 
@@ -97,7 +97,7 @@ def test_logits_not_probabilities_and_no_overflow():
 
 
 @given(st.floats(0.01, 0.9), st.integers(2, 9))
-def test_smoothing_is_spread_over_all_words_the_target_included(e, V):
+def test_smoothing_is_spread_over_all_tokens_the_target_included(e, V):
     """The best a model can do is p = q: (1 - e) + e/V on the target, e/V elsewhere; its loss is q's entropy."""
     q = np.full(V, e / V)
     q[1] += 1 - e
@@ -107,7 +107,7 @@ def test_smoothing_is_spread_over_all_words_the_target_included(e, V):
 
 
 def test_another_number_to_ignore():
-    """Even one that is a word."""
+    """Even one that is a token."""
     logits = np.array([[0.0, 1.0], [3.0, 0.0]])
     assert cross_entropy(logits, np.array([0, 1]), ignore=1)[0] == cross_entropy(logits[:1], np.array([0]))[0]
 
@@ -170,8 +170,8 @@ def test_what_stands_at_ignored_positions_has_no_influence(s, seed, label_smooth
 
 
 @given(sizes, seeds)
-def test_a_word_that_is_ruled_out_might_as_well_not_be_there(s, seed):
-    """A logit of -infinity: loss and gradients of the other words are those of a vocabulary without it."""
+def test_a_token_that_is_ruled_out_might_as_well_not_be_there(s, seed):
+    """A logit of -infinity: loss and gradients of the other tokens are those of a vocabulary without it."""
     logits, targets, _ = draw(s, seed)
     out = np.broadcast_to(-np.inf, (s.B, s.L_q, 1))
     loss, cache = cross_entropy(logits, targets)

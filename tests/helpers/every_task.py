@@ -16,7 +16,7 @@ from few_questions import sided_questions
 from few_topics import sided_topics
 from small_language import sided_text
 
-from minitransformer.decoding.sampling import GREEDY, Choice
+from minitransformer.decoding.sampling import GREEDY, SamplingParams
 from minitransformer.equations.activations import GELU, GELU_TANH, RELU
 from minitransformer.equations.cross_entropy import IGNORE
 from minitransformer.layers.encoder_layer import Config
@@ -202,7 +202,7 @@ def pretraining_losses(run, batch, carry, rng):
         masked.ids, pairs.segments, pairs.lengths, masked.places, run.weights, bert_config(run.settings), rng
     )
     words = pairs.ids.reshape(-1)[masked.places]
-    return [minus_log_p(guesses.word_logits, words), minus_log_p(guesses.next_logits, pairs.next)]
+    return [minus_log_p(guesses.token_logits, words), minus_log_p(guesses.next_logits, pairs.next)]
 
 
 def bert_reader_losses(run, rows, carry, rng):
@@ -240,7 +240,8 @@ def evaluate_language_model(run, text):
     logits, state = run.kind.read(ids[:3], None, run.weights, run.settings)
     more, _ = run.kind.read(ids[3:4], state, run.weights, run.settings)
     samples = [
-        "".join(written(run, "abc", 20, choice, np.random.default_rng(0))) for choice in (GREEDY, Choice(1.5, 3, 0.9))
+        "".join(written(run, "abc", 20, params, np.random.default_rng(0)))
+        for params in (GREEDY, SamplingParams(1.5, 3, 0.9))
     ]
     scores = [tuple(evaluation.score(run, text, side)) for side in ("validation", "test")]
     return [language_modelling.costs(run, ids), logits, more, *samples, *scores]

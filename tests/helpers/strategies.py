@@ -43,7 +43,7 @@ def matrices(max_rows: int = 5, max_columns: int = 6) -> st.SearchStrategy[Array
 
 
 def random_mask(rng: np.random.Generator, *shape: int, empty_row: bool = True) -> Array:
-    """A boolean mask; with `empty_row`, the first query may attend to nothing, every other one to at least one key."""
+    """A boolean mask; with `empty_row`, the first query is fully masked, every other one may attend to a key."""
     mask = rng.random(shape) < 0.6
     mask[..., 0] = True
     if empty_row:

@@ -1,4 +1,4 @@
-"""What BERT reads (3.3): words, positions and segments."""
+"""What BERT reads (3.3): tokens, positions and segments."""
 
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
@@ -18,7 +18,7 @@ ids_2, segments_2 = np.array([[1, 2, 3], [4, 5, 6]]), np.array([[0, 0, 1], [0, 1
 
 
 def draw(s, seed):
-    """V = d_v words, places for one more than there are."""
+    """V = d_v tokens, positions for one more than there are."""
     rng = np.random.default_rng(seed)
     weights = loud(init_bert_embedding(s.d_v, s.L_q + 1, s.d_model, rng), rng)
     return rng.integers(0, s.d_v, (s.B, s.L_q)), rng.integers(0, 2, (s.B, s.L_q)), weights, rng
@@ -26,7 +26,7 @@ def draw(s, seed):
 
 @given(sizes, seeds, st.sampled_from([1e-12, 0.01]))
 def test_bert_embedding_is_the_equation(s, seed, eps):
-    """LayerNorm(E[w_i] + P_i + S[s_i]), place by place."""
+    """LayerNorm(E[w_i] + P_i + S[s_i]), position by position."""
     ids, segments, weights, _ = draw(s, seed)
     x, _ = bert_embedding(ids, segments, weights, eps)
     expected = [book.bert_embedding(ids[b], segments[b], weights, eps) for b in range(s.B)]
@@ -37,10 +37,10 @@ def test_bert_embedding_is_the_equation(s, seed, eps):
 def test_bert_embedding_gradients(s, seed, rate):
     """All three tables and the norm; with batch axes and without."""
     ids, segments, weights, rng = draw(s, seed)
-    for words, of in ((ids, segments), (ids[0], segments[0])):
+    for tokens, of in ((ids, segments), (ids[0], segments[0])):
         assert_gradients(
-            lambda weights, words=words, of=of: bert_embedding(
-                words, of, weights, 0.01, Dropout(rate, np.random.default_rng(seed))
+            lambda weights, tokens=tokens, of=of: bert_embedding(
+                tokens, of, weights, 0.01, Dropout(rate, np.random.default_rng(seed))
             ),
             bert_embedding_backward,
             (weights,),
@@ -49,8 +49,8 @@ def test_bert_embedding_gradients(s, seed, rate):
 
 
 @given(sizes, seeds)
-def test_places_and_segments_count(s, seed):
-    """The same word is another row of x elsewhere, and in the other segment."""
+def test_positions_and_segments_count(s, seed):
+    """The same token is another row of x elsewhere, and in the other segment."""
     _, _, weights, _ = draw(s, seed)
     same = np.zeros(s.L_q, int)
     first, _ = bert_embedding(same, same, weights)
@@ -60,12 +60,12 @@ def test_places_and_segments_count(s, seed):
 
 
 def test_what_was_not_read_gets_no_gradient():
-    """A word, a place and a segment that do not occur."""
+    """A token, a position and a segment that do not occur."""
     rng = np.random.default_rng(0)
     weights = loud(init_bert_embedding(7, 5, 6, rng), rng)
     x, cache = bert_embedding(np.array([1, 2, 1]), np.array([0, 0, 0]), weights)
     gradient = bert_embedding_backward(rng.standard_normal(x.shape), cache)
-    assert gradient.words.E.any(axis=1).tolist() == [False, True, True, False, False, False, False]
+    assert gradient.tokens.E.any(axis=1).tolist() == [False, True, True, False, False, False, False]
     assert gradient.positions.P.any(axis=1).tolist() == [True, True, True, False, False]
     assert gradient.segments.E.any(axis=1).tolist() == [True, False]
 
@@ -79,10 +79,10 @@ def test_a_batch_is_its_members_one_by_one(s, seed):
 
 
 def test_initial_weights():
-    """Words small enough to score with; positions as sines of their size; segments a tenth as large, and different."""
+    """Tokens small enough to score with; positions as sines of their size; segments a tenth as large, and different."""
     weights = init_bert_embedding(2000, 300, 64, np.random.default_rng(0))
     assert [leaf.shape for leaf in leaves(weights)] == [(2000, 64), (300, 64), (2, 64), (64,), (64,)]
-    assert 0.98 < weights.words.E.std() * 8 < 1.02
+    assert 0.98 < weights.tokens.E.std() * 8 < 1.02
     assert_allclose(weights.positions.P * 8 / 2**0.5, positional_encoding(300, 64), atol=1e-6)
     assert_allclose((weights.positions.P**2).mean() * 64, 1, rtol=1e-6)
     assert 0.08 < weights.segments.E.std() * 8 < 0.12

@@ -56,15 +56,15 @@ def test_bidirectional_gradients(s, seed):
 def test_padding_changes_nothing(s, seed, size):
     """Neither what stands before it nor a gradient, whatever it is, as long as the loss does not look at padding."""
     x, lengths, weights, rng = draw(s, seed)
-    words = np.arange(s.L_q) < lengths[:, None]  # (B, L)
-    other = np.where(words[..., None], x, size * rng.standard_normal(x.shape))
+    tokens = np.arange(s.L_q) < lengths[:, None]  # (B, L)
+    other = np.where(tokens[..., None], x, size * rng.standard_normal(x.shape))
     y, cache = bidirectional(x, lengths, weights)
     again, cache_again = bidirectional(other, lengths, weights)
-    assert_array_equal(again[words], y[words])
-    dy = rng.standard_normal(y.shape) * words[..., None]
+    assert_array_equal(again[tokens], y[tokens])
+    dy = rng.standard_normal(y.shape) * tokens[..., None]
     dx, dweights = bidirectional_backward(dy, cache)
     dother, dweights_again = bidirectional_backward(dy, cache_again)
-    assert not dx[~words].any()
+    assert not dx[~tokens].any()
     assert_allclose(dother, dx, rtol=1e-10, atol=1e-12)
     for ours, theirs in zip(leaves(dweights), leaves(dweights_again), strict=True):
         assert_allclose(ours, theirs, rtol=1e-10, atol=1e-12)
@@ -72,7 +72,7 @@ def test_padding_changes_nothing(s, seed, size):
 
 @given(sizes, seeds)
 def test_each_half_sees_its_own_side(s, seed):
-    """A word changes the onward states from it on, the backward states up to it, and no other."""
+    """A token changes the onward states from it on, the backward states up to it, and no other."""
     x, _, weights, rng = draw(s, seed)
     full = np.full(s.B, s.L_q)
     t = int(rng.integers(s.L_q))

@@ -20,7 +20,7 @@ from minitransformer.verify.cases.points import loud
 
 
 def draw(s, seed, norm=True, n_layers=2):
-    """A loud stack; L_q words written so far, a memory of L_k words."""
+    """A loud stack; L_q tokens written so far, a memory of L_k tokens."""
     rng = np.random.default_rng(seed)
     weights = init_decoder(n_layers, s.d_model, s.h, s.d_ff, rng)
     weights = loud(Decoder(weights.layers, init_layer_norm(s.d_model) if norm else None), rng)
@@ -29,7 +29,7 @@ def draw(s, seed, norm=True, n_layers=2):
 
 
 def random_masks(rng, s):
-    """A boolean one for the target and numbers for the memory; the first target position may attend to nothing."""
+    """A boolean one for the target and numbers for the memory; the first target position is fully masked."""
     return Masks(random_mask(rng, s.L_q, s.L_q), mask_of_numbers(rng, s.L_q, s.L_k))
 
 

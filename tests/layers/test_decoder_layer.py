@@ -40,7 +40,7 @@ both_forms = pytest.mark.parametrize("form", FORMS)
 
 
 def draw(s, seed):
-    """L_q words written so far, a memory of L_k words."""
+    """L_q tokens written so far, a memory of L_k tokens."""
     rng = np.random.default_rng(seed)
     weights = loud(init_decoder_layer(s.d_model, s.h, s.d_ff, rng), rng)
     x, memory = rng.standard_normal((s.B, s.L_q, s.d_model)), rng.standard_normal((s.B, s.L_k, s.d_model))
@@ -48,7 +48,7 @@ def draw(s, seed):
 
 
 def random_masks(rng, s, *batch):
-    """A boolean one for the target and numbers for the memory; the first target position may attend to nothing."""
+    """A boolean one for the target and numbers for the memory; the first target position is fully masked."""
     return Masks(random_mask(rng, *batch, s.L_q, s.L_q), mask_of_numbers(rng, *batch, s.L_q, s.L_k))
 
 
@@ -130,8 +130,8 @@ def test_queries_come_from_the_decoder_and_keys_and_values_from_the_memory(form,
 
 @both_forms
 @given(s=sizes, seed=seeds)
-def test_the_only_word_of_a_memory_is_what_everyone_reads(form, s, seed):
-    """Softmax over one key is 1, whatever is asked: each position gets this word's value, and query, key and their
+def test_the_only_token_of_a_memory_is_what_everyone_reads(form, s, seed):
+    """Softmax over one key is 1, whatever is asked: each position gets this token's value, and query, key and their
     gradients are of no matter."""
     x, memory, weights, rng = draw(s, seed)
     forward, backward, _ = FORMS[form]
@@ -269,7 +269,7 @@ def test_a_causal_mask_lets_nothing_come_from_the_future(form, s, seed):
 
 @both_forms
 @given(s=sizes, seed=seeds)
-def test_without_the_causal_mask_the_first_word_sees_the_last(form, s, seed):
+def test_without_the_causal_mask_the_first_token_sees_the_last(form, s, seed):
     """The layer does not hide the future by itself: the caller's mask does."""
     x, memory, weights, rng = draw(s, seed)
     forward, backward, _ = FORMS[form]
@@ -282,7 +282,7 @@ def test_without_the_causal_mask_the_first_word_sees_the_last(form, s, seed):
 @both_forms
 @given(s=sizes, seed=seeds)
 def test_the_causal_mask_is_not_for_the_memory(form, s, seed):
-    """The first word of the target reads the whole source, up to its last word."""
+    """The first token of the target reads the whole source, up to its last token."""
     x, memory, weights, rng = draw(s, seed)
     forward, backward, _ = FORMS[form]
     y, cache = forward(x, memory, weights, Config(h=s.h), Masks(causal_mask(s.L_q)))
@@ -332,7 +332,7 @@ def test_padding_of_the_target_needs_no_mask_of_its_own(form, s, seed):
 
 @both_forms
 @given(s=sizes, seed=seeds)
-def test_a_memory_without_real_words_is_no_trouble(form, s, seed):
+def test_a_memory_without_real_tokens_is_no_trouble(form, s, seed):
     """Length 0: the layer does with what is written alone, nothing is NaN, and that memory gets no gradient."""
     x, memory, weights, rng = draw(s, seed)
     forward, backward, _ = FORMS[form]

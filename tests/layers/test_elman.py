@@ -20,7 +20,7 @@ def draw(s, seed):
 
 @given(sizes, seeds)
 def test_elman_is_the_equation(s, seed):
-    """h_t = tanh(x_t W_x + h_{t-1} W_h + b), word by word."""
+    """h_t = tanh(x_t W_x + h_{t-1} W_h + b), token by token."""
     x, h_0, weights, _ = draw(s, seed)
     h, cache = elman(x, h_0, weights)
     assert_allclose(h, [book.elman(x[b], h_0[b], *weights) for b in range(s.B)], rtol=1e-9, atol=1e-12, strict=True)
@@ -80,7 +80,7 @@ def test_nothing_comes_from_the_future(s, seed):
 
 
 def test_gradients_vanish_with_the_distance():
-    """Weights below 1 and tanh's slope: what came 40 words ago hardly counts. That is what attention is for."""
+    """Weights below 1 and tanh's slope: what came 40 tokens ago hardly counts. That is what attention is for."""
     weights = Elman(np.eye(3), 0.5 * np.eye(3), np.zeros(3))
     _, cache = elman(np.ones((50, 3)), np.zeros(3), weights)
     dh = np.zeros((50, 3))

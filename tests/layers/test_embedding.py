@@ -11,7 +11,7 @@ from minitransformer.layers.embedding import Embedding, embedding, embedding_bac
 
 
 def draw(s, seed):
-    """V = d_k words at B L_q positions: some occur twice."""
+    """V = d_k tokens at B L_q positions: some occur twice."""
     rng = np.random.default_rng(seed)
     return rng.integers(0, s.d_k, (s.B, s.L_q)), Embedding(rng.standard_normal((s.d_k, s.d_v))), rng
 
@@ -30,8 +30,8 @@ def test_embedding_gradient(s, seed):
     assert_gradients(lambda weights: embedding(ids, weights), embedding_backward, (weights,), rng)
 
 
-def test_a_word_that_occurs_twice_gets_both_gradients():
-    """`dE[ids] += dx` would keep only the last; and words that do not occur get 0."""
+def test_a_token_that_occurs_twice_gets_both_gradients():
+    """`dE[ids] += dx` would keep only the last; and tokens that do not occur get 0."""
     weights = Embedding(np.zeros((4, 2)))
     _, cache = embedding(np.array([2, 0, 2]), weights)
     dx = np.array([[1.0, 10.0], [2.0, 20.0], [4.0, 40.0]])

@@ -149,7 +149,7 @@ def test_padding_changes_nothing(form, s, seed):
 @both_forms
 @given(s=sizes, seed=seeds)
 def test_a_sequence_without_real_positions_is_no_trouble(form, s, seed):
-    """Length 0: every query may attend to nothing, and neither values nor gradients are NaN."""
+    """Length 0: every query is fully masked, and neither values nor gradients are NaN."""
     x, weights, rng = draw(s, seed)
     forward, backward, _ = FORMS[form]
     lengths = np.array([0] + [s.L_q] * (s.B - 1))

@@ -25,7 +25,7 @@ def test_each_position_adds_its_own_vector(s, seed):
 
 @given(sizes, seeds)
 def test_learned_positions_gradients(s, seed):
-    """Of the words and of the table, with batch axes, without, and with two of them."""
+    """Of the tokens and of the table, with batch axes, without, and with two of them."""
     rng = np.random.default_rng(seed)
     weights = LearnedPositions(rng.standard_normal((s.L_q + 1, s.d_k)))
     for batch in ((), (s.B,), (s.B, s.h)):
@@ -33,7 +33,7 @@ def test_learned_positions_gradients(s, seed):
         assert_gradients(learned_positions, learned_positions_backward, (E, weights), rng)
 
 
-def test_a_position_without_a_word_gets_no_gradient():
+def test_a_position_without_a_token_gets_no_gradient():
     dx = np.ones((2, 3, 4))
     _, cache = learned_positions(dx, LearnedPositions(np.zeros((5, 4))))
     _, dweights = learned_positions_backward(dx, cache)

@@ -30,7 +30,7 @@ def draw(s, seed):
 
 @given(sizes, seeds)
 def test_lstm_is_the_equation(s, seed):
-    """Gates i, f, g, o; c_t = f c_{t-1} + i g, h_t = o tanh(c_t), word by word."""
+    """Gates i, f, g, o; c_t = f c_{t-1} + i g, h_t = o tanh(c_t), token by token."""
     x, start, weights, _ = draw(s, seed)
     h, cache = lstm(x, start, weights)
     expected = [book.lstm(x[b], start.h[b], start.c[b], *weights) for b in range(s.B)]
@@ -100,7 +100,7 @@ def test_a_text_in_two_windows_is_the_text_in_one(s, seed):
 
 
 def test_an_open_memory_keeps_what_it_has():
-    """With f = 1 and i = 0 the state c never changes, and its gradient comes back undamped over 100 words."""
+    """With f = 1 and i = 0 the state c never changes, and its gradient comes back undamped over 100 tokens."""
     b = np.repeat([-50.0, 50.0, 0.0, 50.0], 2)
     weights = LSTM(np.zeros((3, 8)), np.zeros((2, 8)), b)
     start = State(np.zeros(2), np.array([0.3, -0.4]))

@@ -17,8 +17,8 @@ from minitransformer.layers.mimetic_initialization import (
     SAME,
     mimetic_encoder,
     mimetic_heads,
-    places_away,
-    same_word,
+    positions_away,
+    same_token,
     steady_directions,
 )
 from minitransformer.layers.multi_head import init_multi_head
@@ -26,11 +26,11 @@ from minitransformer.tree import leaves
 
 
 @given(st.integers(-6, 6), st.integers(1, 8))
-def test_of_positions_alone_a_head_sees_the_place_that_is_so_far_away_best(offset, quarter):
+def test_of_positions_alone_a_head_sees_the_position_that_is_so_far_away_best(offset, quarter):
     """The score is a function of the distance, and largest where j = i + offset: PE(i + k) is a rotation of PE(i)."""
     d_model, d_k, L = 16, 2 * quarter, 40
     P = positional_encoding(L, d_model)
-    W_Q, W_K = places_away(d_model, d_k, offset)
+    W_Q, W_K = positions_away(d_model, d_k, offset)
     scores = (P @ W_Q) @ (P @ W_K).T
     distance = np.arange(L) - np.arange(L)[:, None] - offset
     omega = 10000.0 ** (-2 * np.arange(quarter) / d_model)
@@ -43,7 +43,7 @@ def test_of_positions_alone_a_head_sees_the_place_that_is_so_far_away_best(offse
 def test_no_vector_of_its_length_is_more_alike_than_the_same_one(seed, d_model, d_k):
     """x W_Q . y W_K <= |x W| |y W|, with equality for y = x: Cauchy's inequality."""
     rng = np.random.default_rng(seed)
-    W_Q, W_K = same_word(d_model, d_k, rng)
+    W_Q, W_K = same_token(d_model, d_k, rng)
     assert W_Q.shape == W_K.shape == (d_model, d_k)
     x = rng.standard_normal((7, d_model))
     scores = (x @ W_Q) @ (x @ W_K).T
@@ -61,7 +61,7 @@ def test_each_head_has_its_columns():
     started = mimetic_heads(weights, [-1, SAME, 2], np.random.default_rng(1))
     for i, offset in ((0, -1), (2, 2)):
         columns = slice(4 * i, 4 * i + 4)
-        W_Q, W_K = places_away(12, 4, offset)
+        W_Q, W_K = positions_away(12, 4, offset)
         assert_allclose(started.query.W[:, columns], W_Q, rtol=1e-6)
         assert_allclose(started.key.W[:, columns], W_K, rtol=1e-6)
     assert_array_equal(started.query.W[:, 4:8], started.key.W[:, 4:8])
@@ -71,7 +71,7 @@ def test_each_head_has_its_columns():
 
 
 def test_layers_and_heads_beyond_the_list_repeat_it():
-    """Layers as the last one that is listed, heads round and round; the first layers look for the same word."""
+    """Layers as the last one that is listed, heads round and round; the first layers look for the same token."""
     encoder = init_encoder(5, 16, 8, 20, np.random.default_rng(0))
     started = mimetic_encoder(encoder, 8, np.random.default_rng(1))
     for number, layer in enumerate(started.layers):
@@ -79,7 +79,7 @@ def test_layers_and_heads_beyond_the_list_repeat_it():
         for i in range(8):
             offset = LAYERS[min(number, 2)][i % 4]
             if offset != SAME:
-                assert_allclose(W[:, 2 * i : 2 * i + 2], places_away(16, 2, offset)[0], rtol=1e-6)
+                assert_allclose(W[:, 2 * i : 2 * i + 2], positions_away(16, 2, offset)[0], rtol=1e-6)
         assert layer.feed_forward is encoder.layers[number].feed_forward
     assert SAME in LAYERS[0] and SAME not in LAYERS[-1]
 
@@ -103,7 +103,7 @@ def test_above_learned_positions_a_head_sees_the_same_token_from_anywhere(seed, 
     d_model = 8
     basis, _ = np.linalg.qr(rng.standard_normal((d_model, d_model)))
     positions = 5 * rng.standard_normal((20, d_model // 2)) @ basis[:, : d_model // 2].T
-    W_Q, W_K = same_word(d_model, d_k, rng, steady_directions(positions))
+    W_Q, W_K = same_token(d_model, d_k, rng, steady_directions(positions))
     tokens = rng.standard_normal((2, d_model))
     here, there = tokens + positions[3], tokens + positions[17]
     assert_allclose((here @ W_Q) @ (there @ W_K).T, (tokens @ W_Q) @ (tokens @ W_K).T, atol=1e-9)
@@ -111,7 +111,7 @@ def test_above_learned_positions_a_head_sees_the_same_token_from_anywhere(seed, 
 
 
 def test_an_encoder_above_learned_positions_has_such_heads():
-    """Only the heads for the same word are others; those for a position some away stay as they are."""
+    """Only the heads for the same token are others; those for a position some away stay as they are."""
     encoder = init_encoder(1, 16, 4, 20, np.random.default_rng(0))
     positions = np.random.default_rng(1).standard_normal((30, 16))
     plain = mimetic_encoder(encoder, 4, np.random.default_rng(2)).layers[0].self_attention.query.W

@@ -1,4 +1,4 @@
-"""BERT's guess of a masked word (3.3.1)."""
+"""BERT's guess of a masked token (3.3.1)."""
 
 import numpy as np
 from assertions import assert_float32, assert_gradients, refuses
@@ -22,7 +22,7 @@ activations = st.sampled_from([(GELU, book.gelu), (RELU, book.relu)])
 
 
 def draw(s, seed):
-    """V = d_v words, L_q masked places."""
+    """V = d_v tokens, L_q masked positions."""
     rng = np.random.default_rng(seed)
     weights = loud(init_mlm_head(s.d_v, s.d_model, rng), rng)
     return rng.standard_normal((s.L_q, s.d_model)), weights, Embedding(rng.standard_normal((s.d_v, s.d_model))), rng
@@ -31,47 +31,47 @@ def draw(s, seed):
 @given(sizes, seeds, activations, st.sampled_from([1e-12, 0.01]))
 def test_mlm_head_is_the_equation(s, seed, activation, eps):
     """LayerNorm(GELU(y W + b)) E^T + b_V, or with another activation."""
-    y, weights, words, _ = draw(s, seed)
+    y, weights, embedding, _ = draw(s, seed)
     ours, by_the_book = activation
-    logits, _ = mlm_head(y, weights, words, ours, eps)
-    expected = book.mlm_head(y, weights, words.E, by_the_book, eps)
+    logits, _ = mlm_head(y, weights, embedding, ours, eps)
+    expected = book.mlm_head(y, weights, embedding.E, by_the_book, eps)
     assert_allclose(logits, expected, rtol=1e-8, atol=1e-10, strict=True)
 
 
 @given(sizes, seeds)
 def test_mlm_head_gradients(s, seed):
-    """Of the places, of the weights, and of the table; for a list of places, one place, and a whole batch."""
-    y, weights, words, rng = draw(s, seed)
-    for places in (y, y[0], rng.standard_normal((s.B, *y.shape))):
+    """Of the positions, of the weights, and of the table; for a list of positions, one position, and a whole batch."""
+    y, weights, embedding, rng = draw(s, seed)
+    for positions in (y, y[0], rng.standard_normal((s.B, *y.shape))):
         assert_gradients(
-            lambda y, weights, words: mlm_head(y, weights, words, GELU, 0.01),
+            lambda y, weights, embedding: mlm_head(y, weights, embedding, GELU, 0.01),
             mlm_head_backward,
-            (places, weights, words),
+            (positions, weights, embedding),
             rng,
         )
 
 
 @given(sizes, seeds)
-def test_places_are_scored_one_by_one(s, seed):
-    y, weights, words, _ = draw(s, seed)
-    logits, _ = mlm_head(y, weights, words, GELU)
-    for place, scores in zip(y, logits, strict=True):
-        assert_allclose(mlm_head(place, weights, words, GELU)[0], scores, rtol=1e-9, atol=1e-11)
+def test_positions_are_scored_one_by_one(s, seed):
+    y, weights, embedding, _ = draw(s, seed)
+    logits, _ = mlm_head(y, weights, embedding, GELU)
+    for position, scores in zip(y, logits, strict=True):
+        assert_allclose(mlm_head(position, weights, embedding, GELU)[0], scores, rtol=1e-9, atol=1e-11)
 
 
-def test_no_masked_place_is_no_score_and_no_gradient():
-    """A batch where chance masked no word."""
+def test_no_masked_position_is_no_score_and_no_gradient():
+    """A batch where chance masked no token."""
     rng = np.random.default_rng(0)
-    weights, words = init_mlm_head(7, 4, rng), init_embedding(7, 4, rng)
-    logits, cache = mlm_head(np.zeros((0, 4), np.float32), weights, words, GELU)
+    weights, embedding = init_mlm_head(7, 4, rng), init_embedding(7, 4, rng)
+    logits, cache = mlm_head(np.zeros((0, 4), np.float32), weights, embedding, GELU)
     assert logits.shape == (0, 7)
-    dy, dweights, dwords = mlm_head_backward(logits, cache)
+    dy, dweights, dembedding = mlm_head_backward(logits, cache)
     assert dy.shape == (0, 4)
-    assert not any(leaf.any() for leaf in leaves((dweights, dwords)))
+    assert not any(leaf.any() for leaf in leaves((dweights, dembedding)))
 
 
 def test_initial_weights_and_float32():
-    """No word is likelier than another by its bias."""
+    """No token is likelier than another by its bias."""
     rng = np.random.default_rng(0)
     weights = init_mlm_head(7, 4, rng)
     assert weights.transform.W.shape == (4, 4)
@@ -83,7 +83,7 @@ def test_initial_weights_and_float32():
 
 
 def test_bad_input_is_refused():
-    """Another width, or a bias for other words than the table has."""
+    """Another width, or a bias for other tokens than the table has."""
     rng = np.random.default_rng(0)
     weights = init_mlm_head(7, 4, rng)
     with refuses(ValueError, "x: got shape (2, 5), expected (..., d_in) with d_in = 4"):

@@ -219,7 +219,7 @@ def test_dropout_acts_on_the_attention_weights(s, seed, rate):
 def test_padding_has_no_influence_whatever_stands_there(s, seed, wrong, kind):
     """Results and all gradients stay, those of the weights among them, where an unseen key's input is no number.
 
-    So it is for a query that may attend to nothing. Each is unseen by all heads.
+    So it is for a fully masked query. Each is unseen by all heads.
     """
     rng = np.random.default_rng(seed)
     shape = {"all heads": (), "by batch": (s.B,), "by head": (s.B, s.h)}[kind]

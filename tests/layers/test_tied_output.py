@@ -18,7 +18,7 @@ def draw(s, seed):
 
 @given(sizes, seeds)
 def test_tied_output_is_the_equation(s, seed):
-    """Each score is the inner product with the word's own vector: a linear map with W = E^T and b = 0."""
+    """Each score is the inner product with the token's own vector: a linear map with W = E^T and b = 0."""
     y, weights, _ = draw(s, seed)
     logits, _ = tied_output(y, weights)
     expected = [book.linear(rows, weights.E.T, np.zeros(s.d_v)) for rows in y]

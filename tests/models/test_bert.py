@@ -20,7 +20,7 @@ epsilons = st.sampled_from([1e-12, 0.01])
 
 
 def draw(s, seed, eps=1e-12):
-    """V = d_v words in two segments, two layers, at least one word in each sequence."""
+    """V = d_v tokens in two segments, two layers, at least one token in each sequence."""
     rng = np.random.default_rng(seed)
     weights = loud(init_bert(s.d_v, s.L_q + 1, 2, s.d_model, s.h, s.d_ff, rng), rng)
     ids, segments = rng.integers(0, s.d_v, (s.B, s.L_q)), rng.integers(0, 2, (s.B, s.L_q))
@@ -29,7 +29,7 @@ def draw(s, seed, eps=1e-12):
 
 @given(sizes, seeds, epsilons)
 def test_bert_is_the_equation(s, seed, eps):
-    """Words, places and segments, then post-norm layers that attend to all but the padding."""
+    """Tokens, positions and segments, then post-norm layers that attend to all but the padding."""
     ids, segments, lengths, weights, config, _ = draw(s, seed, eps)
     y, _ = bert(ids[:1], segments[:1], lengths[:1], weights, config)
     expected = book.bert(ids[0], segments[0], weights, s.h, lengths[0], eps=eps)
@@ -52,14 +52,14 @@ def test_bert_gradients(s, seed, rate, eps, padded):
 
 @given(sizes, seeds)
 def test_padding_changes_nothing(s, seed):
-    """Neither a value nor a gradient at the words, whatever stands there, and as if nothing did."""
+    """Neither a value nor a gradient at the tokens, whatever stands there, and as if nothing did."""
     ids, segments, lengths, weights, config, rng = draw(s, seed)
-    words = np.arange(s.L_q) < lengths[:, None]  # (B, L)
-    others = [np.where(words, kept, rng.integers(0, n, ids.shape)) for kept, n in ((ids, s.d_v), (segments, 2))]
+    tokens = np.arange(s.L_q) < lengths[:, None]  # (B, L)
+    others = [np.where(tokens, kept, rng.integers(0, n, ids.shape)) for kept, n in ((ids, s.d_v), (segments, 2))]
     y, cache = bert(ids, segments, lengths, weights, config)
     again, cache_again = bert(*others, lengths, weights, config)
-    assert_allclose(again[words], y[words], rtol=1e-9, atol=1e-11)
-    dy = rng.standard_normal(y.shape) * words[..., None]
+    assert_allclose(again[tokens], y[tokens], rtol=1e-9, atol=1e-11)
+    dy = rng.standard_normal(y.shape) * tokens[..., None]
     for ours, theirs in zip(leaves(bert_backward(dy, cache)), leaves(bert_backward(dy, cache_again)), strict=True):
         assert_allclose(ours, theirs, rtol=1e-8, atol=1e-10)
     for b, n in enumerate(lengths):
@@ -76,8 +76,8 @@ def test_no_lengths_is_no_padding(s, seed):
 
 
 @given(sizes, seeds)
-def test_every_place_sees_both_sides(s, seed):
-    """Another word anywhere, before or after, changes what is known about every place. So BERT cannot write."""
+def test_every_position_sees_both_sides(s, seed):
+    """Another token anywhere, before or after, changes what is known about every position. So BERT cannot write."""
     ids, segments, _, weights, config, rng = draw(s, seed)
     y, _ = bert(ids, segments, None, weights, config)
     changed = ids.copy()
@@ -88,8 +88,8 @@ def test_every_place_sees_both_sides(s, seed):
 
 
 @given(sizes, seeds)
-def test_places_and_segments_count(s, seed):
-    """One word all over is known differently at each place, and differently again in the other segment."""
+def test_positions_and_segments_count(s, seed):
+    """One token all over is known differently at each position, and differently again in the other segment."""
     ids, _, _, weights, config, _ = draw(s, seed)
     same = np.zeros_like(ids)
     first, _ = bert(same, same, None, weights, config)
@@ -111,7 +111,7 @@ def test_initial_weights_and_float32():
     """Two layers and no norm after them: a post-norm layer ends with one."""
     rng = np.random.default_rng(0)
     weights = init_bert(7, 5, 2, 6, 3, 10, rng)
-    assert weights.embedding.words.E.shape == (7, 6)
+    assert weights.embedding.tokens.E.shape == (7, 6)
     assert weights.embedding.positions.P.shape == (5, 6)
     assert len(weights.layers.layers) == 2
     assert weights.layers.layers[0].feed_forward.linear1.W.shape == (6, 10)
@@ -159,7 +159,7 @@ def test_how_it_starts():
     random = init_bert(7, 5, 2, 8, 2, 10, np.random.default_rng(0))
     asked = init_bert(7, 5, 2, 8, 2, 10, np.random.default_rng(0), final_norm=True, looking=True)
     assert random.layers.norm is None and (asked.layers.norm.gamma == 1).all() and asked.layers.norm.gamma.shape == (8,)
-    assert_array_equal(random.embedding.words.E, asked.embedding.words.E)
+    assert_array_equal(random.embedding.tokens.E, asked.embedding.tokens.E)
     for with_random, looking in zip(random.layers.layers, asked.layers.layers, strict=True):
         assert_array_equal(with_random.feed_forward.linear1.W, looking.feed_forward.linear1.W)
         assert np.count_nonzero(looking.self_attention.key.W) < np.count_nonzero(with_random.self_attention.key.W)

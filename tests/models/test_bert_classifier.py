@@ -19,7 +19,7 @@ from minitransformer.verify.cases.points import loud
 
 
 def draw(s, seed):
-    """V = d_v words, C = L_k classes."""
+    """V = d_v tokens, C = L_k classes."""
     rng = np.random.default_rng(seed)
     body = init_bert(s.d_v, s.L_q + 1, 1, s.d_model, s.h, s.d_ff, rng)
     weights = loud(init_bert_classifier(body, init_linear(s.d_model, s.d_model, rng), s.L_k, rng), rng)
@@ -72,7 +72,7 @@ def test_padding_changes_nothing(s, seed):
 
 @given(sizes, seeds)
 def test_the_first_token_has_read_the_whole_text(s, seed):
-    """Another word anywhere, before padding, changes the logits."""
+    """Another token anywhere, before padding, changes the logits."""
     ids, segments, lengths, weights, config, rng = draw(s, seed)
     logits, _ = bert_classifier(ids, segments, lengths, weights, config)
     i = int(rng.integers(lengths.min()))

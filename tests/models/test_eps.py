@@ -61,6 +61,6 @@ def test_step_by_step_every_norm_has_the_same_eps(norm_first, eps):
     weights = loud(init_transformer(V, None, 2, d, h, d_ff, rng, final_norms=True, dtype=np.float64), rng)
     expected, _ = transformer(IDS, IDS, weights, config)
     decoding = decoder_cache.prefill(IDS, weights, config, 4)
-    for i, word in enumerate(IDS[0]):
-        logits, decoding, _ = decoder_cache.decode_step(np.array([word]), decoding, weights, config)
+    for i, token in enumerate(IDS[0]):
+        logits, decoding, _ = decoder_cache.decode_step(np.array([token]), decoding, weights, config)
         assert_allclose(logits, expected[:, i], rtol=1e-10, atol=1e-12)

@@ -12,7 +12,7 @@ from minitransformer.verify.cases.points import loud
 
 
 def draw(s, seed):
-    """V = d_v words, histories of L_k - 1 words, vectors of width d_k."""
+    """V = d_v tokens, histories of L_k - 1 tokens, vectors of width d_k."""
     rng = np.random.default_rng(seed)
     weights = loud(init_fnn_lm(s.d_v, s.L_k, s.d_k, s.d_ff, rng), rng)
     return rng.integers(0, s.d_v, (s.B, s.L_q, s.L_k - 1)), weights, rng
@@ -20,7 +20,7 @@ def draw(s, seed):
 
 @given(sizes, seeds)
 def test_the_fnn_lm_is_the_equation(s, seed):
-    """Vectors side by side in the order of the words, tanh, and one score for each word."""
+    """Vectors side by side in the order of the tokens, tanh, and one score for each token."""
     histories, weights, _ = draw(s, seed)
     joined = np.array([[number for w in history for number in weights.embedding.E[w]] for history in histories[0]])
     hidden = np.tanh(book.linear(joined, *weights.hidden))
@@ -30,14 +30,14 @@ def test_the_fnn_lm_is_the_equation(s, seed):
 
 @given(sizes, seeds)
 def test_fnn_lm_gradients(s, seed):
-    """The table of words, the hidden layer and the output; a word may stand in a history twice."""
+    """The table of tokens, the hidden layer and the output; a token may stand in a history twice."""
     histories, weights, rng = draw(s, seed)
     assert_gradients(lambda weights: fnn_lm(histories, weights), fnn_lm_backward, (weights,), rng)
 
 
 @given(sizes, seeds)
-def test_words_with_the_same_vector_are_the_same_to_it(s, seed):
-    """A distributed representation: what is learned of one word holds for any that is near it."""
+def test_tokens_with_the_same_vector_are_the_same_to_it(s, seed):
+    """A distributed representation: what is learned of one token holds for any that is near it."""
     histories, weights, _ = draw(s, seed)
     weights.embedding.E[1] = weights.embedding.E[0]
     assert_allclose(
@@ -59,7 +59,7 @@ def test_shapes_and_float32():
 def test_bad_input_is_refused():
     rng = np.random.default_rng(0)
     weights = init_fnn_lm(7, 4, 5, 6, rng)
-    with refuses(ValueError, "histories: got shape (2,), expected 3 words on the last axis"):
+    with refuses(ValueError, "histories: got shape (2,), expected 3 tokens on the last axis"):
         fnn_lm(np.array([1, 2]), weights)
     with refuses(ValueError, "histories: got values from 1 to 7, expected 0 to 6"):
         fnn_lm(np.array([1, 2, 7]), weights)

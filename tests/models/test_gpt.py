@@ -33,7 +33,7 @@ GPT2 = Form(norm_first=True, learned=True, tied=True, activation=GELU_TANH)
 
 
 def draw(s, seed, form=GPT2):
-    """V = d_v words."""
+    """V = d_v tokens."""
     rng = np.random.default_rng(seed)
     context = s.L_q + 1 if form.learned else None
     weights = init_gpt(s.d_v, 2, s.d_model, s.h, s.d_ff, rng, context, form.tied, final_norm=form.norm_first)
@@ -44,7 +44,7 @@ def draw(s, seed, form=GPT2):
 @example(Sizes(2, 3, 4, 5, 6, 7, 8), 0, TEXT)
 @example(Sizes(2, 3, 4, 5, 6, 7, 8), 0, GPT2)
 def test_gpt_is_the_equation(s, seed, form):
-    """Embedding plus positions, layers under a causal mask, a norm where asked for, a score for each word."""
+    """Embedding plus positions, layers under a causal mask, a norm where asked for, a score for each token."""
     ids, weights, _ = draw(s, seed, form)
     logits, _ = gpt(ids[0], weights, Config(h=s.h, activation=form.activation, norm_first=form.norm_first))
     P = weights.body.positions.P[: s.L_q] if form.learned else book.positional_encoding(s.L_q, s.d_model)
@@ -64,7 +64,7 @@ def test_gpt_is_the_equation(s, seed, form):
 @example(Sizes(2, 3, 4, 5, 6, 7, 8), 0, 0.3, TEXT)
 @example(Sizes(2, 3, 4, 5, 6, 7, 8), 0, 0.3, GPT2)
 def test_gpt_gradients(s, seed, rate, form):
-    """Every weight, from the table of words to the output."""
+    """Every weight, from the table of tokens to the output."""
     ids, weights, rng = draw(s, seed, form)
     config = Config(h=s.h, dropout=rate, activation=form.activation, norm_first=form.norm_first)
     assert_gradients(
@@ -87,7 +87,7 @@ def test_gpt_body_gradients(s, seed, rate, form):
 
 @given(sizes, seeds, forms)
 def test_gpt_is_a_map_of_its_body(s, seed, form):
-    """The logits are the output's of each state, and a state does not know the words after it."""
+    """The logits are the output's of each state, and a state does not know the tokens after it."""
     ids, weights, rng = draw(s, seed, form)
     config = Config(h=s.h, activation=form.activation, norm_first=form.norm_first)
     y, _ = gpt_body(ids, weights.body, config)
@@ -100,7 +100,7 @@ def test_gpt_is_a_map_of_its_body(s, seed, form):
 
 
 def test_a_tied_table_gets_both_gradients():
-    """A word that is neither read nor likely still moves: the softmax pushes it down."""
+    """A token that is neither read nor likely still moves: the softmax pushes it down."""
     rng = np.random.default_rng(0)
     weights = init_gpt(7, 1, 6, 3, 10, rng, tied=True)
     logits, cache = gpt(np.array([1, 2, 3]), weights, Config(h=3))
@@ -111,8 +111,8 @@ def test_a_tied_table_gets_both_gradients():
 
 
 @given(sizes, seeds)
-def test_no_word_is_predicted_from_itself_or_the_future(s, seed):
-    """logits_i, which predict word i + 1, do not change with the words after i."""
+def test_no_token_is_predicted_from_itself_or_the_future(s, seed):
+    """logits_i, which predict token i + 1, do not change with the tokens after i."""
     ids, weights, rng = draw(s, seed)
     i = int(rng.integers(s.L_q))
     changed = ids.copy()
@@ -131,8 +131,8 @@ def test_one_pass_predicts_at_every_position(s, seed):
 
 
 @given(sizes, seeds)
-def test_a_word_means_something_else_elsewhere(s, seed):
-    """Positions count: the same word twice gets two rows of logits."""
+def test_a_token_means_something_else_elsewhere(s, seed):
+    """Positions count: the same token twice gets two rows of logits."""
     _, weights, _ = draw(s, seed)
     logits, _ = gpt(np.zeros(s.L_q, int), weights, Config(h=s.h))
     assert not np.allclose(logits[0], logits[1])
@@ -170,7 +170,7 @@ def test_initial_weights_and_float32():
 
 
 def test_the_generator_switches_dropout_on():
-    """Of words with their positions, and in every layer."""
+    """Of tokens with their positions, and in every layer."""
     rng = np.random.default_rng(0)
     weights, ids = init_gpt(7, 2, 6, 3, 10, rng), np.array([1, 2, 3])
     assert_array_equal(gpt(ids, weights, Config(h=3, dropout=0.5))[0], gpt(ids, weights, Config(h=3))[0])

@@ -21,7 +21,7 @@ norms = st.booleans()  # norm_first
 
 
 def draw(s, seed, norm_first=True):
-    """V = d_v words, C = L_k classes, at least one token in each text."""
+    """V = d_v tokens, C = L_k classes, at least one token in each text."""
     rng = np.random.default_rng(seed)
     body = init_gpt(s.d_v, 1, s.d_model, s.h, s.d_ff, rng, s.L_q + 1, tied=True, final_norm=norm_first).body
     weights = loud(init_gpt_classifier(body, s.L_k, rng), rng)
@@ -40,7 +40,7 @@ def test_gpt_classifier_is_the_equation(s, seed, norm_first):
 
 @given(sizes, seeds, rates, norms)
 def test_gpt_classifier_gradients(s, seed, rate, norm_first):
-    """Every weight but an output for words, which there is not."""
+    """Every weight but an output for tokens, which there is not."""
     ids, lengths, weights, config, rng = draw(s, seed, norm_first)
     config = dataclasses.replace(config, dropout=rate)
     assert_gradients(
@@ -70,7 +70,7 @@ def test_padding_changes_nothing(s, seed):
 
 @given(sizes, seeds)
 def test_the_last_token_has_read_the_whole_text(s, seed):
-    """Another word anywhere in it changes the logits."""
+    """Another token anywhere in it changes the logits."""
     ids, lengths, weights, config, rng = draw(s, seed)
     logits, _ = gpt_classifier(ids, lengths, weights, config)
     i = int(rng.integers(lengths.min()))

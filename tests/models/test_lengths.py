@@ -125,8 +125,8 @@ def layers(rng):
     for name, at_start in (("lstm, padded at the end", False), ("lstm, padded at the start", True)):
 
         def last_state(ids, lengths, weights, at_start=at_start):
-            places = np.arange(ids.shape[-1])[:: -1 if at_start else 1]
-            _, cache = lstm(table[ids], lstm_start((len(ids),), weights), weights, places < lengths[:, None])
+            positions = np.arange(ids.shape[-1])[:: -1 if at_start else 1]
+            _, cache = lstm(table[ids], lstm_start((len(ids),), weights), weights, positions < lengths[:, None])
             return np.concatenate(cache.last, axis=-1), cache
 
         def last_state_backward(dy, cache):

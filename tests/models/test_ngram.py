@@ -88,7 +88,7 @@ def test_add_k_is_the_equation(text, n, k):
 
 @given(texts, orders)
 def test_kneser_ney_is_the_equation(text, n):
-    """Discounted counts, and below them how many contexts a word ends, order by order."""
+    """Discounted counts, and below them how many contexts a token ends, order by order."""
     model = count_ngrams(np.array(text), V, n)
     for history, row in zip(all_histories(n).tolist(), ngram_distribution(model, all_histories(n)), strict=True):
         assert_allclose(row, [kneser_ney(text, n, history, w) for w in range(V)], rtol=1e-11)
@@ -105,7 +105,7 @@ def test_probabilities_sum_to_1_after_every_history(smoothing, text, n):
 
 @every_smoothing
 @given(text=texts, other=texts, n=orders)
-def test_the_loss_is_the_mean_over_words_with_a_history(smoothing, text, other, n):
+def test_the_loss_is_the_mean_over_tokens_with_a_history(smoothing, text, other, n):
     """-(1/m) sum log P, of a text other than the one that was counted."""
     model = count_ngrams(np.array(text), V, n, smoothing)
     p = [float(ngram_probability(model, np.array(g[:-1], int), np.array(g[-1]))) for g in grams(other, n)]
@@ -115,8 +115,8 @@ def test_the_loss_is_the_mean_over_words_with_a_history(smoothing, text, other, 
 
 @every_smoothing
 @given(text=texts, other=texts, n=orders)
-def test_the_costs_are_those_of_each_word(smoothing, text, other, n):
-    """-log P of each word that has a whole history; their mean is the loss."""
+def test_the_costs_are_those_of_each_token(smoothing, text, other, n):
+    """-log P of each token that has a whole history; their mean is the loss."""
     model = count_ngrams(np.array(text), V, n, smoothing)
     costs = ngram_costs(np.array(other), model)
     with np.errstate(divide="ignore"):
@@ -166,21 +166,21 @@ def test_counts_that_are_none_are_refused():
 
 @every_smoothing
 @given(text=texts, n=orders)
-def test_histories_and_words_broadcast(smoothing, text, n):
-    """Many words after one history, or one word after many: each pair as if it were asked for alone."""
+def test_histories_and_tokens_broadcast(smoothing, text, n):
+    """Many tokens after one history, or one token after many: each pair as if it were asked for alone."""
     model = count_ngrams(np.array(text), V, n, smoothing)
-    histories, words = all_histories(n), np.arange(V)
+    histories, tokens = all_histories(n), np.arange(V)
     table = ngram_distribution(model, histories)
     for row, history in zip(table, histories, strict=True):
-        assert ngram_probability(model, history, words).tolist() == row.tolist()
-    for column, word in zip(table.T, words, strict=True):
-        assert ngram_probability(model, histories, np.array(word)).tolist() == column.tolist()
+        assert ngram_probability(model, history, tokens).tolist() == row.tolist()
+    for column, token in zip(table.T, tokens, strict=True):
+        assert ngram_probability(model, histories, np.array(token)).tolist() == column.tolist()
 
 
 @every_smoothing
 @given(text=texts, before=st.lists(st.integers(0, V - 1), min_size=2, max_size=2), first=st.integers(0, V - 1))
-def test_only_the_last_words_matter(smoothing, text, before, first):
-    """Markov assumption: what a trigram model expects after two words does not depend on what stood earlier."""
+def test_only_the_last_tokens_matter(smoothing, text, before, first):
+    """Markov assumption: what a trigram model expects after two tokens does not depend on what stood earlier."""
     model = count_ngrams(np.array(text), V, 3, smoothing)
     costs = {}
     for start in ([], [first]):
@@ -219,7 +219,7 @@ def test_sparsity_makes_a_text_impossible_unless_it_is_smoothed():
     assert math.isfinite(ngram_loss(unseen, count_ngrams(seen, 2, 2, "Kneser-Ney")))
 
 
-def test_kneser_ney_asks_in_how_many_contexts_a_word_occurs_not_how_often():
+def test_kneser_ney_asks_in_how_many_contexts_a_token_occurs_not_how_often():
     """ "Francisco" (1) is frequent, but only after "San" (0): after an unseen history it is less likely than 2."""
     ids = np.array([0, 1] * 20 + [3, 2, 0, 2, 4, 2])
     p = ngram_distribution(count_ngrams(ids, 6, 2), np.array([5]))
@@ -235,12 +235,12 @@ def test_small_integers_do_not_overflow():
 
 
 def test_every_ngram_that_fits_into_64_bits_is_counted():
-    """The largest vocabulary, of 2^63 - 1 words, and the square of one that is nearly as large."""
+    """The largest vocabulary, of 2^63 - 1 tokens, and the square of one that is nearly as large."""
     for V, n in ((2**63 - 1, 1), (3_037_000_499, 2)):
         ids = np.array([V - 1, 0, V - 1, 0])
         model = count_ngrams(ids, V, n, "maximum likelihood")
         assert ngram_probability(model, ids[: n - 1], ids[n - 1, ...]) == (0.5, 1.0)[n - 1]
-        with refuses(ValueError, f"n: got {n}, too large for {V + 1} words: V^n must stay below 2^63"):
+        with refuses(ValueError, f"n: got {n}, too large for {V + 1} tokens: V^n must stay below 2^63"):
             count_ngrams(ids, V + 1, n)
 
 
@@ -254,7 +254,7 @@ def test_bad_input_is_refused():
         count_ngrams(ids, 0, 2)
     with refuses(ValueError, "n: got 0, expected 1 or more"):
         count_ngrams(ids, 3, 0)
-    with refuses(ValueError, "n: got 63, too large for 3 words: V^n must stay below 2^63"):
+    with refuses(ValueError, "n: got 63, too large for 3 tokens: V^n must stay below 2^63"):
         count_ngrams(np.zeros(99, int), 3, 63)
     with refuses(ValueError, "k: got 0, expected a finite number above 0"):
         count_ngrams(ids, 3, 2, "add-k", 0)
@@ -266,36 +266,36 @@ def test_bad_input_is_refused():
     model = count_ngrams(ids, 3, 2)
     with refuses(ValueError, "ids: got 1 of them, expected 2 or more, so that there is an n-gram"):
         ngram_loss(ids[:1], model)
-    with refuses(ValueError, "k: got 1e+308, too large for 3 words: k V must be finite"):
+    with refuses(ValueError, "k: got 1e+308, too large for 3 tokens: k V must be finite"):
         count_ngrams(ids, 3, 2, "add-k", 1e308)
-    with refuses(ValueError, "histories: got shape (2,), expected 1 words or fewer on the last axis"):
+    with refuses(ValueError, "histories: got shape (2,), expected 1 tokens or fewer on the last axis"):
         ngram_probability(model, ids[:2], ids[2:])
     with refuses(ValueError, "histories: got values from 3 to 3, expected 0 to 2"):
         ngram_probability(model, np.array([3]), np.array(0))
     for no_row in (lambda h: ngram_probability(model, h, np.array(0)), lambda h: ngram_distribution(model, h)):
         with pytest.raises(ValueError, match=r"^histories: "):
             no_row(np.array(1))
-    with refuses(ValueError, "words: got values from 3 to 3, expected 0 to 2"):
+    with refuses(ValueError, "tokens: got values from 3 to 3, expected 0 to 2"):
         ngram_probability(model, ids[:1], np.array(3))
 
 
 @pytest.mark.parametrize("smoothing", ["maximum likelihood", "add-k"])
-@pytest.mark.parametrize("n_words", [0, 1, 2])
-def test_after_fewer_words_the_model_is_that_of_a_lower_order(smoothing, n_words):
-    """With k words before it, and none before these, a word has the probability that a (k+1)-gram model gives it."""
+@pytest.mark.parametrize("n_tokens", [0, 1, 2])
+def test_after_fewer_tokens_the_model_is_that_of_a_lower_order(smoothing, n_tokens):
+    """With k tokens before it, and none before these, a token has the probability that a (k+1)-gram model gives it."""
     text = np.random.default_rng(0).integers(0, 4, 60)
-    history, words = np.array([3, 1], int)[2 - n_words :], np.arange(4)
-    lower = ngram_probability(count_ngrams(text, 4, n_words + 1, smoothing), history, words)
-    assert ngram_probability(count_ngrams(text, 4, 3, smoothing), history, words).tolist() == lower.tolist()
+    history, tokens = np.array([3, 1], int)[2 - n_tokens :], np.arange(4)
+    lower = ngram_probability(count_ngrams(text, 4, n_tokens + 1, smoothing), history, tokens)
+    assert ngram_probability(count_ngrams(text, 4, 3, smoothing), history, tokens).tolist() == lower.tolist()
 
 
-@pytest.mark.parametrize("n_words", [0, 1])
-def test_for_kneser_ney_fewer_words_are_as_words_that_never_occur(n_words):
-    """It falls back on the words that are left, in each case."""
-    text = np.random.default_rng(0).integers(1, 4, 60)  # without the word 0
+@pytest.mark.parametrize("n_tokens", [0, 1])
+def test_for_kneser_ney_fewer_tokens_are_as_tokens_that_never_occur(n_tokens):
+    """It falls back on the tokens that are left, in each case."""
+    text = np.random.default_rng(0).integers(1, 4, 60)  # without the token 0
     model = count_ngrams(text, 4, 3)
-    history = np.array([3], int)[1 - n_words :]
-    after_others = np.append(np.zeros(2 - n_words, int), history)
+    history = np.array([3], int)[1 - n_tokens :]
+    after_others = np.append(np.zeros(2 - n_tokens, int), history)
     assert_allclose(
         ngram_probability(model, history, np.arange(4)),
         ngram_probability(model, after_others, np.arange(4)),
@@ -305,7 +305,7 @@ def test_for_kneser_ney_fewer_words_are_as_words_that_never_occur(n_words):
 
 @pytest.mark.parametrize("ids", [np.array(1), np.array([0, 3]), np.array([-1, 0])], ids=["a number", "above", "below"])
 def test_a_text_is_a_row_of_ids(ids):
-    """Of the words that there are: when it is counted, and when it is read."""
+    """Of the tokens that there are: when it is counted, and when it is read."""
     model = count_ngrams(np.array([0, 1, 2]), 3, 2)
     for read in (lambda: count_ngrams(ids, 3, 2), lambda: ngram_costs(ids, model), lambda: ngram_loss(ids, model)):
         with pytest.raises(ValueError, match=r"^ids: "):
@@ -320,11 +320,11 @@ def test_by_default_it_is_kneser_ney_and_k_a_tenth():
 
 
 @every_smoothing
-def test_which_number_a_word_has_means_nothing(smoothing):
+def test_which_number_a_token_has_means_nothing(smoothing):
     """Also where codes of n-grams are as large as 64 bits can hold: as floating-point numbers some would be equal."""
     V = 3_037_000_499
     text = np.array([0, 1, 0, 2, 0, 1, 1])
-    numbers = np.array([V - 1, V - 2, V - 3])  # of the words 0, 1 and 2
+    numbers = np.array([V - 1, V - 2, V - 3])  # of the tokens 0, 1 and 2
     low, high = (count_ngrams(ids, V, 2, smoothing) for ids in (text, numbers[text]))
     pairs = np.array(list(itertools.product(range(3), repeat=2)))
     expected = ngram_probability(low, pairs[:, :1], pairs[:, 1])
@@ -332,7 +332,7 @@ def test_which_number_a_word_has_means_nothing(smoothing):
 
 
 @every_smoothing
-def test_a_single_word_is_certain(smoothing):
+def test_a_single_token_is_certain(smoothing):
     """The smallest vocabulary, counted and read again."""
     model = ngram_from(ngram_arrays(count_ngrams(np.zeros(5, int), 1, 2, smoothing)), 2, 1, smoothing, 0.1)
     assert ngram_probability(model, np.array([0]), np.array(0)) == pytest.approx(1, rel=1e-12)

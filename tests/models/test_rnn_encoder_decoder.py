@@ -16,7 +16,7 @@ from minitransformer.verify.cases.points import loud
 
 
 def draw(s, seed):
-    """Source (B, L_k) of d_v words, target (B, L_q) of d_ff words."""
+    """Source (B, L_k) of d_v tokens, target (B, L_q) of d_ff tokens."""
     rng = np.random.default_rng(seed)
     weights = loud(init_rnn_encoder_decoder(s.d_v, s.d_ff, s.d_k, s.h, rng), rng)
     return rng.integers(0, s.d_v, (s.B, s.L_k)), rng.integers(0, s.d_ff, (s.B, s.L_q)), weights, rng
@@ -42,7 +42,7 @@ def test_rnn_encoder_decoder_gradients(s, seed):
 
 
 @given(sizes, seeds)
-def test_no_word_is_predicted_from_itself_or_the_future(s, seed):
+def test_no_token_is_predicted_from_itself_or_the_future(s, seed):
     source, target, weights, rng = draw(s, seed)
     i = int(rng.integers(s.L_q))
     changed = target.copy()

@@ -17,7 +17,7 @@ both_cells = pytest.mark.parametrize("cell", ["elman", "lstm"])
 
 
 def draw(cell, s, seed):
-    """V = d_ff words."""
+    """V = d_ff tokens."""
     rng = np.random.default_rng(seed)
     weights = loud(init_rnn_lm(s.d_ff, s.d_k, s.d_v, rng, cell), rng)
     return rng.integers(0, s.d_ff, (s.B, s.L_q)), weights, rng
@@ -26,7 +26,7 @@ def draw(cell, s, seed):
 @both_cells
 @given(s=sizes, seed=seeds)
 def test_the_rnn_lm_is_the_equation(cell, s, seed):
-    """Vectors of the words, the recurrent layer from a state of zeros, one score for each word."""
+    """Vectors of the tokens, the recurrent layer from a state of zeros, one score for each token."""
     ids, weights, _ = draw(cell, s, seed)
     x, zeros = weights.embedding.E[ids[0]], np.zeros(s.d_v)
     start = (zeros, zeros) if cell == "lstm" else (zeros,)
@@ -59,9 +59,9 @@ def test_reading_window_by_window_with_the_state_is_reading_at_once(cell, s, see
 @both_cells
 @given(s=sizes, seed=seeds)
 def test_truncation_as_long_as_the_text_is_full_backpropagation(cell, s, seed):
-    """One window is the whole text: no gradient is cut off. In two windows, the first word's vector misses some."""
+    """One window is the whole text: no gradient is cut off. In two windows, the first token's vector misses some."""
     ids, weights, rng = draw(cell, s, seed)
-    ids[:, 0], ids[:, 1:] = 0, rng.integers(1, s.d_ff, ids[:, 1:].shape)  # the word 0 stands at the start alone
+    ids[:, 0], ids[:, 1:] = 0, rng.integers(1, s.d_ff, ids[:, 1:].shape)  # the token 0 stands at the start alone
     start = rnn_lm_start((s.B,), weights)
     logits, cache = rnn_lm(ids, start, weights)
     dlogits = rng.standard_normal(logits.shape)
@@ -74,7 +74,7 @@ def test_truncation_as_long_as_the_text_is_full_backpropagation(cell, s, seed):
 
 @both_cells
 @given(s=sizes, seed=seeds)
-def test_no_word_is_predicted_from_itself_or_the_future(cell, s, seed):
+def test_no_token_is_predicted_from_itself_or_the_future(cell, s, seed):
     ids, weights, rng = draw(cell, s, seed)
     i = int(rng.integers(s.L_q))
     changed = ids.copy()

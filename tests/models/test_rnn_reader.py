@@ -13,12 +13,12 @@ from minitransformer.verify.cases.points import loud
 
 
 def draw(s, seed):
-    """V = d_ff words; L_k places, of which each sequence fills two or more: a question, then a text."""
+    """V = d_ff tokens; L_k positions, of which each sequence fills two or more: a question, then a text."""
     rng = np.random.default_rng(seed)
     weights = loud(init_rnn_reader(s.d_ff, s.d_k, s.d_v, rng), rng)
     L = s.L_k + 1
     lengths = rng.integers(2, L + 1, s.B)
-    question = rng.integers(1, lengths)  # so many words of it
+    question = rng.integers(1, lengths)  # so many tokens of it
     segments = (np.arange(L) >= question[:, None]).astype(int)
     return rng.integers(0, s.d_ff, (s.B, L)), segments, lengths, weights, rng
 
@@ -49,14 +49,14 @@ def test_rnn_reader_gradients(s, seed):
 
 @given(sizes, seeds)
 def test_padding_changes_nothing(s, seed):
-    """Neither the scores of the words nor a gradient, and if its segment is 0 it is no question either."""
+    """Neither the scores of the tokens nor a gradient, and if its segment is 0 it is no question either."""
     ids, segments, lengths, weights, rng = draw(s, seed)
-    words = np.arange(s.L_k + 1) < lengths[:, None]
-    others = np.where(words, ids, rng.integers(0, s.d_ff, ids.shape)), segments * words
+    tokens = np.arange(s.L_k + 1) < lengths[:, None]
+    others = np.where(tokens, ids, rng.integers(0, s.d_ff, ids.shape)), segments * tokens
     scores, cache = rnn_reader(ids, segments, lengths, weights)
     again, cache_again = rnn_reader(*others, lengths, weights)
-    assert_allclose(again * words[:, None], scores * words[:, None], rtol=1e-10, atol=1e-12)
-    dscores = rng.standard_normal(scores.shape) * words[:, None]
+    assert_allclose(again * tokens[:, None], scores * tokens[:, None], rtol=1e-10, atol=1e-12)
+    dscores = rng.standard_normal(scores.shape) * tokens[:, None]
     gradients = [leaves(rnn_reader_backward(dscores, c)) for c in (cache, cache_again)]
     for ours, theirs in zip(*gradients, strict=True):
         assert_allclose(ours, theirs, rtol=1e-9, atol=1e-11)
@@ -64,7 +64,7 @@ def test_padding_changes_nothing(s, seed):
 
 @given(sizes, seeds)
 def test_the_vector_of_the_question_is_of_the_question_alone(s, seed):
-    """Its weights are 0 at every other place, and sum to 1."""
+    """Its weights are 0 at every other position, and sum to 1."""
     ids, segments, lengths, weights, _ = draw(s, seed)
     _, cache = rnn_reader(ids, segments, lengths, weights)
     alpha = cache.attend.alpha[:, 0]  # (B, L)
@@ -82,7 +82,7 @@ def test_without_a_way_back_the_text_does_not_touch_the_question(s, seed):
     other_text = np.where(segments == 1, rng.integers(0, s.d_ff, ids.shape), ids)
     other_question = np.where(segments == 0, (ids + 1) % s.d_ff, ids)
     U, U_text, U_question = (
-        rnn_reader(words, segments, lengths, deaf)[1].U for words in (ids, other_text, other_question)
+        rnn_reader(tokens, segments, lengths, deaf)[1].U for tokens in (ids, other_text, other_question)
     )
     assert_allclose(U_text, U, rtol=1e-10, atol=1e-12)
     assert (U_question != U).any(axis=(1, 2)).all()
@@ -111,7 +111,7 @@ def test_without_a_question_there_is_no_vector_and_no_nan():
 def test_initial_weights_and_float32():
     rng = np.random.default_rng(0)
     weights = init_rnn_reader(7, 4, 3, rng)
-    assert weights.words.E.shape == (7, 4)
+    assert weights.embedding.E.shape == (7, 4)
     assert weights.rnn.onward.W_x.shape == weights.rnn.back.W_x.shape == (4, 12)
     assert weights.pooling.W.shape == (6, 1)
     assert weights.span.W.shape == (6, 12)

@@ -18,7 +18,7 @@ from minitransformer.verify.cases.points import loud
 
 
 def draw(s, seed):
-    """V = d_v words, at least one in each sequence."""
+    """V = d_v tokens, at least one in each sequence."""
     rng = np.random.default_rng(seed)
     body = init_bert(s.d_v, s.L_q + 1, 1, s.d_model, s.h, s.d_ff, rng)
     weights = loud(init_span_reader(body, rng), rng)
@@ -28,7 +28,7 @@ def draw(s, seed):
 
 @given(sizes, seeds)
 def test_span_reader_is_the_equation(s, seed):
-    """Two inner products at each place: with the vector of starts, and with that of ends."""
+    """Two inner products at each position: with the vector of starts, and with that of ends."""
     ids, segments, lengths, weights, config, _ = draw(s, seed)
     scores, _ = span_reader(ids[:1], segments[:1], lengths[:1], weights, config)
     y = book.bert(ids[0], segments[0], weights.bert, s.h, lengths[0], eps=0.01)
@@ -49,14 +49,14 @@ def test_span_reader_gradients(s, seed, rate):
 
 @given(sizes, seeds)
 def test_padding_changes_nothing(s, seed):
-    """Neither the scores of the words nor a gradient, as long as the loss does not look at padding."""
+    """Neither the scores of the tokens nor a gradient, as long as the loss does not look at padding."""
     ids, segments, lengths, weights, config, rng = draw(s, seed)
-    words = np.arange(s.L_q) < lengths[:, None]
-    other = np.where(words, ids, rng.integers(0, s.d_v, ids.shape))
+    tokens = np.arange(s.L_q) < lengths[:, None]
+    other = np.where(tokens, ids, rng.integers(0, s.d_v, ids.shape))
     scores, cache = span_reader(ids, segments, lengths, weights, config)
     again, cache_again = span_reader(other, segments, lengths, weights, config)
-    dscores = rng.standard_normal(scores.shape) * words[:, None]
-    assert_allclose(again * words[:, None], scores * words[:, None], rtol=1e-9, atol=1e-11)
+    dscores = rng.standard_normal(scores.shape) * tokens[:, None]
+    assert_allclose(again * tokens[:, None], scores * tokens[:, None], rtol=1e-9, atol=1e-11)
     gradients = [leaves(span_reader_backward(dscores, c)) for c in (cache, cache_again)]
     for ours, theirs in zip(*gradients, strict=True):
         assert_allclose(ours, theirs, rtol=1e-8, atol=1e-10)

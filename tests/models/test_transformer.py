@@ -18,8 +18,8 @@ from minitransformer.layers.embedding import Embedding
 from minitransformer.layers.encoder import encoder
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.models.transformer import (
-    embed_words,
-    embed_words_backward,
+    embed_tokens,
+    embed_tokens_backward,
     init_transformer,
     transformer,
     transformer_backward,
@@ -32,7 +32,7 @@ forms = st.tuples(st.booleans(), st.booleans(), st.booleans())  # norm_first, sh
 
 
 def draw(s, seed, form=(False, False, True)):
-    """Source (B, L_k) of d_v words, target (B, L_q) of d_ff words (or of the same), two layers."""
+    """Source (B, L_k) of d_v tokens, target (B, L_q) of d_ff tokens (or of the same), two layers."""
     norm_first, shared, tied = form
     rng = np.random.default_rng(seed)
     V_s, V_t = s.d_v, None if shared else s.d_ff
@@ -44,22 +44,22 @@ def draw(s, seed, form=(False, False, True)):
 
 
 @given(sizes, seeds)
-def test_embed_words_is_the_equation(s, seed):
+def test_embed_tokens_is_the_equation(s, seed):
     """sqrt(d) E[w] + P: the factor stands before the positions are added."""
     rng = np.random.default_rng(seed)
     ids, E = rng.integers(0, s.d_v, (s.B, s.L_q)), rng.standard_normal((s.d_v, s.d_model))
-    x, _ = embed_words(ids, Embedding(E))
+    x, _ = embed_tokens(ids, Embedding(E))
     P = book.positional_encoding(s.L_q, s.d_model)
     assert_allclose(x, [[math.sqrt(s.d_model) * E[w] + P[i] for i, w in enumerate(row)] for row in ids], atol=1e-12)
 
 
 @given(sizes, seeds, rates)
-def test_embed_words_gradients(s, seed, rate):
+def test_embed_tokens_gradients(s, seed, rate):
     rng = np.random.default_rng(seed)
     ids, weights = rng.integers(0, s.d_v, (s.B, s.L_q)), Embedding(rng.standard_normal((s.d_v, s.d_model)))
     assert_gradients(
-        lambda weights: embed_words(ids, weights, Dropout(rate, np.random.default_rng(seed))),
-        embed_words_backward,
+        lambda weights: embed_tokens(ids, weights, Dropout(rate, np.random.default_rng(seed))),
+        embed_tokens_backward,
         (weights,),
         rng,
     )
@@ -67,7 +67,7 @@ def test_embed_words_gradients(s, seed, rate):
 
 @given(sizes, seeds, forms)
 def test_transformer_is_its_parts(s, seed, form):
-    """Words and positions, encoder, decoder under a causal mask with what the encoder made as memory, scores."""
+    """Tokens and positions, encoder, decoder under a causal mask with what the encoder made as memory, scores."""
     source, target, weights, config, _, _ = draw(s, seed, form)
     logits, _ = transformer(source, target, weights, config)
     table = weights.source.E if weights.target is None else weights.target.E
@@ -95,8 +95,8 @@ def test_transformer_gradients(s, seed, form, rate):
 
 
 @given(sizes, seeds)
-def test_no_word_is_predicted_from_itself_or_the_future(s, seed):
-    """logits_i, which predict word i + 1, do not change with the target's words after i; with the source's they do."""
+def test_no_token_is_predicted_from_itself_or_the_future(s, seed):
+    """logits_i, which predict token i + 1, do not change with the target's tokens after i, but with the source's."""
     source, target, weights, config, _, rng = draw(s, seed)
     i = int(rng.integers(s.L_q))
     changed = target.copy()
@@ -109,7 +109,7 @@ def test_no_word_is_predicted_from_itself_or_the_future(s, seed):
 
 @given(sizes, seeds, forms)
 def test_padding_of_the_source_changes_nothing(s, seed, form):
-    """Neither logits nor gradients, whatever words stand there, and as if they did not."""
+    """Neither logits nor gradients, whatever tokens stand there, and as if they did not."""
     source, target, weights, config, lengths, rng = draw(s, seed, form)
     padded = np.arange(s.L_k) >= lengths[:, None]
     other = np.where(padded, rng.integers(0, s.d_v, source.shape), source)
@@ -171,7 +171,7 @@ def test_dropout_needs_a_generator():
     dropped, cache = transformer(source, target, weights, Config(h=3, dropout=0.5), rng=rng)
     assert (dropped != logits).any()
     stacks = (layer.feed_forward for stack in (cache.encoder, cache.decoder) for layer in stack.layers)
-    for part in (cache.source, cache.target, *stacks):  # words with their positions, and in every layer
+    for part in (cache.source, cache.target, *stacks):  # tokens with their positions, and in every layer
         assert_array_equal(np.unique(part.m), [0, 2])
 
 
@@ -187,4 +187,4 @@ def test_bad_input_is_refused():
         transformer(good, good, weights, Config(h=3), np.array([3]))
     for outside in (np.array([1, 7]), np.array(1)):
         with pytest.raises(ValueError, match=r"^ids: "):
-            embed_words(outside, weights.source)
+            embed_tokens(outside, weights.source)

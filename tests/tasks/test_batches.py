@@ -5,7 +5,7 @@ import pytest
 from every_task import NAMES, bert_config, loud_run, task_named, training_of
 
 from minitransformer.data.word_pieces import CLS, MASK, SEP
-from minitransformer.models.bert_pretraining import FOLLOWS
+from minitransformer.models.bert_pretraining import IS_NEXT
 from minitransformer.tasks.reading.renaming import names_of
 from minitransformer.tasks.translation.batches import POOL
 
@@ -120,7 +120,7 @@ def test_pretraining_reads_masks_and_is_asked_for_the_words_below_them():
     others = np.delete(masked.ids.reshape(-1), masked.places)
     assert np.array_equal(others, np.delete(pairs.ids.reshape(-1), masked.places))
     assert 0.7 < (masked.ids.reshape(-1)[masked.places] == MASK).mean() < 0.9
-    assert 0.4 < (pairs.next == FOLLOWS).mean() < 0.6
+    assert 0.4 < (pairs.next == IS_NEXT).mean() < 0.6
     starts = {tuple(sentence[:2].tolist()) for document in data.training.documents for sentence in document[:-1]}
     assert {tuple(ids[1:3].tolist()) for ids in pairs.ids} == starts
 

@@ -140,7 +140,7 @@ def test_the_recurrent_reader_has_nothing_but_the_words(pretrained):
     settings = RNN_READER.kind.settings._replace(d=6, d_h=5)
     run = rnn_reader(pretrained, settings, 0)
     assert (run.settings, run.vocabulary) == (settings, pretrained.vocabulary)
-    assert run.weights.words.E.shape == (pretrained.vocabulary.size, 6)
+    assert run.weights.embedding.E.shape == (pretrained.vocabulary.size, 6)
 
 
 def test_gpt_from_a_language_model_gets_one_word_more(tmp_path):

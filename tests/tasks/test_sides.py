@@ -53,7 +53,7 @@ def telling(name):
     elif name.startswith("pretraining"):  # it always says the same word
         word = int(np.bincount(words_of(data.validation, run)).argmax())
         run.state.weights[:] = 0
-        run.weights.word.b[word] = 1
+        run.weights.token.b[word] = 1
     elif name.startswith("reading"):
         found = reading.best_answers(run, data.validation)
         answers = [(one.first, one.last) if one.score > 0 else None for one in found]

@@ -103,7 +103,8 @@ def test_a_factor_of_one_is_no_factor():
         assert_allclose(ours, theirs, rtol=1e-13, atol=1e-15)
     slower = trained(before, layer_rates(before, "bert", 0.5))
     moves = [
-        abs(new.bert.embedding.words.E - before.bert.embedding.words.E).mean() for new in (slower, trained(before, 1.0))
+        abs(new.bert.embedding.tokens.E - before.bert.embedding.tokens.E).mean()
+        for new in (slower, trained(before, 1.0))
     ]
     assert moves[0] < 0.1 * moves[1]
 

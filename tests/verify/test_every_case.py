@@ -22,7 +22,7 @@ every_case = pytest.mark.parametrize(
 
 # split and merge numbers, look them up, or take those of one position: nothing is computed, or next to nothing
 GATHERS = (
-    *("split_heads", "merge_heads", "share_heads", "embedding", "embed_words", "add_positions", "learned_positions"),
+    *("split_heads", "merge_heads", "share_heads", "embedding", "embed_tokens", "add_positions", "learned_positions"),
     *("bert_embedding", "pooler", "cross_entropy", "dropout"),
 )
 WITH_HEADS = (

@@ -25,7 +25,7 @@ def spoilt(name, rng, change):
 @seeds
 @pytest.mark.parametrize("name", ["softmax", "relu", "gelu", "split_heads", "dropout"])
 def test_a_wrong_gradient_falls_at_order_1(name, seed):
-    """One that is a tenth larger than the right one, has the other sign, or stands at another place."""
+    """One that is a tenth larger than the right one, has the other sign, or stands at another index."""
     for change in (lambda dx: (dx * 1.1,), lambda dx: (-dx,), lambda dx: (np.roll(dx, 1),)):
         rng = np.random.default_rng(seed)
         assert 0.9 < taylor_order(spoilt(name, rng, change), rng) < 1.1
@@ -39,7 +39,7 @@ def test_an_error_of_a_part_in_a_hundred_thousand_is_seen(seed):
 
 
 @seeds
-def test_a_word_that_occurs_twice_needs_both_of_its_gradients(seed):
+def test_a_token_that_occurs_twice_needs_both_of_its_gradients(seed):
     """`dE[ids] += dx` keeps the last one. The forward is linear: it is the square of the loss that has a remainder."""
     ids = np.array([0, 1, 0, 2])
 

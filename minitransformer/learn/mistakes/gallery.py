@@ -213,7 +213,7 @@ GALLERY: tuple[Mistake, ...] = (
         embedding_backward,
         wrong_code.embedding_backward_15,
         after(embedding, repeated_words),
-        "layers/test_embedding.py::test_a_word_that_occurs_twice_gets_both_gradients",
+        "layers/test_embedding.py::test_a_token_that_occurs_twice_gets_both_gradients",
     ),
     mistake(
         linear_backward,

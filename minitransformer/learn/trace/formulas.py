@@ -180,7 +180,7 @@ FORMULAS: dict[str, Formulas] = {
     # equations/cross_entropy.py
     "cross_entropy": {
         "share": "share = counted / n_targets",
-        "q": "q[w] = (1 - label_smoothing) * (w == words) + label_smoothing / dim(q)",
+        "q": "q[w] = (1 - label_smoothing) * (w == tokens) + label_smoothing / dim(q)",
         "log_p": "log_p[w] = seen[w] - log(sum(k, exp(seen[k])))",
         "p": "p[w] = exp(log_p[w])",
         "q_log_p": "q_log_p = sum(w, q[w] * log_p[w])",
@@ -188,7 +188,7 @@ FORMULAS: dict[str, Formulas] = {
     },
     "cross_entropy_backward": {"return": "dlogits[w] = dloss * share * (p[w] - q[w])"},
     "target_distribution": {
-        "q": ("q[w] = e / V", "q[w] = (1 - e) * (w == words) + e / V"),
+        "q": ("q[w] = e / V", "q[w] = (1 - e) * (w == tokens) + e / V"),
     },
     # layers/linear.py
     "linear": {"y": "y[n, j] = sum(i, rows[n, i] * weights.W[i, j]) + weights.b[j]"},

@@ -61,7 +61,7 @@ def embedding(input: Array, weight: Array, padding_idx: int | None = None) -> tu
 
 
 def embedding_backward(dout: Array, cache: EmbeddingCache) -> Array:
-    """Each row gets the gradients of all its places, the row of the padding none. -> dweight"""
+    """Each row gets the gradients of all its positions, the row of the padding none. -> dweight"""
     ids, weights = cache.rows
     check_shape("dout", dout, (*ids.shape, weights.E.shape[-1]))
     dweight = table.embedding_backward(dout, cache.rows).E

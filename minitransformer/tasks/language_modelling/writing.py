@@ -8,7 +8,7 @@ import numpy as np
 
 from minitransformer.checks import check_text
 from minitransformer.data.vocabulary import UNKNOWN, Vocabulary
-from minitransformer.decoding.sampling import Choice, write
+from minitransformer.decoding.sampling import SamplingParams, write
 from minitransformer.tasks.language_modelling.run import Run
 
 Array = np.ndarray
@@ -16,7 +16,7 @@ Array = np.ndarray
 LONGEST = 4  # bytes of a character in UTF-8; each word has at least one
 
 
-def written(run: Run, prompt: str, length: int, choice: Choice, rng: np.random.Generator) -> Iterator[str]:
+def written(run: Run, prompt: str, length: int, params: SamplingParams, rng: np.random.Generator) -> Iterator[str]:
     """`length` words after the prompt, each as soon as it is chosen.
 
     Raises ValueError for a prompt without a word, and for one that is not UTF-8.
@@ -29,7 +29,7 @@ def written(run: Run, prompt: str, length: int, choice: Choice, rng: np.random.G
     def read(ids: Array, state: Any) -> tuple[Array, Any]:
         return run.kind.read(ids, state, run.weights, run.settings)
 
-    return whole_characters(itertools.islice(write(read, ids, rng, choice), length), run.vocabulary)
+    return whole_characters(itertools.islice(write(read, ids, rng, params), length), run.vocabulary)
 
 
 def whole_characters(words: Iterable[int], vocabulary: Vocabulary) -> Iterator[str]:

@@ -151,7 +151,7 @@ def loss_and_gradient(run: Run) -> LossAndGradient:
             masked.ids, pairs.segments, pairs.lengths, masked.places, run.weights, model_config, rng
         )
         n_words, n_pairs = n_targets(batch) if n is None else n
-        word_loss, word_cache = cross_entropy(guesses.word_logits, masked.targets, n=n_words)
+        word_loss, word_cache = cross_entropy(guesses.token_logits, masked.targets, n=n_words)
         next_loss, next_cache = cross_entropy(guesses.next_logits, pairs.next, n=n_pairs)
         dguesses = Guesses(cross_entropy_backward(1.0, word_cache), cross_entropy_backward(1.0, next_cache))
         return word_loss + next_loss, bert_pretraining_backward(dguesses, cache), None
@@ -176,9 +176,9 @@ def accuracy(run: Run, batches: list[tuple[Pairs, Masked]]) -> Accuracy:
         guesses, _ = bert_pretraining(
             masked.ids, pairs.segments, pairs.lengths, masked.places, run.weights, config(run.settings)
         )
-        check_finite("logits", guesses.word_logits)
+        check_finite("logits", guesses.token_logits)
         check_finite("logits", guesses.next_logits)
-        words.append(guesses.word_logits.argmax(axis=-1) == masked.targets)
+        words.append(guesses.token_logits.argmax(axis=-1) == masked.targets)
         nexts.append(guesses.next_logits.argmax(axis=-1) == pairs.next)
     return Accuracy(float(np.concatenate(words).mean()), float(np.concatenate(nexts).mean()))
 

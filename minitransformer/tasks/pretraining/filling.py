@@ -27,7 +27,7 @@ def fill(run: Run, text: str, top: int = 5) -> list[list[tuple[str, float]]]:
         raise ValueError(f"text: got {len(ids) - 2} tokens, expected at most {run.settings.context - 2}")
     places = np.flatnonzero(ids == MASK)
     guesses, _ = bert_pretraining(ids[None], np.zeros_like(ids)[None], None, places, run.weights, config(run.settings))
-    check_finite("logits", guesses.word_logits)
-    P, _ = softmax(guesses.word_logits[:, N_SPECIAL:])  # no special token is a word
+    check_finite("logits", guesses.token_logits)
+    P, _ = softmax(guesses.token_logits[:, N_SPECIAL:])  # no special token is a word
     best = np.argsort(-P, axis=-1)[:, :top]
     return [[(run.vocabulary.pieces[i + N_SPECIAL], float(p[i])) for i in row] for row, p in zip(best, P, strict=True)]

@@ -10,7 +10,7 @@ from minitransformer.data.batches import padded
 from minitransformer.data.corpus import TRAINING
 from minitransformer.data.sentences import sentences_of
 from minitransformer.data.word_pieces import CLS, PAD, SEP, WordPieces
-from minitransformer.models.bert_pretraining import ELSEWHERE, FOLLOWS
+from minitransformer.models.bert_pretraining import IS_NEXT, NOT_NEXT
 
 Array = np.ndarray
 
@@ -32,7 +32,7 @@ class Pairs(NamedTuple):
     ids: Array  # (B, L)
     segments: Array  # (B, L), 0 up to the first [SEP], 1 after it
     lengths: Array  # (B,), without the padding
-    next: Array  # (B,), FOLLOWS or ELSEWHERE
+    next: Array  # (B,), IS_NEXT or NOT_NEXT
 
 
 def split(texts: Iterable[str], vocabulary: WordPieces, side: str = TRAINING) -> Sentences:
@@ -81,7 +81,7 @@ def draw_pair(sentences: Sentences, context: int, rng: np.random.Generator) -> t
     if not follows:
         document, end = elsewhere(sentences, d, rng)
     second = beginning(document[end:], room - len(first))
-    return first, second, FOLLOWS if follows else ELSEWHERE
+    return first, second, IS_NEXT if follows else NOT_NEXT
 
 
 def elsewhere(sentences: Sentences, d: int, rng: np.random.Generator) -> tuple[list[Array], int]:

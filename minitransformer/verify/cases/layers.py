@@ -66,7 +66,7 @@ def linear_case(rng: Rng) -> Case:
 
 
 def embedding_case(rng: Rng) -> Case:
-    V = 4  # fewer words than positions: some must repeat
+    V = 4  # fewer tokens than positions: some must repeat
     ids = rng.integers(0, V, (B, L_q))
     weights = Embedding(rng.standard_normal((V, d_model)))
     return Case(lambda weights: embedding(ids, weights), one(embedding_backward), (weights,))

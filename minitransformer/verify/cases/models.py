@@ -19,8 +19,8 @@ from minitransformer.models.rnn_encoder_decoder import (
 from minitransformer.models.rnn_lm import init_rnn_lm, rnn_lm, rnn_lm_backward, rnn_lm_start
 from minitransformer.models.transformer import (
     Transformer,
-    embed_words,
-    embed_words_backward,
+    embed_tokens,
+    embed_tokens_backward,
     init_transformer,
     transformer,
     transformer_backward,
@@ -67,16 +67,16 @@ def rnn_lm_case(rng: Rng) -> Case:
     return Case(lambda weights: rnn_lm(ids, start, weights), one(rnn_lm_backward), (weights,))
 
 
-def embed_words_case(rng: Rng) -> Case:
-    V = 4  # fewer words than positions: some must repeat
+def embed_tokens_case(rng: Rng) -> Case:
+    V = 4  # fewer tokens than positions: some must repeat
     ids = rng.integers(0, V, (B, L_q))
     seed = int(rng.integers(2**32))
     weights = Embedding(rng.standard_normal((V, d_model)))
 
     def forward(weights: Embedding) -> tuple:
-        return embed_words(ids, weights, Dropout(RATE, np.random.default_rng(seed)))
+        return embed_tokens(ids, weights, Dropout(RATE, np.random.default_rng(seed)))
 
-    return Case(forward, one(embed_words_backward), (weights,))
+    return Case(forward, one(embed_tokens_backward), (weights,))
 
 
 def transformer_case(rng: Rng) -> Case:
@@ -109,7 +109,7 @@ CASES: dict[str, Callable[[Rng], Case]] = {
     "gpt": gpt_case,
     "fnn_lm": fnn_lm_case,
     "rnn_lm": rnn_lm_case,
-    "embed_words": embed_words_case,
+    "embed_tokens": embed_tokens_case,
     "transformer": transformer_case,
     "rnn_encoder_decoder": rnn_encoder_decoder_case,
 }

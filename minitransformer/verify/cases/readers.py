@@ -56,13 +56,13 @@ from minitransformer.verify.gradient_check import Case
 
 Array = np.ndarray
 
-V, C, context = 5, 8, 9  # words, classes, places
+V, C, context = 5, 8, 9  # tokens, classes, positions
 CONFIG = Config(h=h, dropout=RATE, activation=GELU, eps=1e-12)
 LENGTHS = np.array([L_k, 4])
 
 
 def two_texts(rng: Rng) -> tuple[Array, Array]:
-    """Words, and two segments: the first word is of the first one, the last of the second. -> ids, segments"""
+    """Tokens, and two segments: the first token is of the first one, the last of the second. -> ids, segments"""
     ends = rng.integers(1, 4, (B, 1))  # of the first segment
     return rng.integers(0, V, (B, L_k)), (np.arange(L_k) >= ends).astype(int)
 
@@ -87,8 +87,8 @@ def mlm_head_case(rng: Rng) -> Case:
     y, E = rng.standard_normal((L_q, d_model)), rng.standard_normal((V, d_model))
     weights = loud(init_mlm_head(V, d_model, rng), rng)
 
-    def forward(y: Array, weights: MLMHead, words: Embedding) -> tuple:
-        return mlm_head(y, weights, words, GELU)
+    def forward(y: Array, weights: MLMHead, embedding: Embedding) -> tuple:
+        return mlm_head(y, weights, embedding, GELU)
 
     return Case(forward, mlm_head_backward, (y, weights, Embedding(E)))
 
@@ -114,18 +114,20 @@ def bert_case(rng: Rng) -> Case:
 
 
 def bert_pretraining_case(rng: Rng) -> Case:
-    """Both guesses as one array: first the words, then whether the segments follow."""
+    """Both guesses as one array: first the tokens, then whether the segments follow."""
     ids, segments = two_texts(rng)
-    places = np.array([8, 1, 3])  # one in the second text, the first of which is full; in any order
+    positions = np.array([8, 1, 3])  # one in the second text, the first of which is full; in any order
     seed = int(rng.integers(2**32))
     weights = loud(init_bert_pretraining(init_bert(V, context, 2, d_model, h, d_ff, rng), rng), rng)
 
     def forward(weights: BertPretraining) -> tuple:
-        guesses, cache = bert_pretraining(ids, segments, LENGTHS, places, weights, CONFIG, np.random.default_rng(seed))
+        guesses, cache = bert_pretraining(
+            ids, segments, LENGTHS, positions, weights, CONFIG, np.random.default_rng(seed)
+        )
         return np.concatenate([logits.ravel() for logits in guesses]), cache
 
     def backward(dy: Array, cache: tuple) -> tuple:
-        n = len(places) * V
+        n = len(positions) * V
         dguesses = Guesses(dy[:n].reshape(-1, V), dy[n:].reshape(B, 2))
         return (bert_pretraining_backward(dguesses, cache),)
 

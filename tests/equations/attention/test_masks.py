@@ -70,7 +70,7 @@ def test_both_masks_at_once(lengths_L):
 
 
 def draw_with_holes(s, seed):
-    """Q, K, V and dO with batch and heads; a mask with one key that no query sees, and a query that sees no key."""
+    """Q, K, V and dO with batch and heads; a mask with one key that no query sees, and a fully masked query."""
     rng = np.random.default_rng(seed)
     shapes = (s.L_q, s.d_k), (s.L_k, s.d_k), (s.L_k, s.d_v), (s.L_q, s.d_v)
     arrays = [rng.standard_normal((s.B, s.h, *shape)) for shape in shapes]
@@ -83,7 +83,7 @@ def draw_with_holes(s, seed):
 @pytest.mark.parametrize("form", ATTENTIONS)
 @given(sizes, seeds, garbage, st.booleans())
 def test_what_nobody_attends_to_has_no_influence(form, s, seed, wrong, as_numbers):
-    """NaN, infinity or a number near it in an unseen key, its value, or a query that sees nothing: all stays as it is.
+    """NaN, infinity or a number near it in an unseen key, its value, or a fully masked query: all stays as it is.
 
     Outputs and gradients, of a boolean mask and of one of numbers alike; the rows themselves get the gradient 0.
     """
@@ -92,9 +92,9 @@ def test_what_nobody_attends_to_has_no_influence(form, s, seed, wrong, as_number
     given_mask = np.where(mask, 0.0, -np.inf) if as_numbers else mask
     O, cache = forward(Q, K, V, given_mask)
     expected = [O, *backward(dO, cache)]
-    for spoilt_place in (0, 1, 2):
+    for spoilt_index in (0, 1, 2):
         spoilt = [x.copy() for x in (Q, K, V)]
-        spoilt[spoilt_place][..., 1, :] = wrong
+        spoilt[spoilt_index][..., 1, :] = wrong
         spoilt_O, spoilt_cache = forward(*spoilt, given_mask)
         found = [spoilt_O, *backward(dO, spoilt_cache)]
         for got, right in zip(found, expected, strict=True):

@@ -65,7 +65,7 @@ def test_attention_under_a_mask_is_the_equation(s, seed):
 
 @given(sizes, seeds)
 def test_attention_gradients(s, seed):
-    """With a mask in which a query may attend to nothing, and without; with and without batch axes."""
+    """With a mask that has a fully masked query, and without; with and without batch axes."""
     Q, K, V, rng = draw(s, seed)
     mask = mask_of_numbers(rng, s.B, s.L_q, s.L_k)
     assert_gradients(attention, attention_backward, (Q, K, V), rng)

@@ -1,4 +1,4 @@
-"""`decoding/`: what is written, word by word."""
+"""`decoding/`: what is written, token by token."""
 
 import numpy as np
 from bad_arguments.kinds import (
@@ -34,12 +34,12 @@ log_P = np.log(np.array([[0.1, 0.2, 0.3, 0.4], [0.25, 0.25, 0.4, 0.1]], np.float
 start = np.array([0, 1])
 
 
-def step(words, state):
+def step(tokens, state):
     """Whatever was read, the same comes next."""
-    return log_P[words % 2], state
+    return log_P[tokens % 2], state
 
 
-def reorder(state, places):
+def reorder(state, indices):
     return state
 
 
@@ -60,23 +60,23 @@ searched = {
     "end": integer(END, 0, V - 1),
     "longest": integer(3),
 }
-hypotheses = beam_search.Hypotheses(np.array([0, 1]), start[:, None], np.zeros(2))
+hypotheses = beam_search.OpenHypotheses(np.array([0, 1]), start[:, None], np.zeros(2))
 
 logits = drawn(V)
 scores, allowed = drawn(2, 5), np.array([False, True, False, True, True])
-CHOICE = passed_on(
+PARAMS = passed_on(
     fields(
-        sampling.Choice,
+        sampling.SamplingParams,
         temperature=not_negative(0.5),
         top_k=optional(integer(3)),
         top_p=number(0.9, 0.0, -0.5, 1.01, INFINITY),
     ),
-    "choice",
+    "params",
 )
 prompt = np.array([1, 2])
 
 
-def read(words, state):
+def read(tokens, state):
     return logits, None
 
 
@@ -116,11 +116,13 @@ ROWS = (
         longest=integer(2),
     ),
     internal(best_span.check_allowed, allowed=allowed, scores=scores),
-    row(sampling.write, read=given(read, CALLABLE), prompt=one_row(prompt), rng=rng(required=False), choice=CHOICE),
-    row(sampling.choose, logits=one_row_of_numbers(), choice=CHOICE, rng=rng()),
-    internal(sampling.chosen, logits=logits, choice=sampling.Choice(), rng=np.random.default_rng(0)),
-    row(sampling.distribution, logits=one_row_of_numbers(), choice=CHOICE),
-    row(sampling.check_choice, choice=CHOICE),
+    row(sampling.write, read=given(read, CALLABLE), prompt=one_row(prompt), rng=rng(required=False), params=PARAMS),
+    row(sampling.next_token, logits=one_row_of_numbers(), params=PARAMS, rng=rng()),
+    internal(
+        sampling.unchecked_next_token, logits=logits, params=sampling.SamplingParams(), rng=np.random.default_rng(0)
+    ),
+    row(sampling.distribution, logits=one_row_of_numbers(), params=PARAMS),
+    row(sampling.check_params, params=PARAMS),
     internal(sampling.n_enough, p=np.array([0.5, 0.3, 0.2]), top_p=0.6),
     internal(sampling.check_logits, logits=logits),
     row(
@@ -168,7 +170,7 @@ ROWS = (
     row(beam_search.beam_search, **searched, width=integer(2), alpha=not_negative(0.6)),
     internal(beam_search.best_continuations, log_P=log_P, sequence=np.array([0, 1]), width=2),
     internal(beam_search.likeliest, log_P=log_P[0], k=2),
-    internal(beam_search.continued, hypotheses=hypotheses, places=np.array([1]), words=np.array([2]), log_P=log_P),
+    internal(beam_search.continued, hypotheses=hypotheses, indices=np.array([1]), tokens=np.array([2]), log_P=log_P),
     internal(
         beam_search.still_open, hypotheses=hypotheses, ends=np.array([True, False]), finished=[[], []], divisor=3.0
     ),
@@ -197,7 +199,7 @@ ROWS = (
             ),
             names=("log-probabilities",),
         ),
-        N=given(2, "how many words `beam_search` has"),
+        N=given(2, "how many tokens `beam_search` has"),
         end=integer(END, 0, V - 1),
     ),
 )

@@ -59,7 +59,7 @@ added = drawn(L_q, L_k, seed=10)
 generator = np.random.default_rng(0)
 logits, targets = drawn(B, L_q, V, seed=11), np.array([[0, 6, 2], [3, -100, 1]])
 log_p = np.log(np.full((B, L_q, V), 1 / V, np.float32))
-words = np.array([[0, 6, 2], [3, 4, 1]])
+tokens = np.array([[0, 6, 2], [3, 4, 1]])
 lengths = np.array([2, 4])
 
 
@@ -186,12 +186,12 @@ ROWS = (
     row(
         chain_rule.sequence_log_probability,
         log_p=passed_on(floats(log_p, ndim=2), "ids"),
-        ids=ids(words, V, ndim=1, same_shape=True),
+        ids=ids(tokens, V, ndim=1, same_shape=True),
     ),
     row(chain_rule.perplexity, nats=NATS),
     row(chain_rule.check_nats, nats=NATS),
     row(chain_rule.bits, nats=NATS),
-    row(chain_rule.bits_per_character, nats=NATS, n_words=integer(3, 0), n_characters=integer(17)),
+    row(chain_rule.bits_per_character, nats=NATS, n_tokens=integer(3, 0), n_characters=integer(17)),
     *(row(function, Q=queries(), K=keys()) for function in (compatibility.dot_product, attention.scaled_dot_product)),
     *(
         row(function, dA=gradient(A), cache=cache(compatibility.dot_product(Q, K)[1]))
@@ -229,7 +229,7 @@ ROWS = (
         cache=cache(cross_entropy.cross_entropy(logits, targets)[1]),
     ),
     internal(cross_entropy.which_count, targets=targets, logits=logits, ignore=-100),
-    internal(cross_entropy.target_distribution, words=words[..., None], e=0.1, logits=logits),
+    internal(cross_entropy.target_distribution, tokens=tokens[..., None], e=0.1, logits=logits),
     row(dropout.Dropout, rate=rate(), rng=rng(required=False)),
     internal(dropout.dropping, rate=0.3, rng=generator),
     row(dropout.dropout, x=floats(x), drop=drop()),

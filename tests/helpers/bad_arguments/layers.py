@@ -87,7 +87,7 @@ DECODER = loud(decoder.init_decoder(2, d, h, d_ff, generator, final_norm=True))
 ELMAN = loud(elman.init_elman(d, d_h, generator))
 LSTM = loud(lstm.init_lstm(d, d_h, generator))
 BOTH_WAYS = loud(bidirectional.init_bidirectional(d, d_h, generator))
-WORD_OUTPUT = loud(mlm_head.init_mlm_head(V, d, generator))
+TOKEN_OUTPUT = loud(mlm_head.init_mlm_head(V, d, generator))
 POOLER = loud(linear.init_linear(d, d, generator))
 
 ACTIVATION = Argument(GELU, tuple(Bad(f"{wrong!r}", wrong) for wrong in ("relu", None, 3, relu)))
@@ -352,15 +352,15 @@ ROWS = (
     row(
         mlm_head.mlm_head,
         y=passed_on(vectors(), "x"),
-        weights=weights(WORD_OUTPUT, other=("x", "y")),
-        words=weights(EMBEDDING, name="words", other=("y", "weights.b")),
+        weights=weights(TOKEN_OUTPUT, other=("x", "y")),
+        embedding=weights(EMBEDDING, name="embedding", other=("y", "weights.b")),
         activation=ACTIVATION,
         eps=positive(0.01),
     ),
     row(
         mlm_head.mlm_head_backward,
         dlogits=gradient(drawn(B, L, V)),
-        cache=cache(mlm_head.mlm_head(x, WORD_OUTPUT, EMBEDDING, GELU)[1]),
+        cache=cache(mlm_head.mlm_head(x, TOKEN_OUTPUT, EMBEDDING, GELU)[1]),
     ),
     row(multi_head.init_multi_head, **(start(d_model=d, h=h) | {"h": heads()}), h_kv=optional(heads(1))),
     row(
@@ -422,8 +422,8 @@ ROWS = (
         rng=rng(),
         directions=given(None, "made by `steady_directions`"),
     ),
-    internal(mimetic_initialization.places_away, d_model=d, d_k=2, offset=-1),
-    internal(mimetic_initialization.same_word, d_model=d, d_k=2, rng=generator, directions=None),
+    internal(mimetic_initialization.positions_away, d_model=d, d_k=2, offset=-1),
+    internal(mimetic_initialization.same_token, d_model=d, d_k=2, rng=generator, directions=None),
     internal(mimetic_initialization.steady_directions, positions=drawn(6, d)),
     row(tied_output.tied_output, y=vectors(), weights=weights(EMBEDDING, other=("y",))),
     row(

@@ -83,7 +83,7 @@ CONFIG_NAMES = (
     "x_q",
     "x_k",
     "segments",
-    "places",
+    "positions",
     "start.h",
     "A",
     "histories",
@@ -124,7 +124,7 @@ def of_layer(size):
     return start(d=size)["d"]
 
 
-histories, words = np.array([[0, 1], [2, 7]]), np.array([1, 3])
+histories, next_tokens = np.array([[0, 1], [2, 7]]), np.array([1, 3])
 TEXT = also(also(ids(text, V, ndim=1), "two texts", np.stack([text, text])), "none", text[:0])
 model = given(counted, "what `count_ngrams` made")
 
@@ -165,13 +165,15 @@ ROWS = (
         bert_pretraining.bert_pretraining,
         **READS,
         lengths=optional(one_each()),
-        places=also(ids(np.array([0, 3, 5]), B * L), "one twice", np.array([0, 3, 0])),
+        positions=also(ids(np.array([0, 3, 5]), B * L), "one twice", np.array([0, 3, 0])),
         weights=of_all(PRETRAINING),
         **EVALUATES,
     ),
     row(
         bert_pretraining.bert_pretraining_backward,
-        dguesses=fields(bert_pretraining.Guesses, word_logits=gradient(drawn(3, V)), next_logits=gradient(drawn(B, 2))),
+        dguesses=fields(
+            bert_pretraining.Guesses, token_logits=gradient(drawn(3, V)), next_logits=gradient(drawn(B, 2))
+        ),
         cache=cache(
             bert_pretraining.bert_pretraining(
                 token_ids, segments, lengths, np.array([0, 3, 5]), PRETRAINING, CONFIG.good
@@ -181,7 +183,7 @@ ROWS = (
     row(fnn_lm.init_fnn_lm, **({"V": SIZES["V"], "n": integer(n, 2)} | start(d=d, d_hidden=d_h))),
     row(
         fnn_lm.fnn_lm,
-        histories=also(ids(histories, V, ndim=1), "a word more", np.array([[0, 1, 2]])),
+        histories=also(ids(histories, V, ndim=1), "a token more", np.array([[0, 1, 2]])),
         weights=of_all(FNN),
     ),
     row(fnn_lm.fnn_lm_backward, dlogits=gradient(drawn(B, V)), cache=cache(fnn_lm.fnn_lm(histories, FNN)[1])),
@@ -241,21 +243,21 @@ ROWS = (
     internal(ngram.count_runs, ids=text, V=V, n=2),
     internal(ngram.pieces, ids=text, n=2),
     internal(ngram.windows, ids=text, n=2),
-    internal(ngram.codes, words=histories, V=V),
+    internal(ngram.codes, tokens=histories, V=V),
     internal(ngram.order_counts, grams=np.array([1, 9]), times=np.array([2, 1]), V=V),
     internal(ngram.discount, counts=counted.orders[0]),
     internal(ngram.look_up, keys=np.array([1, 9]), values=np.array([2, 1]), wanted=np.array([9, 2])),
     row(
         ngram.ngram_probability,
         model=model,
-        histories=also(ids(histories[:, :1], V, ndim=1), "a word more", histories),
-        words=ids(words, V),
+        histories=also(ids(histories[:, :1], V, ndim=1), "a token more", histories),
+        tokens=ids(next_tokens, V),
     ),
-    internal(ngram.kneser_ney, model=counted, histories=histories[:, :1], words=words),
+    internal(ngram.kneser_ney, model=counted, histories=histories[:, :1], tokens=next_tokens),
     row(
         ngram.ngram_distribution,
         model=model,
-        histories=also(ids(histories[:, :1], V, ndim=1), "a word more", histories),
+        histories=also(ids(histories[:, :1], V, ndim=1), "a token more", histories),
     ),
     *(
         row(
@@ -343,16 +345,16 @@ ROWS = (
     ),
     internal(transformer.target_table, weights=TRANSFORMER),
     row(
-        transformer.embed_words,
+        transformer.embed_tokens,
         ids=ids(token_ids, V, ndim=1),
         weights=weights(TRANSFORMER.source, "E", other=("ids",)),
         drop=drop(),
         start=integer(2, 0),
     ),
     row(
-        transformer.embed_words_backward,
+        transformer.embed_tokens_backward,
         dx=gradient(y),
-        cache=cache(transformer.embed_words(token_ids, TRANSFORMER.source, Dropout(0.3, generator))[1]),
+        cache=cache(transformer.embed_tokens(token_ids, TRANSFORMER.source, Dropout(0.3, generator))[1]),
     ),
     row(transformer.source_mask, source=given(token_ids, "only its shape is read"), lengths=optional(one_each())),
     row(

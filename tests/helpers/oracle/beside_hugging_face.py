@@ -12,7 +12,7 @@ torch.set_num_threads(1)  # so small a model is 20 times slower on threads that 
 
 # A part of the name in Hugging Face's state dict, and what it is called here; each is looked for in this order.
 PARTS = (
-    ("bert.embeddings.word_embeddings.weight", "bert.embedding.words.E"),
+    ("bert.embeddings.word_embeddings.weight", "bert.embedding.tokens.E"),
     ("bert.embeddings.position_embeddings.weight", "bert.embedding.positions.P"),
     ("bert.embeddings.token_type_embeddings.weight", "bert.embedding.segments.E"),
     ("bert.embeddings.LayerNorm", "bert.embedding.norm"),
@@ -24,9 +24,9 @@ PARTS = (
     ("output.dense", "feed_forward.linear2"),
     ("output.LayerNorm", "norm2"),
     ("bert.pooler.dense", "pooler"),
-    ("cls.predictions.transform.dense", "word.transform"),
-    ("cls.predictions.transform.LayerNorm", "word.norm"),
-    ("cls.predictions.bias", "word.b"),
+    ("cls.predictions.transform.dense", "token.transform"),
+    ("cls.predictions.transform.LayerNorm", "token.norm"),
+    ("cls.predictions.bias", "token.b"),
     ("cls.seq_relationship", "next"),
     ("qa_outputs", "span"),
     ("classifier", "output"),

@@ -58,7 +58,7 @@ padding_kinds = st.sampled_from(["none", "bool", "float"])
 
 
 def draw_masks(mask_kind, padding_kind, s, L_q, L_k, rng):
-    """PyTorch's masks. Its own arithmetic gives NaN where a query may attend to nothing, so here each may to key 0."""
+    """PyTorch's masks. Its own arithmetic gives NaN for a fully masked query, so here each may attend to key 0."""
     shape = (s.B * s.h, L_q, L_k) if "by head" in mask_kind else (L_q, L_k)
     mask, padding = rng.random(shape) < 0.4, rng.random((s.B, L_k)) < 0.4
     mask[..., 0] = padding[..., 0] = False

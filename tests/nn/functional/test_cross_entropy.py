@@ -38,7 +38,7 @@ def test_the_mean_over_classes_is_the_texts(target, e):
 
 
 def losses_by_the_book(target, w, e, ignore=-100):
-    """-sum_c w_c q_c log p_c at each place, and the weight that a mean divides by."""
+    """-sum_c w_c q_c log p_c at each position, and the weight that a mean divides by."""
     losses, divisor = np.zeros((N, d_1, d_2)), 0.0
     for n, i, j in np.ndindex(N, d_1, d_2):
         p = [math.exp(x[n, c, i, j]) for c in range(C)]

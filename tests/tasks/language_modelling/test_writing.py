@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from small_language import SMALL, small_text
 
-from minitransformer.decoding.sampling import GREEDY, Choice
+from minitransformer.decoding.sampling import GREEDY, SamplingParams
 from minitransformer.tasks.language_modelling.kinds import KINDS
 from minitransformer.tasks.language_modelling.run import new_run
 from minitransformer.tasks.language_modelling.training import carry_on
@@ -35,7 +35,7 @@ def test_the_seed_decides(text):
     run = new_run(KINDS["gpt"], SMALL["gpt"], text)
 
     def sample(seed):
-        return "".join(written(run, "ab", 30, Choice(), np.random.default_rng(seed)))
+        return "".join(written(run, "ab", 30, SamplingParams(), np.random.default_rng(seed)))
 
     assert sample(0) == sample(0) != sample(1)
     assert len(sample(0)) == 30
@@ -44,7 +44,7 @@ def test_the_seed_decides(text):
 def test_a_prompt_without_a_word_is_refused(text):
     run = new_run(KINDS["ngram"], SMALL["ngram"], text)
     with refuses(ValueError, "prompt: got '', expected at least one word"):
-        written(run, "", 3, Choice(), np.random.default_rng(0))
+        written(run, "", 3, SamplingParams(), np.random.default_rng(0))
 
 
 class Bytes:

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from minitransformer.data.corpus import text_files
 from minitransformer.data.word_pieces import MASK, N_SPECIAL
 from minitransformer.equations.cross_entropy import cross_entropy
-from minitransformer.models.bert_pretraining import ELSEWHERE, FOLLOWS, bert_pretraining
+from minitransformer.models.bert_pretraining import IS_NEXT, NOT_NEXT, bert_pretraining
 from minitransformer.tasks.pretraining import bert, neighbours
 from minitransformer.tasks.pretraining.bert import (
     Accuracy,
@@ -53,11 +53,13 @@ def test_the_loss_is_the_sum_of_both(text):
     guesses, _ = bert_pretraining(
         masked.ids, pairs.segments, pairs.lengths, masked.places, run.weights, config(run.settings)
     )
-    expected = cross_entropy(guesses.word_logits, masked.targets)[0] + cross_entropy(guesses.next_logits, pairs.next)[0]
+    expected = (
+        cross_entropy(guesses.token_logits, masked.targets)[0] + cross_entropy(guesses.next_logits, pairs.next)[0]
+    )
     loss, gradients, _ = loss_and_gradient(run)((pairs, masked), None, None)
     assert loss == pytest.approx(expected)
     assert MASK in masked.ids and MASK not in pairs.ids
-    assert gradients.word.transform.W.any() and gradients.pooler.W.any()
+    assert gradients.token.transform.W.any() and gradients.pooler.W.any()
 
 
 def test_most_batches_are_short(text, monkeypatch):
@@ -105,9 +107,9 @@ def test_accuracy_counts_over_all_batches(text):
     batches = held_out(text.test, run, 5)
     targets = np.concatenate([masked.targets for _, masked in batches])
     word = int(np.bincount(targets).argmax())
-    run.weights.word.b[word] = 1
+    run.weights.token.b[word] = 1
     nexts = np.concatenate([pairs.next for pairs, _ in batches])
-    assert {*nexts} == {FOLLOWS, ELSEWHERE} == {0, 1}
+    assert {*nexts} == {IS_NEXT, NOT_NEXT} == {0, 1}
     assert accuracy(run, batches) == Accuracy((targets == word).mean(), (nexts == 1).mean())
 
 

@@ -36,7 +36,7 @@ def test_they_are_those_of_the_model(run):
     guesses, _ = bert_pretraining(
         ids[None], np.zeros((1, len(ids)), int), np.array([len(ids)]), places, run.weights, config(run.settings)
     )
-    exponentials = np.exp(guesses.word_logits[:, N_SPECIAL:].astype(np.float64))
+    exponentials = np.exp(guesses.token_logits[:, N_SPECIAL:].astype(np.float64))
     P = exponentials / exponentials.sum(axis=-1, keepdims=True)
     found = fill(run, "The CAT [MASK] in [MASK][MASK]", v.size)
     assert len(found) == 3

@@ -8,7 +8,7 @@ from hypothesis import given
 from strategies import seeds
 
 from minitransformer.data.word_pieces import CLS, MASK, N_SPECIAL, PAD, SEP, word_piece_vocabulary
-from minitransformer.models.bert_pretraining import ELSEWHERE, FOLLOWS
+from minitransformer.models.bert_pretraining import IS_NEXT, NOT_NEXT
 from minitransformer.tasks.pretraining.sentence_pairs import draw_pairs, packed, split
 
 # Every sentence has words of its own, so that one can tell where each segment comes from.
@@ -43,7 +43,7 @@ def test_half_of_the_pairs_are_true():
     rng = np.random.default_rng(0)
     n = 100_000
     labels = np.concatenate([draw_pairs(SENTENCES, 12, 1000, rng).next for _ in range(n // 1000)])
-    assert abs((labels == FOLLOWS).sum() - n / 2) < 5 * math.sqrt(n / 4)
+    assert abs((labels == IS_NEXT).sum() - n / 2) < 5 * math.sqrt(n / 4)
 
 
 @given(seeds)
@@ -52,10 +52,10 @@ def test_a_true_pair_follows_and_another_is_from_another_document(seed):
     for row in range(6):
         first, second = segments_of(pairs, row)
         assert len(first) and len(second)
-        if pairs.next[row] == FOLLOWS:
+        if pairs.next[row] == IS_NEXT:
             assert follows(first, second)
         else:
-            assert pairs.next[row] == ELSEWHERE
+            assert pairs.next[row] == NOT_NEXT
             assert document_of(first) != document_of(second)
 
 
