@@ -18,12 +18,13 @@ import numpy as np
 from minitransformer.files import StrPath, open_to_read, write_whole
 from minitransformer.training.adam import Adam
 from minitransformer.training.loop import State
+from minitransformer.training.older_checkpoints import with_names_of_now
 from minitransformer.tree import Tree, leaves, named_leaves, tree_map
 
 Array = np.ndarray
 
 FORMAT = "minitransformer checkpoint"
-VERSION = 1
+VERSION = 2
 HEADER = "header.json"
 
 # what a file that was changed can lead to, while it is read
@@ -62,15 +63,24 @@ def load_checkpoint(path: StrPath) -> Checkpoint:
     except OSError as error:
         raise not_readable(path, error) from error
     except (zipfile.BadZipFile, EOFError, zlib.error, *DAMAGED) as error:
-        raise ValueError(
-            f"checkpoint: {str(path)!r} is damaged, or another kind of file, expected a checkpoint of minitransformer"
-        ) from error
+        raise damaged(path) from error
+    if header.get("format") == FORMAT and version == 1:
+        try:
+            return Checkpoint(*with_names_of_now(description, arrays))
+        except DAMAGED as error:
+            raise damaged(path) from error
     if header.get("format") != FORMAT or version != VERSION:
         raise ValueError(
             f"checkpoint: {str(path)!r} has the format {header.get('format')!r}, version {version!r}, expected "
             f"{FORMAT!r}, version {VERSION}"
         )
     return Checkpoint(description, arrays)
+
+
+def damaged(path: StrPath) -> ValueError:
+    return ValueError(
+        f"checkpoint: {str(path)!r} is damaged, or another kind of file, expected a checkpoint of minitransformer"
+    )
 
 
 def not_readable(path: StrPath, error: OSError) -> ValueError:

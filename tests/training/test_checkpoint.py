@@ -149,11 +149,11 @@ def test_an_archive_of_something_else_is_refused(path):
 
 def test_a_later_version_is_refused(path, monkeypatch):
     """With the version that it has, and the one that is expected."""
-    monkeypatch.setattr(checkpoint, "VERSION", 2)
+    monkeypatch.setattr(checkpoint, "VERSION", 3)
     save_checkpoint(path, DESCRIPTION, ARRAYS)
     monkeypatch.undo()
     name = "'minitransformer checkpoint'"
-    with refuses(ValueError, f"checkpoint: {str(path)!r} has the format {name}, version 2, expected {name}, version 1"):
+    with refuses(ValueError, f"checkpoint: {str(path)!r} has the format {name}, version 3, expected {name}, version 2"):
         load_checkpoint(path)
 
 
