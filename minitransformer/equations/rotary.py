@@ -80,7 +80,7 @@ def prepare_rotation(L: int, d_k: int, start: int, dtype: np.dtype) -> tuple[Arr
     return cos, sin
 
 
-def turn_both(Q: Array, K: Array, start: int = 0) -> tuple[Array, Array, tuple[RotaryCache, RotaryCache]]:
+def turn_both(Q: Array, K: Array, start: int) -> tuple[Array, Array, tuple[RotaryCache, RotaryCache]]:
     """Queries and keys of the same positions, each turned by its own."""
     Q_turned, Q_cache = rotary(Q, start)
     K_turned, K_cache = rotary(K, start)

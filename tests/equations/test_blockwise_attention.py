@@ -129,9 +129,11 @@ def test_mixed_types_give_what_attention_gives():
         plain, plain_cache = attention(*arrays)
         assert_allclose(O, plain, rtol=1e-6, atol=1e-7)
         assert O.dtype == plain.dtype
-        theirs = attention_backward(plain, plain_cache)
-        for ours, expected in zip(blockwise_attention_backward(O, cache), theirs, strict=True):
-            assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
+        for dO in (O, O.astype(np.float64), O + 1j * O):
+            theirs = attention_backward(dO, plain_cache)
+            for ours, expected in zip(blockwise_attention_backward(dO, cache), theirs, strict=True):
+                assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
+                assert ours.dtype == np.result_type(dO, O)
 
 
 def test_memory_grows_with_the_length_and_not_with_its_square():

@@ -85,7 +85,8 @@ def test_initial_weights():
     assert 0.98 < weights.tokens.E.std() * 8 < 1.02
     assert_allclose(weights.positions.P * 8 / 2**0.5, positional_encoding(300, 64), atol=1e-6)
     assert_allclose((weights.positions.P**2).mean() * 64, 1, rtol=1e-6)
-    assert 0.08 < weights.segments.E.std() * 8 < 0.12
+    many = init_bert_embedding(2, 2, 100_000, np.random.default_rng(0)).segments.E
+    assert 0.099 < many.std() * 100_000**0.5 < 0.101
     assert not np.allclose(weights.segments.E[0], weights.segments.E[1])
     assert (weights.norm.gamma == 1).all() and not weights.norm.beta.any()
     assert_float32(weights)
@@ -126,3 +127,10 @@ def test_bad_input_is_refused():
         bert_embedding(np.zeros((3, 2), int), np.array([0, 1]), weights)
     with refuses(ValueError, "E: got 4 positions, expected at most 3, for which there are vectors"):
         bert_embedding(np.zeros(4, int), np.zeros(4, int), weights)
+
+
+@given(sizes, seeds)
+def test_eps_is_berts(s, seed):
+    """1e-12, where no other is given."""
+    ids, segments, weights, _ = draw(s, seed)
+    assert_array_equal(bert_embedding(ids, segments, weights)[0], bert_embedding(ids, segments, weights, eps=1e-12)[0])

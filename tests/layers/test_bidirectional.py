@@ -117,7 +117,7 @@ def test_initial_weights_and_float32():
 
 def test_bad_input_is_refused():
     weights = init_bidirectional(4, 3, np.random.default_rng(0))
-    with refuses(ValueError, "x: got shape (2, 5, 3), expected 4 features on the last axis"):
+    with refuses(ValueError, "x: got shape (2, 5, 3), expected (..., L, d_in) with d_in = 4"):
         bidirectional(np.ones((2, 5, 3)), np.array([5, 5]), weights)
     with refuses(ValueError, "x: got shape (4,), expected (..., L, d_in)"):
         bidirectional(np.ones(4), np.array(1), weights)

@@ -35,6 +35,7 @@ def test_causal_mask_allows_the_past_and_the_present(L):
     """Position i may attend to j exactly if j <= i: itself included."""
     mask = causal_mask(L)
     assert mask.dtype == np.bool_
+    assert mask.shape == (L, L)
     assert mask.tolist() == [[j <= i for j in range(L)] for i in range(L)]
 
 

@@ -266,7 +266,7 @@ ROWS = (
         cache=cache(rotary.rotary(even)[1]),
     ),
     internal(rotary.turn_both, Q=even, K=even, start=2),
-    internal(rotary.turn_both_back, dQ=even, dK=even, caches=rotary.turn_both(even, even)[2]),
+    internal(rotary.turn_both_back, dQ=even, dK=even, caches=rotary.turn_both(even, even, 0)[2]),
     internal(rotary.quarter_turn, X=even),
     internal(rotary.prepare_rotation, L=3, d_k=4, start=2, dtype=np.dtype(np.float32)),
     internal(rows.row_sum, x=x),
