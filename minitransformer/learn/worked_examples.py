@@ -76,24 +76,24 @@ def masked(rng: np.random.Generator) -> Locals:
 
 
 def decoding_step(rng: np.random.Generator) -> Locals:
-    """3.2.2  P(w_i | w_1, ..., w_{i-1}, source): one more word of a translation, with what was kept of those before"""
-    weights, two_words, at_once = prepare_two_words(rng)  # the source is read, once, and two words are written
-    third = np.array([5])  # the id of the word that was written last
-    logits, three_words, alphas = decode_step(third, two_words, weights, Config(h=2))  # step into this one
-    alpha = alphas[0][0]  # of both heads: where in the source the third word looked
+    """3.2.2  P(w_i | w_1, ..., w_{i-1}, source): one more token of a translation, from what was kept of those before"""
+    weights, two_tokens, at_once = prepare_two_tokens(rng)  # the source is read, once, and two tokens are written
+    third = np.array([5])  # the id of the token that was written last
+    logits, three_tokens, alphas = decode_step(third, two_tokens, weights, Config(h=2))  # step into this one
+    alpha = alphas[0][0]  # of both heads: where in the source the third token looked
     holds = np.allclose(logits, at_once[:, 2]) and np.allclose(alpha.sum(axis=-1), 1)
     return locals()
 
 
-def prepare_two_words(rng: np.random.Generator) -> tuple[Transformer, Decoding, Array]:
-    """A small Transformer that has written two words; and its logits for all three words at once, as in training."""
+def prepare_two_tokens(rng: np.random.Generator) -> tuple[Transformer, Decoding, Array]:
+    """A small Transformer that has written two tokens; and its logits for all three tokens at once, as in training."""
     weights = init_transformer(6, 9, n_layers=1, d_model=6, h=2, d_ff=8, rng=rng, dtype=np.float64)
-    source, target = np.array([[3, 1, 4, 1]]), np.array([[8, 2, 5]])  # ids of words
+    source, target = np.array([[3, 1, 4, 1]]), np.array([[8, 2, 5]])  # ids of tokens
     nothing = prefill(source, weights, Config(h=2), longest=3)
-    _, one_word, _ = decode_step(target[:, 0], nothing, weights, Config(h=2))
-    _, two_words, _ = decode_step(target[:, 1], one_word, weights, Config(h=2))
+    _, one_token, _ = decode_step(target[:, 0], nothing, weights, Config(h=2))
+    _, two_tokens, _ = decode_step(target[:, 1], one_token, weights, Config(h=2))
     at_once, _ = transformer(source, target, weights, Config(h=2))
-    return weights, two_words, at_once
+    return weights, two_tokens, at_once
 
 
 def two_heads_one_token(rng: np.random.Generator) -> Locals:

@@ -49,7 +49,7 @@ ANSWERS: dict[str, str] = {
     ),
     "embedding_backward_15": (
         "`dE[ids] += dx` keeps the last gradient of a word that occurs twice: NumPy reads, adds, and writes once. "
-        "With all words different it is right."
+        "With all tokens different it is right."
     ),
     "linear_backward_16": ("W instead of its transpose. Square weights hide it; any other width stops it at once."),
     "positional_encoding_17": (

@@ -38,7 +38,7 @@ def test_formulas_are_what_their_lines_make(name):
 
 
 def test_every_formula_is_evaluated_somewhere():
-    """No formula, of the table, stands unproven."""
+    """No formula, of the table, goes unverified."""
     evaluated = set()
     for run in RUNS.values():
         trace = record(run)
