@@ -77,8 +77,8 @@ def test_a_loss_that_is_no_number_has_no_perplexity():
 
 def test_the_ends_of_what_is_taken():
     """A text without a token, one of a single character, and one that was certain: 0 nats."""
-    assert bits_per_character(1.0, n_words=0, n_characters=1) == 0
-    assert bits_per_character(math.log(2), n_words=1, n_characters=1) == 1
+    assert bits_per_character(1.0, n_tokens=0, n_characters=1) == 0
+    assert bits_per_character(math.log(2), n_tokens=1, n_characters=1) == 1
     assert (perplexity(0), bits(0), bits(0.5)) == (1, 0, 0.5 / math.log(2))
     assert perplexity(709.0) == math.inf
     for refused in (lambda: bits_per_character(1.0, -1, 1), lambda: bits_per_character(1.0, 1, 0), lambda: bits(-0.5)):

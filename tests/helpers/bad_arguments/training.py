@@ -39,6 +39,7 @@ from minitransformer.training import (
     checkpoint,
     layer_rates,
     loop,
+    older_checkpoints,
     run_checkpoint,
     schedule,
     session,
@@ -299,6 +300,10 @@ ROWS = (
     *(
         internal(function, **values)
         for function, values in (
+            (checkpoint.damaged, {"path": PATH}),
+            (older_checkpoints.with_names_of_now, {"description": {"kind": "gpt", "settings": {}}, "arrays": {}}),
+            (older_checkpoints.renamed, {"name": "weights.word.b", "rules": {"weights": "w"}}),
+            (older_checkpoints.renamed_settings, {"settings": {}}),
             (run_checkpoint.describe, {"run": RUN}),
             (run_checkpoint.put_training, {"run": RUN}),
             (run_checkpoint.save_training, {"path": PATH.with_name("y.run"), "run": RUN, "own": {}}),
