@@ -88,7 +88,7 @@ def check_mask(mask: Array, scores_shape: tuple[int, ...], name: str = "mask") -
         given = f"dtype {mask.dtype}" if isinstance(mask, np.ndarray) else type(mask).__name__
         raise TypeError(
             f"{name}: got {given}, expected a boolean array, True where a query may attend to a key, "
-            "or floating-point numbers to add to the scores"
+            "or floating-point numbers such as float32 to add to the scores"
         )
     check_broadcast(name, mask, scores_shape)
 
@@ -96,7 +96,11 @@ def check_mask(mask: Array, scores_shape: tuple[int, ...], name: str = "mask") -
 def check_broadcast(name: str, x: Array, scores_shape: tuple[int, ...]) -> None:
     """`x` must broadcast to the scores (..., L_q, L_k) without enlarging them."""
     if not broadcasts(x.shape, scores_shape):
-        raise ValueError(f"{name}: got shape {x.shape}, which does not broadcast to the scores' shape {scores_shape}")
+        of_keys = len(scores_shape) > 2 and x.shape == (scores_shape[0], scores_shape[-1])
+        raise ValueError(
+            f"{name}: got shape {x.shape}, which does not broadcast to the scores' shape {scores_shape}"
+            + "; where keys are masked, the queries need an axis, too: mask[:, None, :]" * of_keys
+        )
 
 
 @functools.lru_cache(maxsize=1024)

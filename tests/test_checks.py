@@ -132,14 +132,14 @@ REFUSED = [
         (x.astype(int), (2, 3)),
         TypeError,
         "mask: got dtype int64, expected a boolean array, True where a query may attend to a key, "
-        "or floating-point numbers to add to the scores",
+        "or floating-point numbers such as float32 to add to the scores",
     ),
     (
         check.check_mask,
         (True, (2, 3), "src_mask"),
         TypeError,
         "src_mask: got bool, expected a boolean array, True where a query may attend to a key, "
-        "or floating-point numbers to add to the scores",
+        "or floating-point numbers such as float32 to add to the scores",
     ),
     (
         check.check_mask,

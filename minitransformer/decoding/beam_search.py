@@ -71,7 +71,7 @@ def beam_search(
     are finished, the others are open. A sequence is done, and costs no more time, when none is open, or when max log P
     of the open ones / longest^alpha is no more than the best finished score: log P only falls and n^alpha only grows,
     so nothing better can come. (To stop as soon as `width` are finished would be wrong: a model that is sure of its
-    tokens has little else to fill the beam with than to end too early, and those ends come first.)
+    tokens fills the beam with hypotheses that end too early, and those ends come first.)
 
     Token number `longest` can only be `end`: whatever is still open gets it there, however unlikely it is, and so
     every result is finished and has `longest` - 1 ids at most. (If the model rules out every end, log P is -inf and the

@@ -1,4 +1,4 @@
-"""Sections 3.2 and 6.1, read forward: the decoder writes token by token, with the keys and values that it needs again.
+"""Sections 3.2 and 6.1, at inference: the decoder writes token by token, with the keys and values that it needs again.
 
 Of each layer it keeps two sets: the memory's, computed once for a source, and those of the tokens written so far.
 """

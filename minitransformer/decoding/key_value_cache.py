@@ -1,4 +1,4 @@
-"""Section 3.4.1, read forward: with the keys and values of what was read, the next token needs only its own query.
+"""Section 3.4.1, at inference: with the keys and values of what was read, the next token needs only its own query.
 
 A prefill is a decode step of several tokens on an empty cache. The model is the one that is trained: see `past` there.
 """
@@ -29,19 +29,19 @@ def empty_cache(batch: tuple[int, ...], context: int, weights: GPT, config: Conf
 
 
 def decode_step(ids: Array, past: tuple[Past, ...], weights: GPT, config: Config) -> tuple[Array, tuple[Past, ...]]:
-    """The logits that `gpt` gives at these positions, after those of the past, without computing anything again.
+    """The logits that `gpt` gives at these positions, after those of the past, without recomputing them.
 
     ids: (..., L) integers in [0, V), the next tokens -> logits: (..., L, V), and the past with them; the one that was
-    given must not be used again, since its room is now theirs.
+    given must not be used again, since its arrays have been written to. (To try several tokens from one past, copy its
+    K and V.)
     """
     check_tokens("ids", ids, None)  # the embedding checks that they are in the vocabulary
     n, (*batch, _, context, _) = past[0].n, past[0].K.shape
     L = ids.shape[-1]
     if ids.shape[:-1] != tuple(batch):
-        raise ValueError(
-            f"ids: got the batch axes {ids.shape[:-1]}, expected {tuple(batch)}, those of what was read before"
-        )
+        expected = ", ".join(map(str, [*batch, "L"]))
+        raise ValueError(f"ids: got shape {ids.shape}, expected ({expected}): as many sequences as were read before")
     if n + L > context:
-        raise ValueError(f"ids: got {L} more after {n}, expected {context} in all, the context, at most")
+        raise ValueError(f"ids: got {L} positions after {n}, expected at most {context} in all, the context")
     logits, _ = gpt(ids, weights, config, past=past)
     return logits, tuple(further(of_layer, L) for of_layer in past)

@@ -1,4 +1,4 @@
-"""Section 3.4.1, read forward: a language model writes by choosing the next token again and again."""
+"""Section 3.4.1, at inference: a language model writes by choosing the next token again and again."""
 
 import math
 from collections.abc import Callable, Iterator

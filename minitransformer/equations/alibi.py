@@ -12,7 +12,7 @@ def alibi_mask(h: int, L_q: int, L_k: int, dtype: DTypeLike = np.float32) -> Arr
     """mask_ij = -m (i - j) for j <= i, and -infinity for j > i, with a slope m for each head.  -> (h, L_q, L_k)
 
     Added to the scores, as every floating-point mask is: softmax_j(q_i^T k_j / sqrt(d_k) - m (i - j)). Token vectors
-    get no positions. What stands one position farther back counts less by the factor exp(-m), and so it does in texts
+    get no positions. Each position farther back multiplies the weight by exp(-m), and so it does in texts
     longer than those of the training, where a learned position has never been seen. The mask is causal, and read-only:
     as in `causal_mask`, row i is the row above it moved by one key, so that all rows of a head are windows of the same
     numbers, and the mask of a long text takes next to no memory.
@@ -20,7 +20,7 @@ def alibi_mask(h: int, L_q: int, L_k: int, dtype: DTypeLike = np.float32) -> Arr
     The last query stands at the last key: row r is position i = L_k - L_q + r. With L_q < L_k the mask is the end of
     the square one, for new queries with keys that are kept.
 
-    (`multi_head` takes a mask of three axes for one of each sequence: x of three axes needs mask[None].)
+    (`multi_head` reads a mask of three axes as one for each sequence: with x of (B, L, d_model), pass mask[None].)
 
     There is no backward: the mask is a constant, and d(A + mask)/dA = 1, so the gradient of the scores is what it was.
     """

@@ -75,22 +75,23 @@ def padding_mask(lengths: Array, L: int) -> Array:
 
 
 def causal_padding_mask(lengths: Array, L: int) -> Array:
-    """Both at once: the keys j <= i that are no padding.  lengths: (B,) -> (B, L, L)"""
+    """Both masks combined: the keys j <= i that are not padding.  lengths: (B,) -> (B, L, L)"""
     return causal_mask(L) & padding_mask(lengths, L)
 
 
 def in_sight(mask: Array | None, Q: Array | None, *of_keys: Array) -> tuple[Array | None, ...]:
-    """Q (..., L_q, d) with harmless rows for fully masked queries; and what belongs to keys, (..., L_k, d) each, with
-    harmless rows for keys that no query may attend to, such as padding.
+    """Q (..., L_q, d) and what belongs to keys, (..., L_k, d) each, with nothing in masked rows that could do harm: in
+    those of fully masked queries, and of keys that no query may attend to, such as padding.
 
-    The weight of such a key is 0, but 0 times NaN or infinity is NaN, which would spoil results and gradients. Masked
-    rows must have no influence, whatever they contain.
+    The weight of such a key is 0, but 0 times NaN or infinity is NaN, which would spoil results and gradients. So if
+    masked rows contain NaN, infinity, or numbers whose squares overflow, they are replaced by 0; else all stay as they
+    are, since 0 times any finite number is 0.
 
     mask: broadcasts to (..., L_q, L_k); with one axis more, for heads, rows count that are masked in all of them.
     """
     if mask is None:
         return Q, *of_keys
-    allowed = np.atleast_2d(mask if mask.dtype == np.bool_ else mask.real != -np.inf)
+    allowed = np.atleast_2d(mask if mask.dtype == np.bool_ else mask.real != -np.inf)  # real: for the complex step
     queries, keys = allowed.any(axis=-1), allowed.any(axis=-2)
     if queries.all() and keys.all():
         return Q, *of_keys
@@ -150,7 +151,8 @@ def attention(
     """Attention(Q, K, V) = softmax(Q K^T / sqrt(d_k)) V  (2.2.1).
 
     Q: (..., L_q, d_k), K: (..., L_k, d_k), V: (..., L_k, d_v) -> O: (..., L_q, d_v).
-    mask: as in `attend`, broadcasts against (..., L_q, L_k). A fully masked query has no influence, either.
+    mask: as in `attend`, broadcasts against (..., L_q, L_k); `padding_mask` makes one of lengths. A fully
+    masked query has no influence on any gradient.
     """
     if mask is not None:
         check("Q: ... L_q d_k, K: ... L_k d_k", Q, K)

@@ -167,7 +167,7 @@ def keys_that_matter(
 
 
 def attention_weights(cache: AttentionCache | BlockwiseCache) -> Array:
-    """alpha, before dropout, for whoever wants to see it: blocks do not keep it, so it is made again, all at once.
+    """alpha, before dropout, for inspection: blocks do not keep it, so it is computed again, all at once.
 
     -> (..., L_q, L_k)
     """

@@ -26,7 +26,7 @@ def share_heads(X: Array, h: int) -> Array:
 
 
 def share_heads_backward(dheads: Array, h_kv: int) -> Array:
-    """dX_g = sum of dhead_i over the query heads i of group g: what is used several times has a sum of gradients.
+    """dX_g = sum of dhead_i over the query heads i of group g: what is used several times gets the sum over its uses.
 
     With g(i) = i // (h/h_kv) for the group of head i, head_ilc = X_{g(i)lc} gives d head_ilc / d X_glc = 1 where
     g(i) = g, and 0 elsewhere:

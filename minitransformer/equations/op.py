@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 
 class Op(NamedTuple):
-    """`y, cache = forward(...)` and `dx = backward(dy, cache)`: whoever is given the one can go back by the other."""
+    """`y, cache = forward(...)` and `dx = backward(dy, cache)`: a caller of one can differentiate by the other."""
 
     forward: Callable[..., Any]
     backward: Callable[..., Any]

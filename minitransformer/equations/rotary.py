@@ -11,7 +11,7 @@ from minitransformer.shapes import check
 
 Array = np.ndarray
 
-MOST_KEPT = 8  # tables: one is in use at a time, or one for each length of a few batches
+MOST_KEPT = 8  # cached tables: one is in use, or one for each length of a few batches
 
 
 class RotaryCache(NamedTuple):
@@ -27,8 +27,8 @@ def rotary(X: Array, start: int = 0) -> tuple[Array, RotaryCache]:
     Hugging Face's form, pair j with j + d_k/2 instead, the first half with the second.
 
     With R_i for the rotation at position i, a query at m meets a key at n with the score
-        (R_m q)^T (R_n k) = q^T R_m^T R_n k = q^T R_{n-m} k:
-    each is turned by its own position, and their product knows the distance alone. Values are not turned.
+        (R_m q)^T (R_n k) = q^T R_m^T R_n k = q^T R_{n-m} k,  since R_m^T = R_{-m}, and angles add:
+    each is turned by its own position, and their product depends on the distance alone. Values are not turned.
 
     X: (..., L, d_k), of one head, whose first row is position `start` -> Y: (..., L, d_k).
     """
@@ -59,7 +59,7 @@ def quarter_turn(X: Array) -> Array:
     """(x_2j, x_2j+1) -> (-x_2j+1, x_2j): each pair turned by 90 degrees. Any turn is cos X + sin quarter_turn(X).
 
     Even and odd features are written to their columns: `np.stack` of the two takes twice as long, and its result has
-    not the memory layout of X, in which scores and merged heads need no copy.
+    not the memory layout of X, which saves a copy in scores and merged heads.
     """
     turned = np.empty_like(X)
     np.negative(X[..., 1::2], out=turned[..., 0::2])

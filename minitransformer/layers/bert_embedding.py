@@ -51,8 +51,8 @@ def init_bert_embedding(
     """Tokens of standard deviation 1/sqrt(d_model), since the same table scores them.
 
     The learned positions start as the sines and cosines of 4.3, as large as the tokens: attention finds neighbours with
-    them from the start, which it has to before it can guess a token from them. Segments start a tenth as large: else
-    what positions of one segment have in common hides from attention that a token of the other one is the same.
+    them from the start, which it has to before it can guess a token from them. Segments start a tenth as large:
+    otherwise what the positions of one segment share would hide that a token in the other segment is the same.
     """
     check_start(rng, dtype, V=V, context=context, d_model=d_model)
     E, S = (init_embedding(n, d_model, rng, dtype).E for n in (V, SEGMENTS))

@@ -47,9 +47,9 @@ class EncoderLayer(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What a layer is told besides its weights. Given and read by name only, so that there is room for more."""
+    """The settings of a layer besides its weights; keyword-only, so that more can be added."""
 
-    h: int  # number of heads
+    h: int  # number of heads: the h that the weights were made for, which their shapes do not tell
     dropout: float = 0.0  # probability that a number is dropped, in [0, 1)
     activation: Op = RELU
     norm_first: bool = False  # False: post-norm, as in the text; True: pre-norm, as in GPT-2
@@ -67,6 +67,8 @@ class Config:
         check_positive("eps", self.eps)
         check_truth("rotary", self.rotary)
         check_truth("alibi", self.alibi)
+        if self.rotary and self.alibi:
+            raise ValueError("alibi: got True with rotary=True, expected one of the two")
         if self.final_eps is not None:
             check_positive("final_eps", self.final_eps)
 

@@ -64,7 +64,7 @@ def lstm(x: Array, start: State, weights: LSTM, reads: Array | None = None) -> t
     """i, f, o = sigmoid(...), g = tanh(...) of x_t W_x + h_{t-1} W_h + b;  c_t = f c_{t-1} + i g,  h_t = o tanh(c_t).
 
     x: (..., L, d_in) -> h: (..., L, d_h). The path from c_{t-1} to c_t is a product with f and nothing else: a gradient
-    can come back along it over many steps, which in the Elman network it cannot.
+    can come back along it over many steps, unlike in the Elman network.
 
     reads: (..., L), False at padding, where the state does not change and x has no influence.  None: all is read.
     """

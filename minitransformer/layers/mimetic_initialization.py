@@ -60,7 +60,7 @@ def positions_away(d_model: int, d_k: int, offset: int) -> tuple[Array, Array]:
     position, those of the highest frequencies, or all of them if the head is that wide, and the query is that of the
     position `offset` further, rotated by omega * offset:
     q_i . k_j = AWAY^2 sum over omega of cos(omega (i + offset - j)), which is largest for j = i + offset.
-    So much for positions alone. The token at a position is in the same numbers and is like itself, so that at first a
+    That holds for positions alone. The same features also carry the token, which resembles itself, so that at first a
     head sees its own position, too.
     """
     W_Q, W_K = np.zeros((d_model, d_k)), np.zeros((d_model, d_k))

@@ -28,7 +28,7 @@ from minitransformer.shapes import check
 
 Array = np.ndarray
 
-LONG = 1024 * 1024  # from so many scores a head on, attention in blocks is faster than all at once
+LONG = 1024 * 1024  # from this many scores per head on, attention in blocks is faster than all at once
 
 
 SHAPES = (
@@ -44,8 +44,8 @@ class MultiHead(NamedTuple):
     """
 
     query: Linear  # W: (d_query, h*d_k)
-    key: Linear  # W: (d_key, h*d_k)
-    value: Linear  # W: (d_value, h*d_v)
+    key: Linear  # W: (d_key, h_kv*d_k), with h_kv = h in 4.2
+    value: Linear  # W: (d_value, h_kv*d_v)
     output: Linear  # W: (h*d_v, d_model)
 
 
@@ -58,7 +58,7 @@ class MultiHeadCache(NamedTuple):
     turned: tuple[RotaryCache, RotaryCache] | None  # of Q and K
     attention: AttentionCache | BlockwiseCache
     output: LinearCache
-    past: bool  # with keys and values from before, which have no backward
+    past: bool  # computed with kept keys and values, which have no backward
 
 
 def init_multi_head(
@@ -66,7 +66,7 @@ def init_multi_head(
 ) -> MultiHead:
     """Square maps with d_k = d_v = d_model / h, the usual choice: h heads then cost as much as one wide one.
 
-    h_kv: of how many heads there are keys and values, each shared by h / h_kv query heads; None: of h, as in 4.2.
+    h_kv: the number of heads of keys and values, each shared by h / h_kv query heads; None: h, as in 4.2.
     """
     check_start(rng, dtype, d_model=d_model)
     check_heads(h, "d_model", d_model)
@@ -87,7 +87,7 @@ def multi_head(
     mask: Array | None = None,
     drop: Dropout = NO_DROPOUT,
     past: Past | None = None,
-    turn: bool = False,
+    rotary: bool = False,
 ) -> tuple[Array, MultiHeadCache]:
     """MultiHead(Q, K, V) = Concat(head_1, ..., head_h) W^O,  head_i = Attention(Q W_i^Q, K W_i^K, V W_i^V)  (4.2).
 
@@ -96,14 +96,15 @@ def multi_head(
 
     mask: boolean (True = may attend) or floating-point (added to the scores), broadcasts against (..., L_q, L_k) and
     applies to all heads alike; with one axis more than x_q it broadcasts against (..., h, L_q, L_k), head by head. A
-    key that no query may attend to has no influence, nor does a fully masked query.
+    key that no query may attend to has no influence, nor does a fully masked query. (A mask of keys, (B, L_k), needs an
+    axis for the queries, as `padding_mask` has it; one of heads, (h, L_q, L_k), one for the batch: mask[None].)
 
     past: keys and values of positions before, to which those of x_k and x_v are added; L_k then counts them all.
 
-    Two variants are none of the text's: turn, rotary positions of queries and keys (`equations/rotary.py`); and heads
+    Two variants are not in the text: rotary, positions of queries and keys (`equations/rotary.py`); and heads
     that share keys and values, where W^K and W^V are narrower than W^Q (`equations/grouped_heads.py`).
     """
-    if past is None:  # else a layer has checked its one x, and decoding takes many short steps
+    if past is None:  # with one, the layer has checked its x, and decoding takes many short steps
         check(SHAPES, weights.query.W, weights.key.W, weights.value.W, x_q, x_k, x_v)
     check_heads(h, "weights.query.W", weights.query.W.shape[-1])
     h_kv = heads_of_keys(weights, h)
@@ -114,13 +115,13 @@ def multi_head(
         check_mask(mask_heads, (*x_q.shape[:-2], h, x_q.shape[-2], x_k.shape[-2]))
         x_q_seen, x_k_seen, x_v_seen = in_sight(mask_heads, x_q, x_k, x_v)
     Q, query_cache = linear(x_q_seen, weights.query)  # (..., L_q, h*d_k): all heads' projections at once
-    K, key_cache = linear(x_k_seen, weights.key)  # (..., L_k, h*d_k)
-    V, value_cache = linear(x_v_seen, weights.value)  # (..., L_k, h*d_v)
+    K, key_cache = linear(x_k_seen, weights.key)  # (..., L_k, h_kv*d_k)
+    V, value_cache = linear(x_v_seen, weights.value)  # (..., L_k, h_kv*d_v)
     Q_heads = split_heads(Q, h)  # (..., h, L_q, d_k)
-    K_heads = split_heads(K, h_kv)  # (..., h, L_k, d_k)
-    V_heads = split_heads(V, h_kv)  # (..., h, L_k, d_v)
+    K_heads = split_heads(K, h_kv)  # (..., h_kv, L_k, d_k)
+    V_heads = split_heads(V, h_kv)  # (..., h_kv, L_k, d_v)
     n = 0 if past is None else past.n
-    Q_turned, K_turned, turned = turn_both(Q_heads, K_heads, n) if turn else (Q_heads, K_heads, None)
+    Q_turned, K_turned, turned = turn_both(Q_heads, K_heads, n) if rotary else (Q_heads, K_heads, None)
     K_all, V_all = (K_turned, V_heads) if past is None else with_past(past, K_turned, V_heads)
     K_shared, V_shared = (K_all, V_all) if h_kv == h else (share_heads(K_all, h), share_heads(V_all, h))
     form = attention if Q_heads.shape[-2] * K_all.shape[-2] < LONG else blockwise_attention
@@ -153,8 +154,8 @@ def multi_head_backward(dy: Array, cache: MultiHeadCache) -> tuple[Array, Array,
     turned = cache.turned
     dQ_heads, dK_heads = turn_both_back(dQ_turned, dK_turned, turned) if turned else (dQ_turned, dK_turned)
     dQ = merge_heads(dQ_heads)  # (..., L_q, h*d_k)
-    dK = merge_heads(dK_heads)  # (..., L_k, h*d_k)
-    dV = merge_heads(dV_heads)  # (..., L_k, h*d_v)
+    dK = merge_heads(dK_heads)  # (..., L_k, h_kv*d_k)
+    dV = merge_heads(dV_heads)  # (..., L_k, h_kv*d_v)
     dx_q, dquery = linear_backward(dQ, cache.query)
     dx_k, dkey = linear_backward(dK, cache.key)
     dx_v, dvalue = linear_backward(dV, cache.value)
@@ -162,7 +163,10 @@ def multi_head_backward(dy: Array, cache: MultiHeadCache) -> tuple[Array, Array,
 
 
 def heads_of_keys(weights: MultiHead, h: int) -> int:
-    """h_kv, how many heads of keys and values there are: as many as W^K has heads of the width of a query head."""
+    """h_kv, how many heads of keys and values there are: as many as W^K has heads of the width of a query head.
+
+    (The shapes of the weights do not tell h itself: with another h, they are other heads.)
+    """
     d_k = weights.query.W.shape[-1] // h
     d_keys = weights.key.W.shape[-1]
     if d_keys % d_k != 0:

@@ -1,8 +1,8 @@
-"""Section 3.4.1, read forward: keys and values of the positions before, kept, so that nothing is computed twice.
+"""Section 3.4.1, at inference: keys and values of the positions before, kept, so that nothing is computed twice.
 
-A causal model's keys and values of a position depend on no later one. So a decode step needs only those of its own
-positions, and finds the others here; the keys and values of an encoder's output, which every step reads, are a past to
-which nothing is added. There is no backward: nobody trains token by token.
+A causal model's keys and values of a position do not depend on later positions. So a decode step needs only those of
+its own positions, and finds the others here; the keys and values of an encoder's output, which every step reads, are a
+past to which nothing is added. There is no backward: nobody trains token by token.
 """
 
 from typing import NamedTuple
@@ -23,8 +23,8 @@ class Past(NamedTuple):
     """Of one attention: keys and values of n positions, and room for more, which is filled from the left, in place."""
 
     n: int
-    K: Array  # (..., h, context, d_k)
-    V: Array  # (..., h, context, d_v)
+    K: Array  # (..., h_kv, context, d_k), with h_kv = h but where heads share keys and values
+    V: Array  # (..., h_kv, context, d_v)
 
 
 def empty_past(batch: tuple[int, ...], context: int, h: int, key: Linear, value: Linear) -> Past:
@@ -48,7 +48,7 @@ def with_past(past: Past, K: Array, V: Array) -> tuple[Array, Array]:
     check(ROOM, K, V, past.K, past.V)  # else NumPy would spread one position, head or feature over the room
     start, end, context = past.n, past.n + K.shape[-2], past.K.shape[-2]
     if end > context:
-        raise ValueError(f"past: got {K.shape[-2]} positions more after {start}, expected at most {context} in all")
+        raise ValueError(f"past: got {K.shape[-2]} positions after {start}, expected at most {context} in all")
     past.K[..., start:end, :] = K
     past.V[..., start:end, :] = V
     return past.K[..., :end, :], past.V[..., :end, :]

@@ -67,10 +67,12 @@ def bert(
     """y_i, what is known about position i from the whole input, the tokens before it and those after it.
 
     ids, segments: (..., L); lengths: (...), how many tokens of each sequence are no padding, None: all
-    -> y: (..., L, d_model). Unlike GPT there is no causal mask; so it cannot write, but what it reads it sees from
-    both sides.
+    -> y: (..., L, d_model). Unlike GPT there is no causal mask; so it cannot generate text, but it sees both
+    sides of each position.
     """
     check_tokens("ids", ids, len(weights.embedding.tokens.E))
+    if config.alibi:
+        raise ValueError("config.alibi: got True, expected False: only GPT reads it")
     if lengths is not None:
         check_lengths(lengths, ids)
     mask = None if lengths is None else padding_mask(lengths, ids.shape[-1])  # (..., 1, L)

@@ -74,11 +74,11 @@ def init_gpt(
     dtype: DTypeLike = np.float32,
     h_kv: int | None = None,
 ) -> GPT:
-    """context: for how many positions vectors are learned; None: sines and cosines, for as many as one likes.
+    """context: for how many positions vectors are learned; None: sines and cosines, for any number of positions.
 
     tied: E scores the tokens too, and is drawn small enough for that (standard deviation 1/sqrt(d_model), so that the
-    first logits are of order 1). final_norm: after the last layer, where pre-norm layers need one. h_kv: of how many
-    heads there are keys and values, as in `init_multi_head`.
+    first logits are of order 1). final_norm: after the last layer, where pre-norm layers need one. h_kv: the
+    number of heads of keys and values, as in `init_multi_head`.
     """
     check_truth("tied", tied)
     E = init_embedding(V, d_model, rng, dtype).E
@@ -101,6 +101,8 @@ def gpt_body(
     before these ones, as `decoding/key_value_cache.py` keeps them.
     """
     check_tokens("ids", ids, None)  # the embedding checks that they are in the vocabulary
+    if weights.positions is not None and (config.rotary or config.alibi):
+        raise ValueError("weights.positions: got learned positions, expected None where rotary or ALiBi tells them")
     n, L = past[0].n if past else 0, ids.shape[-1]
     E, embedding_cache = embedding(ids, weights.embedding)  # (..., L, d_model)
     if weights.positions is not None:

@@ -133,6 +133,8 @@ def transformer(
     and one pass predicts every next token. Padding at a target's end needs no mask: no token before it sees it.
     """
     check_tokens("source", source, len(weights.source.E))
+    if config.alibi:
+        raise ValueError("config.alibi: got True, expected False: only GPT reads it")
     check_tokens("target", target, len(target_table(weights).E))
     drop = dropping(config.dropout, rng)
     mask = source_mask(source, lengths)  # (..., 1, L_s)

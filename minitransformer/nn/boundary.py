@@ -66,7 +66,7 @@ def score_mask(query: Array, key: Array, h: int, n_rows: int = 0, /, **given: Ar
     query: ([B,] L_q, d) and key: ([B,] L_k, d), of which only the shapes are read -> (B or 1, h or 1, L_q or 1,
     L_k + n_rows), the first axis only with a batch; None where there is no mask. `given` are three arguments of the
     caller under its own names, which the messages say: attn_mask, key_padding_mask and the hint is_causal, in this
-    order. To the `n_rows` keys that are appended to the others, every query may attend.
+    order. Every query may attend to the `n_rows` keys that are appended to the others.
     """
     (attn_name, attn_mask), (padding_name, padding_mask), (hint_name, is_causal) = given.items()
     *batch, L_q, _ = query.shape
@@ -127,7 +127,7 @@ def with_open_keys(mask: Array | None, n: int) -> Array | None:
 
 
 def check_hint(hint_name: str, is_causal: bool | None, mask_name: str, mask: Array | None) -> None:
-    """`is_causal` says that the mask is causal, as in PyTorch, where it saves time and a wrong hint gives anything.
+    """`is_causal` asserts that the mask is causal, as in PyTorch, where it saves time, and a wrong one is not noticed.
 
     Here it saves nothing, and must be true. None, which PyTorch's stacks take for "look yourself", is no hint.
     """

@@ -53,8 +53,8 @@ class TransformerDecoderLayer(Layer):
 
         tgt_mask: (L_t, L_t) or (B*nhead, L_t, L_t); memory_mask: (L_t, L_s) or (B*nhead, L_t, L_s);
         tgt_key_padding_mask: (B, L_t); memory_key_padding_mask: (B, L_s); both without B for no batch. That no position
-        sees a later one is the caller's tgt_mask: `tgt_is_causal` only says that it is the causal one, and
-        `memory_is_causal` that memory_mask is. `rng` switches dropout on.
+        sees a later one is the caller's tgt_mask: `tgt_is_causal` only asserts that it is the causal one, and
+        `memory_is_causal` that memory_mask is. True: may NOT attend, as in PyTorch. `rng` switches dropout on.
         """
         x, m = target_and_memory(tgt, memory, self.d_model, self.batch_first)
         check_rng(rng)

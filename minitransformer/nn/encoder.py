@@ -45,8 +45,8 @@ class TransformerEncoderLayer(Layer):
     ) -> tuple[Array, PostNormCache | PreNormCache]:
         """src: (L, B, d_model), or (L, d_model) without a batch -> out: the same shape.
 
-        src_mask: (L, L) or (B*nhead, L, L), which `is_causal` says is the causal one; src_key_padding_mask: (B, L), or
-        (L,) without a batch. `rng` switches dropout on.
+        src_mask: (L, L) or (B*nhead, L, L); `is_causal` asserts that it is the causal one. src_key_padding_mask:
+        (B, L), or (L,) without a batch. True: may NOT attend, as in PyTorch. `rng` switches dropout on.
         """
         check_sequence("src", src, self.d_model, self.batch_first)
         check_rng(rng)

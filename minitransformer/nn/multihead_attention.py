@@ -115,8 +115,9 @@ class MultiheadAttention(Module):
     ) -> tuple[Array, MultiHeadCache]:
         """query: (L_q, B, embed_dim), key: (L_k, B, kdim), value: (L_k, B, vdim) -> out: (L_q, B, embed_dim).
 
-        Without a batch, (L, d). key_padding_mask: (B, L_k); attn_mask: (L_q, L_k) or (B*h, L_q, L_k), which
-        `is_causal` says is the causal one.
+        Without a batch, (L, d). key_padding_mask: (B, L_k); attn_mask: (L_q, L_k) or (B*h, L_q, L_k);
+        `is_causal` asserts that it is the causal one. A boolean mask has True where a query may NOT attend, PyTorch's
+        convention and the opposite of `equations/`: pass ~causal_mask(L). Numbers are added to the scores.
         """
         projections, bias_k, bias_v = self.weights
         for name, x, projection in (

@@ -95,8 +95,8 @@ class Transformer(Module):
         src_mask: (L_s, L_s), tgt_mask: (L_t, L_t), memory_mask: (L_t, L_s), or each with a first axis of B*nhead;
         src_key_padding_mask and memory_key_padding_mask: (B, L_s), tgt_key_padding_mask: (B, L_t). As in PyTorch, none
         follows from another: that the decoder sees no padding of the source is memory_key_padding_mask, and that no
-        position sees a later one is tgt_mask; `src_is_causal` and its like only say that a mask is the causal one.
-        `rng` switches dropout on.
+        position sees a later one is tgt_mask; `src_is_causal` and its like only assert that a mask is the causal
+        one. True: may NOT attend, as in PyTorch. `rng` switches dropout on.
         """
         check_sequence("src", src, self.encoder.d_model, self.batch_first)
         check_sequence("tgt", tgt, self.encoder.d_model, self.batch_first)
@@ -117,7 +117,7 @@ class Transformer(Module):
         return out, TransformerCache(encoder_cache, decoder_cache)
 
     def backward(self, dout: Array, cache: TransformerCache) -> tuple[tuple[Array, Array], Named]:
-        """-> (dsrc, dtgt), grads.  To the source there is one way, through the memory."""
+        """-> (dsrc, dtgt), grads.  The gradient reaches the source through the memory alone."""
         (dtgt, dmemory), decoder_grads = self.decoder.backward(dout, cache.decoder)
         dsrc, encoder_grads = self.encoder.backward(dmemory, cache.encoder)
         return (dsrc, dtgt), prefix("encoder", encoder_grads) | prefix("decoder", decoder_grads)

@@ -84,7 +84,7 @@ def test_bad_input_is_refused():
     weights, config = init_gpt(7, 1, 6, 3, 10, rng, 4), Config(h=3)
     past = empty_cache((), 4, weights, config)
     _, past = decode_step(np.array([1, 2, 3]), past, weights, config)
-    with refuses(ValueError, "ids: got 2 more after 3, expected 4 in all, the context, at most"):
+    with refuses(ValueError, "ids: got 2 positions after 3, expected at most 4 in all, the context"):
         decode_step(np.array([1, 2]), past, weights, config)
     with refuses(ValueError, "context: got 5, expected at most 4, as many as are learned"):
         empty_cache((), 5, weights, config)

@@ -177,6 +177,6 @@ def test_a_mask_that_is_not_boolean_is_refused(mask, given):
     with refuses(
         TypeError,
         f"mask: got {given}, expected a boolean array, True where a query may attend to a key, "
-        "or floating-point numbers to add to the scores",
+        "or floating-point numbers such as float32 to add to the scores",
     ):
         masked_softmax(np.ones((2, 3)), mask)

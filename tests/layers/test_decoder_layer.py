@@ -219,7 +219,7 @@ def test_dropout_sits_where_section_5_has_it(s, seed, rate):
     turn = s.d_k % 2 == 0  # else rotary positions find no pairs
     config = Config(h=s.h, dropout=rate, rotary=turn)
     rng = np.random.default_rng(seed)
-    a, _ = multi_head(x, x, x, weights.self_attention, s.h, drop=Dropout(rate, rng), turn=turn)
+    a, _ = multi_head(x, x, x, weights.self_attention, s.h, drop=Dropout(rate, rng), rotary=turn)
     u, _ = layer_norm(x + dropout(a, Dropout(rate, rng))[0], weights.norm1)
     c, _ = multi_head(u, memory, memory, weights.cross_attention, s.h, drop=Dropout(rate, rng))
     v, _ = layer_norm(u + dropout(c, Dropout(rate, rng))[0], weights.norm2)
@@ -229,7 +229,7 @@ def test_dropout_sits_where_section_5_has_it(s, seed, rate):
 
     rng = np.random.default_rng(seed)
     n, _ = layer_norm(x, weights.norm1)
-    a, _ = multi_head(n, n, n, weights.self_attention, s.h, drop=Dropout(rate, rng), turn=turn)
+    a, _ = multi_head(n, n, n, weights.self_attention, s.h, drop=Dropout(rate, rng), rotary=turn)
     u = x + dropout(a, Dropout(rate, rng))[0]
     q, _ = layer_norm(u, weights.norm2)
     c, _ = multi_head(q, memory, memory, weights.cross_attention, s.h, drop=Dropout(rate, rng))

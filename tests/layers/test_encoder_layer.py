@@ -97,7 +97,7 @@ def test_dropout_sits_where_section_5_has_it(s, seed, rate):
     turn = s.d_k % 2 == 0  # else rotary positions find no pairs
     config = Config(h=s.h, dropout=rate, rotary=turn)
     rng = np.random.default_rng(seed)
-    a, _ = multi_head(x, x, x, weights.self_attention, s.h, drop=Dropout(rate, rng), turn=turn)
+    a, _ = multi_head(x, x, x, weights.self_attention, s.h, drop=Dropout(rate, rng), rotary=turn)
     u, _ = layer_norm(x + dropout(a, Dropout(rate, rng))[0], weights.norm1)
     f, _ = feed_forward(u, weights.feed_forward, drop=Dropout(rate, rng))
     y, _ = layer_norm(u + dropout(f, Dropout(rate, rng))[0], weights.norm2)
@@ -105,7 +105,7 @@ def test_dropout_sits_where_section_5_has_it(s, seed, rate):
 
     rng = np.random.default_rng(seed)
     n, _ = layer_norm(x, weights.norm1)
-    a, _ = multi_head(n, n, n, weights.self_attention, s.h, drop=Dropout(rate, rng), turn=turn)
+    a, _ = multi_head(n, n, n, weights.self_attention, s.h, drop=Dropout(rate, rng), rotary=turn)
     u = x + dropout(a, Dropout(rate, rng))[0]
     f, _ = feed_forward(layer_norm(u, weights.norm2)[0], weights.feed_forward, drop=Dropout(rate, rng))
     y = u + dropout(f, Dropout(rate, rng))[0]

@@ -78,12 +78,12 @@ def test_turned_keys_are_kept_turned(s, seed):
     d_model = 2 * s.d_model  # rotary positions turn pairs of features
     weights = loud(init_multi_head(d_model, s.h, rng), rng)
     x = rng.standard_normal((s.B, s.L_q, d_model))
-    whole, _ = multi_head(x, x, x, weights, s.h, causal_mask(s.L_q), turn=True)
+    whole, _ = multi_head(x, x, x, weights, s.h, causal_mask(s.L_q), rotary=True)
     past = empty_past((s.B,), s.L_q, s.h, weights.key, weights.value)
     cut = int(rng.integers(1, s.L_q))
     for start, end in ((0, cut), (cut, s.L_q)):
         piece = x[:, start:end]
-        y, _ = multi_head(piece, piece, piece, weights, s.h, causal_mask(end)[start:], past=past, turn=True)
+        y, _ = multi_head(piece, piece, piece, weights, s.h, causal_mask(end)[start:], past=past, rotary=True)
         assert_allclose(y, whole[:, start:end], rtol=1e-11, atol=1e-12)
         past = further(past, end - start)
 
@@ -131,8 +131,8 @@ def attends(x_v=x, past=None):
 
 NOT_OF_HEADS = "heads, expected a number that divides the 6 features of"
 REFUSALS = [
-    (lambda: attends(past=room(context=2)), "past: got 3 positions more after 0, expected at most 2 in all"),
-    (lambda: attends(past=further(room(), 1)), "past: got 3 positions more after 1, expected at most 3 in all"),
+    (lambda: attends(past=room(context=2)), "past: got 3 positions after 0, expected at most 2 in all"),
+    (lambda: attends(past=further(room(), 1)), "past: got 3 positions after 1, expected at most 3 in all"),
     (
         lambda: attends(past=room((1,))),
         "past.K: got shape (1, 3, 3, 2), expected the batch axes (2, 3) before (context, d_k)",

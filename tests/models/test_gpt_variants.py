@@ -69,9 +69,9 @@ def test_a_text_means_the_same_wherever_it_stands(positions, s, seed):
         distance = np.arange(s.L_q)[:, None] - np.arange(s.L_q)
         seen, later = -0.5 * np.abs(distance), np.pad(-0.5 * np.abs(distance), (1, 0), constant_values=-np.inf)
     turn = positions == "rotary"
-    y, _ = multi_head(x, x, x, weights, s.h, seen, turn=turn)
+    y, _ = multi_head(x, x, x, weights, s.h, seen, rotary=turn)
     moved = np.concatenate([rng.standard_normal((1, x.shape[-1])), x])
-    y_later, _ = multi_head(moved, moved, moved, weights, s.h, later, turn=turn)
+    y_later, _ = multi_head(moved, moved, moved, weights, s.h, later, rotary=turn)
     assert_allclose(y_later[1:], y, rtol=1e-9, atol=1e-11)
 
 
@@ -122,6 +122,6 @@ def test_bad_input_is_refused():
     with refuses(ValueError, "weights.key.W: got 3 columns, expected a multiple of 2, the width of a query head"):
         multi_head(x, x, x, narrow, 3)
     with pytest.raises(ValueError, match=r"^X: got shape \(2, 3, 3\)"):
-        multi_head(x, x, x, init_multi_head(6, 2, rng), 2, turn=True)
+        multi_head(x, x, x, init_multi_head(6, 2, rng), 2, rotary=True)
     with refuses(TypeError, "rotary: got 1, expected True or False"):
         Config(h=2, rotary=1)

@@ -34,7 +34,7 @@ class GptSettings(NamedTuple):
     activation: str = "gelu_tanh"
     norm_first: bool = True
     positions: str = "learned"  # or sinusoidal, as in 4.3; or the variants rotary, alibi
-    h_kv: int = 0  # so many heads of keys and values, each shared by h / h_kv of queries; 0: h of them, as in 4.2
+    h_kv: int = 0  # number of heads of keys and values, each shared by h / h_kv query heads; 0: h, as in 4.2
     tied: bool = True
     context: int = 64
     B: int = 8

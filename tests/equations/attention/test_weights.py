@@ -233,7 +233,7 @@ def test_bad_scores_and_masks_are_refused():
     with refuses(
         TypeError,
         "mask: got list, expected a boolean array, True where a query may attend to a key, "
-        "or floating-point numbers to add to the scores",
+        "or floating-point numbers such as float32 to add to the scores",
     ):
         attention(Q, K, V, [[True]])
     with refuses(ValueError, "mask: got shape (5, 3), which does not broadcast to the scores' shape (2, 3, 5)"):

@@ -261,7 +261,7 @@ CONFIG_FIELDS = {
     "eps": positive(0.01),
     "final_eps": optional(positive(0.02)),
     "rotary": truth(True),
-    "alibi": truth(True),
+    "alibi": truth(False),
 }
 
 

@@ -373,7 +373,7 @@ ROWS = (
         mask=optional(mask(of_memory)),
         **DROPOUT,
         **NO_PAST,
-        turn=given(False, "of `Config`, which checks it"),
+        rotary=given(False, "of `Config`, which checks it"),
     ),
     row(
         multi_head.multi_head_backward,
