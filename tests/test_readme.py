@@ -20,9 +20,8 @@ def test_an_example_prints_what_it_says(code):
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(code, {})
-    assert printed.getvalue().split("\n")[:-1] == re.findall(
-        r"^print\(.*\)  # (.*?)(?: *\(seq.*)?$", code, re.MULTILINE
-    )
+    said = re.findall(r"^print\(.*\)  # (.*?)(?: *\(seq.*)?$", code, re.MULTILINE)
+    assert printed.getvalue().splitlines() == said
 
 
 def test_there_are_examples():
