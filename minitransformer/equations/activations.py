@@ -26,7 +26,7 @@ def relu(x: Array) -> tuple[Array, Array]:
 
 def relu_backward(dy: Array, y: Array) -> Array:
     """dx = dy where x > 0, else 0. (At x = 0, where there is no derivative, 0 is chosen, as PyTorch does.)"""
-    check("dy: ..., y: ...", dy, y)
+    check("y: ..., dy: ...", y, dy)
     return dy * (y > 0)
 
 
@@ -39,7 +39,7 @@ def tanh(x: Array) -> tuple[Array, Array]:
 
 def tanh_backward(dy: Array, y: Array) -> Array:
     """dx = dy (1 - y^2), from tanh' = 1 - tanh^2."""
-    check("dy: ..., y: ...", dy, y)
+    check("y: ..., dy: ...", y, dy)
     return dy * (1 - y * y)
 
 
@@ -57,7 +57,7 @@ def sigmoid(x: Array) -> tuple[Array, Array]:
 
 def sigmoid_backward(dy: Array, y: Array) -> Array:
     """dx = dy y (1 - y), from sigmoid' = sigmoid (1 - sigmoid)."""
-    check("dy: ..., y: ...", dy, y)
+    check("y: ..., dy: ...", y, dy)
     return dy * y * (1 - y)
 
 
@@ -76,7 +76,7 @@ def gelu(x: Array) -> tuple[Array, GeluCache]:
 
 def gelu_backward(dy: Array, cache: GeluCache) -> Array:
     """dx = dy (Phi(x) + x phi(x)), from the product rule and Phi' = phi, the normal density."""
-    check("dy: ..., x: ...", dy, cache.x)
+    check("x: ..., dy: ...", cache.x, dy)
     near = np.minimum(cache.x, FAR)  # infinity times 0 would be NaN
     phi = normal_density(near)
     return dy * (cache.Phi + near * phi)
@@ -100,7 +100,7 @@ def gelu_tanh_backward(dy: Array, cache: GeluCache) -> Array:
 
     and 2u' = 2 sqrt(2/pi) (1 + 3 * 0.044715 x^2).
     """
-    check("dy: ..., x: ...", dy, cache.x)
+    check("x: ..., dy: ...", cache.x, dy)
     Phi = cache.Phi
     near = np.minimum(cache.x, FAR)  # its square cannot overflow, and 0 times infinity would be NaN
     two_du_dx = 2 * SQRT_2_OVER_PI + 6 * SQRT_2_OVER_PI * CUBIC * (near * near)

@@ -39,7 +39,7 @@ def scaled_dot_product_backward(dA: Array, cache: DotProductCache) -> tuple[Arra
 
     From S_ij = sum_c Q_ic K_jc:  dQ_ic = sum_j dS_ij K_jc  and  dK_jc = sum_i dS_ij Q_ic.
     """
-    check("dA: ... L_q L_k, Q: ... L_q d_k, K: ... L_k d_k", dA, *cache)
+    check("Q: ... L_q d_k, K: ... L_k d_k, dA: ... L_q L_k", *cache, dA)
     d_k = cache.K.shape[-1]
     dS = dA / math.sqrt(d_k)
     dQ = dS @ cache.K
@@ -132,7 +132,7 @@ def attend_backward(dO: Array, cache: AttendCache) -> tuple[Array, Array]:
     From O_ic = sum_j weights_ij V_jc:  dV_jc = sum_i weights_ij dO_ic  and  dweights_ij = sum_c dO_ic V_jc.
     A floating-point mask is a constant: the gradient of A is that of the masked scores.
     """
-    check("dO: ... L_q d_v, alpha: ... L_q L_k, V: ... L_k d_v", dO, cache.alpha, cache.V)
+    check("alpha: ... L_q L_k, V: ... L_k d_v, dO: ... L_q d_v", cache.alpha, cache.V, dO)
     dV = cache.weights.mT @ dO
     dweights = dO @ cache.V.mT
     dalpha = dropout_backward(dweights, cache.m)

@@ -43,7 +43,7 @@ def attention_one_query_backward(do: Array, cache: OneQueryCache) -> tuple[Array
     Then back through softmax and through f. Returns dq, dk, dv and the gradients of f's weights (a tuple, empty for
     the dot products).
     """
-    check("do: d_v, v: n d_v", do, cache.v)
+    check("v: n d_v, do: d_v", cache.v, do)
     dv = cache.alpha[:, None] * do[None, :]  # (n, d_v)
     dalpha = cache.v @ do  # (n,)
     da = softmax_backward(dalpha, cache.alpha)

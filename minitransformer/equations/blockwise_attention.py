@@ -96,7 +96,7 @@ def blockwise_attention_backward(dO: Array, cache: BlockwiseCache) -> tuple[Arra
     softmax_backward subtracts sum_j dalpha_j alpha_j from each dalpha_j. With dalpha_j = m_j (do . v_j), m dropout's
     factors, that sum is do . (sum_j m_j alpha_j v_j) = do . o: the scores need not be summed over again.
     """
-    check("dO: ... L_q d_v, O: ... L_q d_v", dO, cache.O)
+    check("O: ... L_q d_v, dO: ... L_q d_v", cache.O, dO)
     Q, K, V, O, top, Z, *_ = cache
     scale = 1 / math.sqrt(K.shape[-1])
     dQ, dK, dV = (np.zeros_like(x, dtype=np.result_type(dO, O)) for x in (Q, K, V))

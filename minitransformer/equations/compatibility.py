@@ -28,7 +28,7 @@ def dot_product_backward(dA: Array, cache: DotProductCache) -> tuple[Array, Arra
 
     From A_ij = sum_c Q_ic K_jc:  dQ_ic = sum_j dA_ij K_jc  and  dK_jc = sum_i dA_ij Q_ic.
     """
-    check("dA: ... L_q L_k, Q: ... L_q d_k, K: ... L_k d_k", dA, *cache)
+    check("Q: ... L_q d_k, K: ... L_k d_k, dA: ... L_q L_k", *cache, dA)
     dQ = dA @ cache.K
     dK = dA.mT @ cache.Q
     return dQ, dK
@@ -59,7 +59,7 @@ def bilinear_backward(dA: Array, cache: BilinearCache) -> tuple[Array, Array, Ar
         dQM_ib = sum_j dA_ij K_jb,   dK_jb = sum_i dA_ij QM_ib,
         dQ_ia = sum_b dQM_ib M_ab,   dM_ab = sum_i Q_ia dQM_ib.
     """
-    check("dA: ... L_q L_k, Q: ... L_q d_q, K: ... L_k d_k", dA, cache.Q, cache.K)
+    check("Q: ... L_q d_q, K: ... L_k d_k, dA: ... L_q L_k", cache.Q, cache.K, dA)
     d_q, d_k = cache.M.shape
     dQM = dA @ cache.K  # (..., L_q, d_k)
     dK = dA.mT @ cache.QM
@@ -107,7 +107,7 @@ def additive_backward(dA: Array, cache: AdditiveCache) -> tuple[Array, Array, Ad
     dQ = d(Wq) W,  dW = d(Wq)^T Q,      dK = d(Uk) U,  dU = d(Uk)^T K   (dW, dU, dv also sum over all leading axes).
     """
     Q, K, (W, U, v), t = cache
-    check("dA: ... L_q L_k, t: ... L_q L_k d_a", dA, t)
+    check("t: ... L_q L_k d_a, dA: ... L_q L_k", t, dA)
     d_a, d_q = W.shape
     d_k = U.shape[1]
     dv = column_sum(dA[..., None] * t)

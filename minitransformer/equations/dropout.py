@@ -51,7 +51,7 @@ def dropout_backward(dy: Array, m: Array | None) -> Array:
     """dx = dy * m, from dy_i / dx_i = m_i. What was dropped gets no gradient; without dropout dx is dy."""
     if m is None:
         return dy
-    check("dy: ..., m: ...", dy, m)
+    check("m: ..., dy: ...", m, dy)
     return dy * m
 
 

@@ -31,7 +31,7 @@ def softmax_backward(dalpha: Array, alpha: Array) -> Array:
              = alpha_j dalpha_j - alpha_j sum_i dalpha_i alpha_i.
     The (n, n) Jacobian is never formed. Where alpha_j = 0 (a masked key), da_j = 0.
     """
-    check("dalpha: ... n, alpha: ... n", dalpha, alpha)
+    check("alpha: ... n, dalpha: ... n", alpha, dalpha)
     inner = row_sum(dalpha * alpha)  # (..., 1)
     return alpha * (dalpha - inner)
 
@@ -91,6 +91,6 @@ def log_softmax_backward(dlog_alpha: Array, cache: LogSoftmaxCache) -> Array:
 
     From d log alpha_i / d a_j = delta_ij - alpha_j.
     """
-    check("dlog_alpha: ... n, alpha: ... n", dlog_alpha, cache.alpha)
+    check("alpha: ... n, dlog_alpha: ... n", cache.alpha, dlog_alpha)
     total = row_sum(dlog_alpha)  # (..., 1)
     return dlog_alpha - cache.alpha * total

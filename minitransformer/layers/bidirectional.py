@@ -53,7 +53,7 @@ def bidirectional_backward(dy: Array, cache: BidirectionalCache) -> tuple[Array,
 
     Turning around twice changes nothing: the backward of the one turn is the other.
     """
-    check("dy: ... L? 2*d_h, onward: ... L? d_h", dy, cache.onward.h)
+    check("onward: ... L? d_h, dy: ... L? 2*d_h", cache.onward.h, dy)
     donward, dback = np.split(dy, 2, axis=-1)  # (..., L, d_h) each
     dturned_back = in_order(dback, cache.order)
     dturned_x, _, dweights_back = lstm_backward(dturned_back, cache.back)

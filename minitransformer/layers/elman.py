@@ -71,7 +71,7 @@ def elman_backward(dh: Array, cache: ElmanCache) -> tuple[Array, Array, Elman]:
     and then, as every step has the same weights, dW_x = sum_t x_t^T da_t, dW_h = sum_t h_{t-1}^T da_t, db = sum_t da_t.
     """
     x, h_0, h, weights = cache
-    check("dh: ... L? d_h, h: ... L? d_h", dh, h)
+    check("h: ... L? d_h, dh: ... L? d_h", h, dh)
     d_in, d_h = weights.W_x.shape
     da = np.zeros_like(h)
     dh_later = np.zeros_like(h_0)  # by way of the step after

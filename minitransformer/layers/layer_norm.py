@@ -58,7 +58,7 @@ def layer_norm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, LayerN
     g_k times that is the formula. gamma stands inside the means: it weighs each g_k before they are taken.
     """
     x_hat, sigma, (gamma, _) = cache
-    check("dy: ... d, x_hat: ... d", dy, x_hat)
+    check("x_hat: ... d, dy: ... d", x_hat, dy)
     d = len(gamma)
     dy_x_hat = dy * x_hat
     dgamma = column_sum(dy_x_hat)

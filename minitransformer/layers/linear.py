@@ -54,7 +54,7 @@ def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Linear]:
     """
     x, weights = cache
     d_in, d_out = weights.W.shape
-    check("dy: ... d_out, x: ... d_in, weights.W: d_in d_out", dy, x, weights.W)  # else rows might be in another order
+    check("x: ... d_in, weights.W: d_in d_out, dy: ... d_out", x, weights.W, dy)  # else rows might be in another order
     dy_rows = dy.reshape(-1, d_out)
     dx = dy_rows.dot(weights.W.T)  # (N, d_in)
     dW = x.reshape(-1, d_in).T.dot(dy_rows)  # (d_in, d_out)

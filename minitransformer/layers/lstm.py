@@ -110,7 +110,7 @@ def lstm_backward(dh: Array, cache: LSTMCache, dlast: State | None = None) -> tu
     Where step t reads nothing, h_t = h_{t-1} and c_t = c_{t-1}: both gradients pass back unchanged, and dz_t = 0.
     """
     x, start, gates, c, h, weights, reads = cache
-    check("dh: ... L? d_h, h: ... L? d_h", dh, h)
+    check("h: ... L? d_h, dh: ... L? d_h", h, dh)
     d_in = len(weights.W_x)
     d_h = len(weights.W_h)
     c_before = np.concatenate([start.c[..., None, :], c[..., :-1, :]], axis=-2)  # (..., L, d_h)

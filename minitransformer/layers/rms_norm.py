@@ -59,7 +59,7 @@ def rms_norm_backward(dy: Array, cache: RMSNormCache) -> tuple[Array, RMSNorm]:
     that is the formula: LayerNorm's without mean(g), for no mean is subtracted from x.
     """
     x_hat, rms, (gamma,) = cache
-    check("dy: ... d, x_hat: ... d", dy, x_hat)
+    check("x_hat: ... d, dy: ... d", x_hat, dy)
     dy_x_hat = dy * x_hat
     dgamma = column_sum(dy_x_hat)
     mean_g_x_hat = row_products(dy_x_hat, gamma) / len(gamma)  # (..., 1)

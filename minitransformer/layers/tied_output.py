@@ -34,7 +34,7 @@ def tied_output_backward(dlogits: Array, cache: TiedOutputCache) -> tuple[Array,
     """
     y, weights = cache
     V, d = weights.E.shape
-    check("dlogits: ... V, y: ... d, weights.E: V d", dlogits, y, weights.E)  # else rows might be in another order
+    check("y: ... d, weights.E: V d, dlogits: ... V", y, weights.E, dlogits)  # else rows might be in another order
     dscores = dlogits.reshape(-1, V)
     drows = dscores @ weights.E  # (N, d)
     dE = dscores.T @ y.reshape(-1, d)  # (V, d)

@@ -114,3 +114,10 @@ def test_bad_input_is_refused():
         elman(np.ones((2, 5, 4)), np.ones(3), weights)
     with pytest.raises(TypeError, match="h_0: got int, expected a NumPy array"):
         elman(np.ones((5, 4)), 0, weights)
+
+
+def test_both_matrices_are_drawn_from_both_sides_of_zero():
+    weights = init_elman(300, 100, np.random.default_rng(0))
+    for W in (weights.W_x, weights.W_h):
+        assert abs(W.mean()) < 0.002
+        assert abs(W.std() * np.sqrt(3) - 0.1) < 0.002

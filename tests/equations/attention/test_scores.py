@@ -50,5 +50,5 @@ def test_float32_stays_float32():
 def test_a_gradient_of_another_shape_is_refused():
     """Also one that a product would broadcast."""
     _, cache = scaled_dot_product(np.ones((2, 3, 4)), np.ones((2, 5, 4)))
-    with refuses(ValueError, "Q: got shape (2, 3, 4), expected the batch axes (1,) before (L_q, d_k)"):
+    with refuses(ValueError, "dA: got shape (1, 3, 5), expected the batch axes (2,) before (L_q, L_k)"):
         scaled_dot_product_backward(np.ones((1, 3, 5)), cache)
