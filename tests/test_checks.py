@@ -149,6 +149,13 @@ REFUSED = [
     ),
     (
         check.check_mask,
+        (np.ones((4, 3), bool), (4, 2, 3)),
+        ValueError,
+        "mask: got shape (4, 3), which does not broadcast to the scores' shape (4, 2, 3)"
+        "; where keys are masked, the queries need an axis, too: mask[:, None, :]",
+    ),
+    (
+        check.check_mask,
         (np.ones((1, 2, 3), bool), (2, 3)),
         ValueError,
         "mask: got shape (1, 2, 3), which does not broadcast to the scores' shape (2, 3)",

@@ -83,7 +83,8 @@ def test_config_chooses_the_form_and_the_cache_its_backward(s, seed, rate):
 
 
 def test_defaults_are_those_of_the_text():
-    """Post-norm, ReLU, no dropout; PyTorch's eps."""
+    """Post-norm, ReLU, no dropout; PyTorch's eps. One head is enough."""
+    assert Config(h=1).h == 1
     assert Config(h=8) == Config(h=8, dropout=0.0, activation=RELU, norm_first=False, eps=1e-5)
 
 

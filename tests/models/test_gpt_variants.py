@@ -12,7 +12,9 @@ from minitransformer.decoding.key_value_cache import decode_step, empty_cache
 from minitransformer.equations.activations import GELU_TANH
 from minitransformer.layers.encoder_layer import Config
 from minitransformer.layers.multi_head import MultiHead, init_multi_head, multi_head
+from minitransformer.models.bert import bert, init_bert
 from minitransformer.models.gpt import gpt, gpt_backward, init_gpt
+from minitransformer.models.transformer import init_transformer, transformer
 from minitransformer.verify.cases.points import loud
 
 POSITIONS = {"sinusoidal": {}, "rotary": {"rotary": True}, "alibi": {"alibi": True}}
@@ -125,3 +127,23 @@ def test_bad_input_is_refused():
         multi_head(x, x, x, init_multi_head(6, 2, rng), 2, rotary=True)
     with refuses(TypeError, "rotary: got 1, expected True or False"):
         Config(h=2, rotary=1)
+
+
+def test_positions_are_told_in_one_way_alone():
+    """Not by a rotation and by distances, nor beside learned ones; and nothing that a model does not read is taken."""
+    rng = np.random.default_rng(0)
+    with refuses(ValueError, "alibi: got True with rotary=True, expected one of the two"):
+        Config(h=2, rotary=True, alibi=True)
+    learned = init_gpt(5, 1, 8, 2, 6, rng, context=4)
+    ids = np.array([[1, 2, 3]])
+    for config in (Config(h=2, rotary=True), Config(h=2, alibi=True)):
+        with refuses(
+            ValueError, "weights.positions: got learned positions, expected None where rotary or ALiBi tells them"
+        ):
+            gpt(ids, learned, config)
+    for call in (
+        lambda: bert(ids, ids % 2, None, init_bert(5, 4, 1, 8, 2, 6, rng), Config(h=2, alibi=True)),
+        lambda: transformer(ids, ids, init_transformer(5, 5, 1, 8, 2, 6, rng), Config(h=2, alibi=True)),
+    ):
+        with refuses(ValueError, "config.alibi: got True, expected False: only GPT reads it"):
+            call()
