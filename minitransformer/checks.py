@@ -85,7 +85,7 @@ def check_mask(mask: Array, scores_shape: tuple[int, ...], name: str = "mask") -
     if type(mask) is Array and mask.dtype.char in MASKS and broadcasts(mask.shape, scores_shape):
         return
     if type(mask) is not Array or mask.dtype.char not in MASKS:
-        given = f"dtype {mask.dtype}" if isinstance(mask, np.ndarray) else type(mask).__name__
+        given = f"dtype {mask.dtype}" if type(mask) is Array else type(mask).__name__
         raise TypeError(
             f"{name}: got {given}, expected a boolean array, True where a query may attend to a key, "
             "or floating-point numbers such as float32 to add to the scores"

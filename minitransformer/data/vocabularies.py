@@ -39,10 +39,10 @@ def vocabulary_from(definition: dict[str, Any]) -> Vocabulary:
 
 
 def word_pieces_from(definition: dict[str, Any]) -> WordPieces:
-    """Older checkpoints lack the options: newlines were tokens then, and the other options had their defaults."""
+    """Older checkpoints lack the options: newlines were tokens then, and accents were kept."""
     pieces = strings("pieces", definition["pieces"])
     lines = definition.get("lines", NEW_LINE in pieces)
-    return WordPieces(pieces, definition.get("lowercase", True), definition.get("strip_accents", True), lines)
+    return WordPieces(pieces, definition.get("lowercase", True), definition.get("strip_accents", False), lines)
 
 
 def strings(name: str, values: Any) -> tuple[str, ...]:

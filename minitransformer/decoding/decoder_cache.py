@@ -62,13 +62,16 @@ def decode_step(
     """The logits that `transformer` gives after these tokens, one more of each target.
 
     tokens: (N,) integers -> logits: (N, V_t), the decoding with them, and of each layer how the token attended to the
-    source, (N, h, L_s). The decoding that was given must not be used again, since its room is now theirs.
+    source, (N, h, L_s). The decoding that was given must not be used again, since its arrays have been written to.
     """
     table = target_table(weights)
     check_ids("tokens", tokens, len(table.E), ndim=1)
     n, mask, nothing, past = decoding
     if tokens.shape != nothing.shape[:1]:
         raise ValueError(f"tokens: got shape {tokens.shape}, expected {nothing.shape[:1]}, one for each source")
+    layers = weights.decoder.layers
+    if len(past) != len(layers):
+        raise ValueError(f"decoding: got {len(past)} layers, expected {len(layers)}, as of `prefill`")
     longest = past[0].target.K.shape[-2]
     if n >= longest:
         raise ValueError(f"tokens: got one more after {n}, expected {longest} in all, the longest target, at most")

@@ -36,6 +36,10 @@ def decode_step(ids: Array, past: tuple[Past, ...], weights: GPT, config: Config
     K and V.)
     """
     check_tokens("ids", ids, None)  # the embedding checks that they are in the vocabulary
+    layers = weights.body.layers.layers
+    if not isinstance(past, tuple) or len(past) != len(layers):
+        given = f"{len(past)} layers" if isinstance(past, tuple) else type(past).__name__
+        raise ValueError(f"past: got {given}, expected a past for each of {len(layers)} layers, as of `empty_cache`")
     n, (*batch, _, context, _) = past[0].n, past[0].K.shape
     L = ids.shape[-1]
     if ids.shape[:-1] != tuple(batch):

@@ -59,8 +59,9 @@ def causal_mask(L: int) -> Array:
     check_integer("L", L, minimum=0)
     if L == 0:
         return np.zeros((0, 0), bool)
-    allowed = np.arange(2 * L - 1) < L  # (2*L - 1,)
-    windows = np.lib.stride_tricks.sliding_window_view(allowed, L)  # (L, L); the first one allows all keys
+    n = int(L)  # a NumPy integer of few bits could overflow
+    allowed = np.arange(2 * n - 1) < n  # (2*L - 1,)
+    windows = np.lib.stride_tricks.sliding_window_view(allowed, n)  # (L, L); the first one allows all keys
     return windows[::-1]
 
 
@@ -70,7 +71,7 @@ def padding_mask(lengths: Array, L: int) -> Array:
     lengths: (B,) integers from 0 to L -> (B, 1, L), which broadcasts over the queries.
     """
     check_integer("L", L, minimum=0)
-    check_ids("lengths", lengths, L + 1)
+    check_ids("lengths", lengths, int(L) + 1)
     return (np.arange(L) < lengths[..., None])[..., None, :]
 
 

@@ -70,9 +70,9 @@ def blockwise_attention(
     allowed = mask if bias is None else bias.real != -np.inf
     check_type("drop", drop, Dropout)
     seed = None if drop.rng is None or drop.rate == 0 else int(drop.rng.integers(2**63))
-    dtype = np.result_type(*(x for x in (Q, K, V, bias) if x is not None))
-    O = np.zeros((*Q.shape[:-1], V.shape[-1]), dtype)
-    top, Z = np.zeros((*Q.shape[:-1], 1), dtype), np.ones((*Q.shape[:-1], 1), dtype)
+    of_scores = np.result_type(*(x for x in (Q, K, bias) if x is not None))
+    O = np.zeros((*Q.shape[:-1], V.shape[-1]), np.result_type(of_scores, V))
+    top, Z = np.zeros((*Q.shape[:-1], 1), of_scores), np.ones((*Q.shape[:-1], 1), of_scores)
     cache = BlockwiseCache(Q_seen, K_seen, V_seen, O, top, Z, allowed, bias, drop.rate, seed, rows)
     for block in blocks(cache):
         head, queries, n_keys, _, block_drop = block
@@ -100,6 +100,7 @@ def blockwise_attention_backward(dO: Array, cache: BlockwiseCache) -> tuple[Arra
     Q, K, V, O, top, Z, *_ = cache
     scale = 1 / math.sqrt(K.shape[-1])
     dQ, dK, dV = (np.zeros_like(x, dtype=np.result_type(dO, O)) for x in (Q, K, V))
+    dO_typed = dO.astype(np.result_type(dO, O), copy=False)  # complex if any input is, for what is computed in place
     for block in blocks(cache):
         head, queries, n_keys, _, block_drop = block
         a = block_scores(cache, block)
@@ -107,7 +108,7 @@ def blockwise_attention_backward(dO: Array, cache: BlockwiseCache) -> tuple[Arra
         exps = np.exp(a, out=a)  # Z times alpha: dividing its narrower factors by Z is cheaper
         per_Z = 1 / Z[head][queries]
         kept, m = dropout(exps, block_drop)
-        dO_block = dO[head][queries]
+        dO_block = dO_typed[head][queries]
         dV[head][:n_keys] += kept.T @ (dO_block * per_Z)
         dweights = (V[head][:n_keys] @ dO_block.T).T
         dalpha = dropout_backward(dweights, m)

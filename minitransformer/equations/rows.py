@@ -59,7 +59,7 @@ def rows_where(counts: Array, X: Array) -> Array:
     return np.where(anywhere[..., None], X, X.dtype.type(0))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=256)  # a decoder needs another length at each step
 def constant(value: float, n: int, dtype: np.dtype) -> Array:
     """The vector (value, ..., value) of length n, cached, and read-only, since all callers share it."""
     vector = np.full(n, value, dtype)

@@ -113,7 +113,7 @@ def multi_head(
         x_q_seen, x_k_seen, x_v_seen = x_q, x_k, x_v
     else:  # attention does the same for the result, but the gradient of W_K is x_k^T dK, and NaN in x_k times 0 is NaN
         check_mask(mask_heads, (*x_q.shape[:-2], h, x_q.shape[-2], x_k.shape[-2]))
-        x_q_seen, x_k_seen, x_v_seen = in_sight(mask_heads, x_q, x_k, x_v)
+        x_q_seen, x_k_seen, x_v_seen = in_sight(mask, x_q, x_k, x_v)  # which have no axis of heads
     Q, query_cache = linear(x_q_seen, weights.query)  # (..., L_q, h*d_k): all heads' projections at once
     K, key_cache = linear(x_k_seen, weights.key)  # (..., L_k, h_kv*d_k)
     V, value_cache = linear(x_v_seen, weights.value)  # (..., L_k, h_kv*d_v)
@@ -173,7 +173,10 @@ def heads_of_keys(weights: MultiHead, h: int) -> int:
         raise ValueError(
             f"weights.key.W: got {d_keys} columns, expected a multiple of {d_k}, the width of a query head"
         )
-    return d_keys // d_k
+    h_kv, d_values = d_keys // d_k, weights.value.W.shape[-1]
+    if h_kv == 0 or d_values % h_kv != 0:
+        raise ValueError(f"weights.value.W: got {d_values} columns, expected a multiple of {h_kv}, the heads of keys")
+    return h_kv
 
 
 def over_heads(mask: Array | None, x_ndim: int) -> Array | None:

@@ -90,8 +90,8 @@ def package_mask(name: str, mask: Array | None, shapes: dict[tuple, tuple], dtyp
     """
     if mask is None:
         return None
-    if not isinstance(mask, np.ndarray) or mask.dtype.kind not in "bf":
-        given = f"dtype {mask.dtype}" if isinstance(mask, np.ndarray) else type(mask).__name__
+    if type(mask) is not np.ndarray or mask.dtype.kind not in "bf":
+        given = f"dtype {mask.dtype}" if type(mask) is np.ndarray else type(mask).__name__
         raise TypeError(
             f"{name}: got {given}, expected an array, boolean (True = masked out) or float (added to the scores)"
         )

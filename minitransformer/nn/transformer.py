@@ -42,6 +42,8 @@ class Transformer(Module):
         dim_feedforward: int = 2048,
         dropout: float = 0.1,
         activation: str | Callable | Op = "relu",
+        custom_encoder: None = None,
+        custom_decoder: None = None,
         layer_norm_eps: float = 1e-5,
         batch_first: bool = False,
         norm_first: bool = False,
@@ -51,6 +53,9 @@ class Transformer(Module):
         rng: np.random.Generator | None = None,
     ):
         """As for TransformerEncoderLayer; rng draws the initial weights (by default a fresh, unseeded generator)."""
+        for name, custom in (("custom_encoder", custom_encoder), ("custom_decoder", custom_decoder)):
+            if custom is not None:
+                raise TypeError(f"{name}: got {type(custom).__name__}, expected None: its backward would not be known")
         check_integer("num_encoder_layers", num_encoder_layers, minimum=1)
         check_integer("num_decoder_layers", num_decoder_layers, minimum=1)
         rng = generator(rng)

@@ -17,15 +17,17 @@ RENAMED: dict[tuple[str | None, str], dict[str, str]] = {
     ("reading comprehension", "rnn"): {r"weights\.words\.": "weights.embedding."},
     ("pretraining", "bert"): BERT_NAMES | {r"weights\.word\.": "weights.token."},
 }
+# What the first files do not say, and was so.
+SETTINGS_OF_THEN = {("reading comprehension", "bert"): {"with_answer": 0.5, "misnamed": 0.0, "renamed": 0.0}}
 
 
 def with_names_of_now(description: dict[str, Any], arrays: dict[str, Array]) -> tuple[dict[str, Any], dict[str, Array]]:
     """What a file of version 1 has, named as this version does. The arrays keep their order, and so do the moments of
     Adam, which are as long as all of them together."""
-    rules = RENAMED.get((description.get("task"), description.get("kind")), {})
-    return description | {"settings": renamed_settings(description["settings"])}, {
-        renamed(name, rules): array for name, array in arrays.items()
-    }
+    task_and_kind = description.get("task"), description.get("kind")
+    rules = RENAMED.get(task_and_kind, {})
+    settings = SETTINGS_OF_THEN.get(task_and_kind, {}) | renamed_settings(description["settings"])
+    return description | {"settings": settings}, {renamed(name, rules): array for name, array in arrays.items()}
 
 
 def renamed(name: str, rules: dict[str, str]) -> str:

@@ -111,3 +111,11 @@ def test_a_source_and_order_are_named():
     for tokens in (np.array([1]), np.array([1, 2, 3])):  # of one sequence, or of three, and not of two
         with pytest.raises(ValueError, match=r"^tokens: "):
             decode_step(tokens, decoding, weights, config)
+
+
+def test_a_decoding_of_other_layers_is_refused():
+    rng = np.random.default_rng(0)
+    one, two = (init_transformer(5, 5, n, 6, 3, 8, rng) for n in (1, 2))
+    decoding = prefill(np.array([[1, 2]]), one, Config(h=3), longest=3)
+    with refuses(ValueError, "decoding: got 1 layers, expected 2, as of `prefill`"):
+        decode_step(np.array([1]), decoding, two, Config(h=3))

@@ -131,3 +131,14 @@ def test_there_is_no_backward_through_a_past():
     logits, cache = gpt(np.array([1, 2]), weights, config, past=empty_cache((), 4, weights, config))
     with refuses(ValueError, "cache: got that of a call with `past`, expected one without: kept keys have no backward"):
         gpt_backward(logits, cache)
+
+
+def test_a_past_of_other_layers_is_refused():
+    """Of a smaller or larger model, or none at all."""
+    rng = np.random.default_rng(0)
+    one, two = (init_gpt(5, n, 6, 3, 8, rng) for n in (1, 2))
+    config = Config(h=3)
+    expected = "expected a past for each of 2 layers, as of `empty_cache`"
+    for past, got in ((empty_cache((), 4, one, config), "1 layers"), ((), "0 layers"), (None, "NoneType")):
+        with refuses(ValueError, f"past: got {got}, {expected}"):
+            decode_step(np.array([1]), past, two, config)

@@ -214,3 +214,16 @@ def test_dropout_of_blocks_has_a_seed_of_63_bits():
     seeds_drawn = {blockwise_attention(one, one, one, drop=drop)[1].seed for _ in range(1000)}
     assert len(seeds_drawn) == 1000
     assert max(seeds_drawn) > 2**62
+
+
+@pytest.mark.parametrize("complex_one", range(3))
+def test_one_complex_input_is_enough(complex_one):
+    """As for the derivative by one of them alone."""
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(shape) for shape in ((3, 4), (5, 4), (5, 2))]
+    arrays[complex_one] = arrays[complex_one] + 1j * rng.standard_normal(arrays[complex_one].shape)
+    O, cache = blockwise_attention(*arrays, rows=2)
+    dO = rng.standard_normal(O.shape)
+    theirs = attention_backward(dO, attention(*arrays)[1])
+    for ours, expected in zip(blockwise_attention_backward(dO, cache), theirs, strict=True):
+        assert_allclose(ours, expected, rtol=1e-12, atol=1e-13)

@@ -299,3 +299,21 @@ def test_a_mask_that_does_not_fit_is_refused(shape):
     inside = (*shape[:1], 1, *shape[1:]) if len(shape) == 3 else shape
     with refuses(ValueError, f"mask: got shape {inside}, which does not broadcast to the scores' shape (2, 3, 5, 5)"):
         multi_head(x, x, x, weights, 3, np.ones(shape, bool))
+
+
+@given(sizes, seeds)
+def test_a_mask_with_fewer_batch_axes_than_x(s, seed):
+    """It is one for each of the last batch axis, whatever stands at padding."""
+    rng = np.random.default_rng(seed)
+    weights = loud(init_multi_head(s.d_model, s.h, rng), rng)
+    mask = padding_mask(rng.integers(1, s.L_q + 1, s.B), s.L_q)  # (B, 1, L)
+    x = rng.standard_normal((3, s.B, s.L_q, s.d_model))
+    x[:, ~mask[:, 0]] = np.nan
+    y, cache = multi_head(x, x, x, weights, s.h, mask)
+    dy = np.where(np.isnan(x), 0, rng.standard_normal(x.shape))
+    found = multi_head_backward(dy, cache)
+    for i in range(3):
+        one, one_cache = multi_head(x[i], x[i], x[i], weights, s.h, mask)
+        assert_allclose(np.nan_to_num(y[i]), np.nan_to_num(one), rtol=1e-11, atol=1e-12)
+        for ours, theirs in zip(found[:3], multi_head_backward(dy[i], one_cache)[:3], strict=True):
+            assert_allclose(ours[i], theirs, rtol=1e-10, atol=1e-11)

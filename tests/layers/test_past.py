@@ -188,3 +188,11 @@ def test_room_is_for_heads_of_what_the_maps_make():
         message = f"h: got 3 heads, expected a number that divides the 4 features of weights.{name}.W"
         with refuses(ValueError, message):
             empty_past((), 5, 3, key, value)
+
+
+def test_room_of_another_type_is_refused():
+    """Else float64 would lose digits, and complex numbers the derivative that they carry."""
+    for dtype in (np.float64, np.complex128):
+        K = np.ones((2, 3, 1, 2), dtype)
+        with refuses(TypeError, f"past: got float32 and float32, expected {K.dtype} and {K.dtype}, as of x"):
+            with_past(room(), K, K)

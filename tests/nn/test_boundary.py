@@ -5,6 +5,7 @@ import pytest
 from assertions import refuses
 from numpy.testing import assert_array_equal
 
+from minitransformer.nn import MultiheadAttention
 from minitransformer.nn.boundary import score_mask
 
 B, h, L_q, L_k, d = 2, 3, 4, 5, 6
@@ -120,3 +121,15 @@ def test_bad_masks_are_refused():
         mask_of(None, [[True] * 5] * 2)
     with refuses(TypeError, "is_causal: got 1, expected True or False"):
         mask_of(np.zeros((4, 5), bool), is_causal=1)
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.parametrize("kind", [np.ma.array, np.asmatrix])
+def test_masks_of_another_arithmetic_are_refused(kind):
+    """A masked array would lose what it masks, beside numbers that are added."""
+    wrong = kind(np.zeros((3, 3), bool))
+    module, x = MultiheadAttention(4, 2), np.ones((3, 2, 4), np.float32)
+    name = type(wrong).__name__
+    expected = "expected an array, boolean (True = masked out) or float (added to the scores)"
+    with refuses(TypeError, f"attn_mask: got {name}, {expected}"):
+        module.forward(x, x, x, np.zeros((2, 3), np.float32), wrong)

@@ -135,7 +135,8 @@ def test_a_stack_takes_none_for_no_hint():
 def test_arguments_have_pytorchs_places():
     """dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias."""
     for make in (encoder_layer, decoder_layer, transformer):
-        module = make(0.3, "gelu", 0.1, True, True, False)
+        custom = (None, None) if make is transformer else ()  # custom_encoder, custom_decoder
+        module = make(0.3, "gelu", *custom, 0.1, True, True, False)
         final_eps = 0.1 if make is transformer else None
         config = Config(h=h, dropout=0.3, activation=GELU, norm_first=True, eps=0.1, final_eps=final_eps)
         assert module.config == config

@@ -71,7 +71,7 @@ def test_names_and_shapes_are_pytorchs():
 
 def test_defaults_are_pytorchs():
     """512 features, 8 heads, 6 and 6 layers, dim_feedforward 2048, dropout 0.1, ReLU, sequence-first, post-norm."""
-    assert Transformer.__init__.__defaults__ == (512, 8, 6, 6, 2048, 0.1, "relu", 1e-5, False, False, True)
+    assert Transformer.__init__.__defaults__ == (512, 8, 6, 6, 2048, 0.1, "relu", None, None, 1e-5, False, False, True)
     module = Transformer(4, 2, 1, 1)
     assert module.state_dict()["decoder.layers.0.linear1.weight"].shape == (2048, 4)
     assert module.config == module.encoder.config == module.decoder.config

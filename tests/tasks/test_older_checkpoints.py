@@ -10,7 +10,7 @@ from minitransformer.tasks.language_modelling import run as language_models
 from minitransformer.tasks.translation import run as translation
 from minitransformer.training import checkpoint
 from minitransformer.training.checkpoint import load_checkpoint, save_checkpoint
-from minitransformer.training.older_checkpoints import renamed_settings
+from minitransformer.training.older_checkpoints import renamed_settings, with_names_of_now
 from minitransformer.training.session import Goal
 
 # How the names of arrays began in version 1, and how they begin now; of all others they are the same.
@@ -84,3 +84,12 @@ def test_an_older_file_without_settings_is_damaged(tmp_path, monkeypatch):
             f"checkpoint: {str(path)!r} is damaged, or another kind of file, expected a checkpoint of minitransformer",
         ):
             load_checkpoint(path)
+
+
+def test_what_the_first_readers_did_not_say():
+    """Half of their windows held the answer, and no name was another."""
+    description = {"task": "reading comprehension", "kind": "bert", "settings": {"h": 2}}
+    found, _ = with_names_of_now(description, {})
+    assert found["settings"] == {"h": 2, "with_answer": 0.5, "misnamed": 0.0, "renamed": 0.0}
+    description["settings"] |= {"misnamed": 0.3}
+    assert with_names_of_now(description, {})[0]["settings"]["misnamed"] == 0.3

@@ -113,6 +113,8 @@ def load_run(path: StrPath) -> Run:
 
 def restore(checkpoint: Checkpoint) -> Run:
     description = checkpoint.description
+    if "task" in description:
+        raise ValueError(f"it holds {description['task']}, expected language modelling")
     kind = kind_named(description["kind"])
     settings = take_settings(description, kind.settings)
     vocabulary = vocabulary_from(description["vocabulary"])

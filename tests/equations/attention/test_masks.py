@@ -5,7 +5,7 @@ import pytest
 from assertions import refuses
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from strategies import seeds, sizes
 
 from minitransformer.equations.attention import (
@@ -207,3 +207,9 @@ def test_bad_sizes_are_refused():
             mask(2.5)
         with refuses(TypeError, "L: got True, expected an integer"):
             mask(True)
+
+
+def test_sizes_of_few_bits_do_not_overflow():
+    """200 fits into a uint8; twice as much does not."""
+    assert_array_equal(causal_mask(np.uint8(200)), causal_mask(200))
+    assert_array_equal(padding_mask(np.array([5]), np.uint8(255)), padding_mask(np.array([5]), 255))
