@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import mask_of_numbers, numbers, random_mask, rates, seeds, sizes
 
-from minitransformer.equations.attention import attention, causal_mask, padding_mask
+from minitransformer.equations.attention import attention, causal_mask, merge_heads, padding_mask, split_heads
 from minitransformer.equations.dropout import Dropout, dropout_mask
-from minitransformer.layers.linear import Linear
+from minitransformer.equations.rotary import rotary
+from minitransformer.layers.linear import Linear, linear
 from minitransformer.layers.multi_head import MultiHead, init_multi_head, multi_head, multi_head_backward
 from minitransformer.tree import leaves
 from minitransformer.verify import by_the_book as book
@@ -317,3 +318,36 @@ def test_a_mask_with_fewer_batch_axes_than_x(s, seed):
         assert_allclose(np.nan_to_num(y[i]), np.nan_to_num(one), rtol=1e-11, atol=1e-12)
         for ours, theirs in zip(found[:3], multi_head_backward(dy[i], one_cache)[:3], strict=True):
             assert_allclose(ours[i], theirs, rtol=1e-10, atol=1e-11)
+
+
+@given(sizes, seeds, st.booleans())
+def test_heads_that_share_keys_are_heads_with_equal_keys(s, seed, turned):
+    """And with equal values; rotary positions turn queries and keys, and no values. The gradient of a shared head is
+    the sum of those of its copies."""
+    rng = np.random.default_rng(seed)
+    h, d_model = 2 * s.h, 8 * s.h  # heads of 4 features, in pairs that share
+    weights = loud(init_multi_head(d_model, h, rng, h_kv=s.h), rng)
+    assert weights.key.W.shape == weights.value.W.shape == (d_model, 4 * s.h)
+
+    def copied(x):
+        return np.repeat(x.reshape(-1, s.h, 4), 2, axis=1).reshape(*x.shape[:-1], d_model)
+
+    def summed(dx):
+        return dx.reshape(-1, s.h, 2, 4).sum(axis=2).reshape(*dx.shape[:-1], d_model // 2)
+
+    key, value = (Linear(copied(p.W), copied(p.b)) for p in (weights.key, weights.value))
+    x = rng.standard_normal((s.B, s.L_q, d_model))
+    mask = causal_mask(s.L_q)
+    y, cache = multi_head(x, x, x, weights, h, mask, rotary=turned)
+    expected, expected_cache = multi_head(x, x, x, weights._replace(key=key, value=value), h, mask, rotary=turned)
+    assert_allclose(y, expected, rtol=1e-11, atol=1e-12)
+    Q, K, V = (split_heads(linear(x, p)[0], h) for p in (weights.query, key, value))
+    heads, _ = attention(*((rotary(Q)[0], rotary(K)[0]) if turned else (Q, K)), V, mask)
+    assert_allclose(y, linear(merge_heads(heads), weights.output)[0], rtol=1e-11, atol=1e-12)
+    dy = rng.standard_normal(y.shape)
+    *dx, dweights = multi_head_backward(dy, cache)
+    *dx_expected, dexpected = multi_head_backward(dy, expected_cache)
+    for ours, theirs in zip(dx, dx_expected, strict=True):
+        assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10)
+    for name in ("key", "value"):
+        assert_allclose(getattr(dweights, name).W, summed(getattr(dexpected, name).W), rtol=1e-9, atol=1e-10)
