@@ -351,3 +351,9 @@ def test_heads_that_share_keys_are_heads_with_equal_keys(s, seed, turned):
         assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10)
     for name in ("key", "value"):
         assert_allclose(getattr(dweights, name).W, summed(getattr(dexpected, name).W), rtol=1e-9, atol=1e-10)
+    assert_gradients(
+        lambda x_q, x_k, x_v, w: multi_head(x_q, x_k, x_v, w, h, mask, rotary=turned),
+        multi_head_backward,
+        (x, x, x, weights),
+        rng,
+    )

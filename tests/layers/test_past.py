@@ -196,3 +196,8 @@ def test_room_of_another_type_is_refused():
         K = np.ones((2, 3, 1, 2), dtype)
         with refuses(TypeError, f"past: got float32 and float32, expected {K.dtype} and {K.dtype}, as of x"):
             with_past(room(), K, K)
+        single = np.ones((2, 3, 1, 2), np.float32)
+        with refuses(TypeError, f"past: got float32 and float32, expected {K.dtype} and float32, as of x"):
+            with_past(room(), K, single)
+        with refuses(TypeError, f"past: got float32 and float32, expected float32 and {K.dtype}, as of x"):
+            with_past(room(), single, K)

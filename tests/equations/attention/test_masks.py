@@ -213,3 +213,28 @@ def test_sizes_of_few_bits_do_not_overflow():
     """200 fits into a uint8; twice as much does not."""
     assert_array_equal(causal_mask(np.uint8(200)), causal_mask(200))
     assert_array_equal(padding_mask(np.array([5]), np.uint8(255)), padding_mask(np.array([5]), 255))
+
+
+@given(sizes, seeds, st.sampled_from([np.nan, np.inf, 1e200]))
+def test_padding_has_no_influence_where_every_query_sees_something(s, seed, garbage):
+    """Keys that nobody sees may contain anything; and so may queries that see nothing, where every key is seen."""
+    rng = np.random.default_rng(seed)
+    Q, K, V = (rng.standard_normal(shape) for shape in ((s.L_q, s.d_k), (s.L_k, s.d_k), (s.L_k, s.d_v)))
+    dO = rng.standard_normal((s.L_q, s.d_v))
+    of_keys = np.ones((s.L_q, s.L_k), bool)
+    of_keys[:, -1] = False
+    of_queries = np.ones((s.L_q, s.L_k), bool)
+    of_queries[-1] = False
+
+    def forward_and_backward(Q, K, V, mask):
+        O, cache = attention(Q, K, V, mask)
+        return O, *attention_backward(dO, cache)
+
+    for mask, spoilt in ((of_keys, (K, V)), (of_queries, (Q,))):
+        expected = forward_and_backward(Q, K, V, mask)
+        inputs = [x.copy() for x in (Q, K, V)]
+        for i, x in enumerate((Q, K, V)):
+            if any(x is one for one in spoilt):
+                inputs[i][-1] = garbage
+        for ours, theirs in zip(forward_and_backward(*inputs, mask), expected, strict=True):
+            assert_allclose(ours, theirs, rtol=1e-12, atol=1e-13)
