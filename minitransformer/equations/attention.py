@@ -122,7 +122,7 @@ def attend(A: Array, V: Array, mask: Array | None = None, drop: Dropout = NO_DRO
     else:
         alpha, _ = masked_softmax(A, mask)
     weights, m = dropout(alpha, drop)
-    _, V_seen = in_sight(mask, None, V)
+    V_seen = in_sight(mask, None, V)[-1]
     O = weights @ V_seen
     return O, AttendCache(alpha, m, weights, V_seen)
 

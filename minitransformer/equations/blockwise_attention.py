@@ -82,7 +82,7 @@ def blockwise_attention(
         a -= t  # in place, here and below: blocks are fast because they stay in the processor's cache
         exps = np.exp(a, out=a)
         total = row_sum(exps)  # 0 for a fully masked query
-        kept, _ = dropout(exps, block_drop)
+        kept = dropout(exps, block_drop)[0]
         top[head][queries] = t
         Z[head][queries] = np.where(total == 0, 1, total)
         O[head][queries] = kept @ V_seen[head][:n_keys] / Z[head][queries]
@@ -99,8 +99,9 @@ def blockwise_attention_backward(dO: Array, cache: BlockwiseCache) -> tuple[Arra
     check("O: ... L_q d_v, dO: ... L_q d_v", cache.O, dO)
     Q, K, V, O, top, Z, *_ = cache
     scale = 1 / math.sqrt(K.shape[-1])
-    dQ, dK, dV = (np.zeros_like(x, dtype=np.result_type(dO, O)) for x in (Q, K, V))
-    dO_typed = dO.astype(np.result_type(dO, O), copy=False)  # complex if any input is, for what is computed in place
+    dtype = np.result_type(dO, O)  # complex if any input is
+    dQ, dK, dV = (np.zeros_like(x, dtype=dtype) for x in (Q, K, V))
+    dO_typed = dO.astype(dtype, copy=False)  # from here on results are written in place
     for block in blocks(cache):
         head, queries, n_keys, _, block_drop = block
         a = block_scores(cache, block)

@@ -58,8 +58,8 @@ def rotary_backward(dY: Array, cache: RotaryCache) -> Array:
 def quarter_turn(X: Array) -> Array:
     """(x_2j, x_2j+1) -> (-x_2j+1, x_2j): each pair turned by 90 degrees. Any turn is cos X + sin quarter_turn(X).
 
-    Even and odd features are written to their columns: `np.stack` of the two takes twice as long, and its result has
-    not the memory layout of X, which saves a copy in scores and merged heads.
+    Even and odd features are written to their columns: `np.stack` of the two takes twice as long, and its result does
+    not have the memory layout of X, which saves a copy in scores and merged heads.
     """
     turned = np.empty_like(X)
     np.negative(X[..., 1::2], out=turned[..., 0::2])

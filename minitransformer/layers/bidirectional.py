@@ -56,9 +56,9 @@ def bidirectional_backward(dy: Array, cache: BidirectionalCache) -> tuple[Array,
     check("onward: ... L? d_h, dy: ... L? 2*d_h", cache.onward.h, dy)
     donward, dback = np.split(dy, 2, axis=-1)  # (..., L, d_h) each
     dturned_back = in_order(dback, cache.order)
-    dturned_x, _, dweights_back = lstm_backward(dturned_back, cache.back)
+    dturned_x, _dstart_back, dweights_back = lstm_backward(dturned_back, cache.back)
     dx_back = in_order(dturned_x, cache.order)
-    dx_onward, _, dweights_onward = lstm_backward(donward, cache.onward)
+    dx_onward, _dstart_onward, dweights_onward = lstm_backward(donward, cache.onward)
     return dx_onward + dx_back, Bidirectional(dweights_onward, dweights_back)  # x was read twice
 
 

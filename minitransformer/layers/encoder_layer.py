@@ -73,6 +73,12 @@ class Config:
             check_positive("final_eps", self.final_eps)
 
 
+def check_no_alibi(config: Config) -> None:
+    """Of a model that would not read it: the mask by distances is causal, and GPT makes it."""
+    if config.alibi:
+        raise ValueError("config.alibi: got True, expected False: only GPT reads it")
+
+
 class PostNormCache(NamedTuple):
     self_attention: MultiHeadCache
     add_norm1: AddNormCache

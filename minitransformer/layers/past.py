@@ -48,7 +48,7 @@ def with_past(past: Past, K: Array, V: Array) -> tuple[Array, Array]:
     check(ROOM, K, V, past.K, past.V)  # else NumPy would spread one position, head or feature over the room
     if (
         K.dtype != past.K.dtype or V.dtype != past.V.dtype
-    ):  # else digits would be lost, or the complex step's derivative
+    ):  # else digits, or the complex step's derivative, would be lost
         raise TypeError(f"past: got {past.K.dtype} and {past.V.dtype}, expected {K.dtype} and {V.dtype}, as of x")
     start, end, context = past.n, past.n + K.shape[-2], past.K.shape[-2]
     if end > context:

@@ -16,7 +16,7 @@ from minitransformer.layers.bert_embedding import (
     init_bert_embedding,
 )
 from minitransformer.layers.encoder import Encoder, EncoderCache, encoder, encoder_backward, init_encoder
-from minitransformer.layers.encoder_layer import Config
+from minitransformer.layers.encoder_layer import Config, check_no_alibi
 from minitransformer.layers.mimetic_initialization import mimetic_encoder
 
 Array = np.ndarray
@@ -71,8 +71,7 @@ def bert(
     sides of each position.
     """
     check_tokens("ids", ids, len(weights.embedding.tokens.E))
-    if config.alibi:
-        raise ValueError("config.alibi: got True, expected False: only GPT reads it")
+    check_no_alibi(config)
     if lengths is not None:
         check_lengths(lengths, ids)
     mask = None if lengths is None else padding_mask(lengths, ids.shape[-1])  # (..., 1, L)

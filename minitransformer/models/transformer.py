@@ -20,7 +20,7 @@ from minitransformer.layers.embedding import (
     init_embedding,
 )
 from minitransformer.layers.encoder import Encoder, EncoderCache, encoder, encoder_backward, init_encoder
-from minitransformer.layers.encoder_layer import Config
+from minitransformer.layers.encoder_layer import Config, check_no_alibi
 from minitransformer.layers.linear import Linear, LinearCache, init_linear, linear, linear_backward
 from minitransformer.layers.tied_output import TiedOutputCache, tied_output, tied_output_backward
 
@@ -132,9 +132,8 @@ def transformer(
     -> logits: (..., L_t, V_t). In training the target is the right translation from a start token on (teacher forcing),
     and one pass predicts every next token. Padding at a target's end needs no mask: no token before it sees it.
     """
+    check_no_alibi(config)
     check_tokens("source", source, len(weights.source.E))
-    if config.alibi:
-        raise ValueError("config.alibi: got True, expected False: only GPT reads it")
     check_tokens("target", target, len(target_table(weights).E))
     drop = dropping(config.dropout, rng)
     mask = source_mask(source, lengths)  # (..., 1, L_s)

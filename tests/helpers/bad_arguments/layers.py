@@ -422,6 +422,7 @@ ROWS = (
         rng=rng(),
         directions=given(None, "made by `steady_directions`"),
     ),
+    internal(encoder_layer.check_no_alibi, config=encoder_layer.Config(h=h)),
     internal(mimetic_initialization.positions_away, d_model=d, d_k=2, offset=-1),
     internal(mimetic_initialization.same_token, d_model=d, d_k=2, rng=generator, directions=None),
     internal(mimetic_initialization.steady_directions, positions=drawn(6, d)),
