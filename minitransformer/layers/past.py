@@ -46,9 +46,8 @@ def past_of(memory: Array, h: int, key: Linear, value: Linear) -> Past:
 def with_past(past: Past, K: Array, V: Array) -> tuple[Array, Array]:
     """Keys and values of all positions so far, the new ones, (..., h, L, d), at the end."""
     check(ROOM, K, V, past.K, past.V)  # else NumPy would spread one position, head or feature over the room
-    if (
-        K.dtype != past.K.dtype or V.dtype != past.V.dtype
-    ):  # else digits, or the complex step's derivative, would be lost
+    # In room of another type, digits would be lost, or the derivative of the complex step.
+    if K.dtype != past.K.dtype or V.dtype != past.V.dtype:
         raise TypeError(f"past: got {past.K.dtype} and {past.V.dtype}, expected {K.dtype} and {V.dtype}, as of x")
     start, end, context = past.n, past.n + K.shape[-2], past.K.shape[-2]
     if end > context:
